@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One non-recursive Makefile; each folder lists its sources in module.mk. `make help`.
+
+VERSION    := 0.1.0
+PREFIX     ?= /usr
+DESTDIR    ?=
+SBINDIR    ?= $(PREFIX)/sbin
+LIBEXECDIR ?= $(PREFIX)/libexec
+MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/thruway
+
+O          ?= build
+CC         ?= gcc
+CFLAGS     ?= -O2 -g
+WERROR     ?= 1
+SANITIZE   ?=
+V          ?= 0
+PKG_CONFIG ?= pkg-config
+
+all: programs
+
+include $(wildcard base/module.mk vfio/module.mk sriov/module.mk host/module.mk \
+	irq/module.mk vmm/module.mk tools/module.mk tests/module.mk)
+
+# --- what the programs are made of -----------------------------------------------------------
+
+host_tool_srcs := $(base_srcs) $(base_host_srcs) $(vfio_srcs) $(vfio_host_srcs) $(sriov_srcs) \
+	$(host_srcs) $(tools_srcs)
+vmm_prog_srcs  := $(base_srcs) $(vfio_srcs) $(irq_srcs) $(vmm_srcs)
+
+HOST_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 jansson libkmod mount
+ifneq ($(MAKECMDGOALS),)
+NEED_LIBS := $(filter-out help deps clean layer-check check-lab demo,$(MAKECMDGOALS))
+else
+NEED_LIBS := all
+endif
+ifneq ($(NEED_LIBS),)
+HOST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(HOST_LIBS) 2>/dev/null)
+HOST_LDLIBS := $(shell $(PKG_CONFIG) --libs $(HOST_LIBS) 2>/dev/null)
+ifeq ($(HOST_LDLIBS),)
+$(error libraries are missing: $(shell $(PKG_CONFIG) --print-errors --exists $(HOST_LIBS) 2>&1 | head -n 1); run 'make deps')
+endif
+endif
+
+WARNINGS := -Wall -Wextra -Wshadow -Wvla -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wformat=2 -Wno-format-nonliteral -Wno-unused-parameter \
+	-Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+ifneq ($(SANITIZE),)
+HARDEN  := -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+O       := $(O)/sanitize
+endif
+
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -DTHRUWAY_VERSION='"$(VERSION)"' -I. -pthread \
+	$(HARDEN) $(WARNINGS) $(CFLAGS)
+# The VMM must not reach the host's libraries, so it is not even shown their headers.
+VMM_CFLAGS = $(ALL_CFLAGS) -fPIE
+LINK_HARDEN := -Wl,-z,relro,-z,now -pie
+
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+else
+Q :=
+say =
+endif
+
+host_objs := $(host_tool_srcs:%.c=$(O)/%.o)
+vmm_objs  := $(vmm_prog_srcs:%.c=$(O)/%.o)
+
+$(host_objs) : EXTRA = -fPIE $(HOST_CFLAGS) -DTHRUWAY_LIBEXECDIR='"$(LIBEXECDIR)"'
+$(vmm_objs)  : EXTRA = -fPIE
+
+.PHONY: all programs help deps clean install
+programs: $(O)/thruway $(O)/thruway-vmm
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+$(O)/thruway: $(host_objs)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_HARDEN) $(LDFLAGS) -o $@ $^ $(HOST_LDLIBS)
+
+# Static and position independent: no loader, no libraries to search, few relocations.
+ifeq ($(SANITIZE),)
+VMM_LINK := -static-pie -Wl,-z,relro,-z,now -Wl,--gc-sections
+else
+VMM_LINK := -pie
+endif
+$(O)/thruway-vmm: $(vmm_objs)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(VMM_LINK) $(LDFLAGS) -o $@ $^
+
+-include $(host_objs:.o=.d) $(vmm_objs:.o=.d)
+
+include tests/tests.mk
+
+# --- everything around it ----------------------------------------------------------------------
+
+deps:
+	@tools/deps.sh
+
+clean:
+	rm -rf $(O) tests/lab/out
+
+install: programs
+	install -D -m 0755 $(O)/thruway $(DESTDIR)$(SBINDIR)/thruway
+	install -D -m 0755 $(O)/thruway-vmm $(DESTDIR)$(LIBEXECDIR)/thruway/thruway-vmm
+	install -D -m 0644 man/thruway.8 $(DESTDIR)$(MANDIR)/man8/thruway.8
+	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
+
+help:
+	@echo 'make                 build/thruway and build/thruway-vmm'
+	@echo 'make demo            a VF reaches a guest, in an emulated host, each step told'
+	@echo 'make check           unit, KVM and lab tests, and the demo: the gate'
+	@echo 'make check-unit      unit tests alone (seconds)'
+	@echo 'make check-lab       lab tests alone (ONLY=NAME picks)'
+	@echo 'make check-full      whole loops and matrices; hours; writes docs/results/'
+	@echo 'make layer-check hdr-check scan-build    structure and static analysis'
+	@echo 'make deps            what apt must install, and install it when asked'
+	@echo 'make install         PREFIX=$(PREFIX) DESTDIR='
+	@echo 'Variables: CC=gcc|clang SANITIZE=address,undefined V=1 WERROR=0 O=build'

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/err.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void format(char *buf, size_t size, const char *fmt, va_list ap)
+{
+	vsnprintf(buf, size, fmt, ap);
+}
+
+int err_set(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(ap, fmt);
+	format(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(-code));
+	return code;
+}
+
+int err_plain(struct err *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || err->code)
+		return code;
+	err->code = code;
+	va_start(ap, fmt);
+	format(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return code;
+}
+
+int err_usage(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err || err->code)
+		return -EINVAL;
+	err->code = -EINVAL;
+	err->usage = true;
+	va_start(ap, fmt);
+	format(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+int err_hint(struct err *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return 0;
+	if (!err->hint[0]) {
+		va_start(ap, fmt);
+		format(err->hint, sizeof(err->hint), fmt, ap);
+		va_end(ap);
+	}
+	return err->code;
+}
+
+int err_prefix(struct err *err, const char *fmt, ...)
+{
+	char old[sizeof(err->text)];
+	va_list ap;
+	size_t len;
+
+	if (!err)
+		return 0;
+	memcpy(old, err->text, sizeof(old));
+	va_start(ap, fmt);
+	format(err->text, sizeof(err->text), fmt, ap);
+	va_end(ap);
+	len = strlen(err->text);
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", old);
+	return err->code;
+}
+
+void err_print(const struct err *err, const char *program)
+{
+	fprintf(stderr, "%s: %s\n", program, err->text);
+	if (err->hint[0])
+		fprintf(stderr, "  hint: %s\n", err->hint);
+}
+
+int err_exit_status(const struct err *err)
+{
+	if (!err->code)
+		return 0;
+	return err->usage ? 2 : 1;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Changes to the host: plan, journal, apply, verify, roll back.
+ *
+ * A step says "make attribute `key` of device `dev` read `after`". How such an
+ * attribute is read and written is one row of a step_ops table, which base does
+ * not know (vfio/ and sriov/ provide the rows, host/ assembles the table). So do
+ * is write(after), undo is write(before), and verification is read() == after,
+ * for every kind of change alike.
+ *
+ * A plan is plain data: it can be printed (--dry-run) and compared. Applying one
+ * writes it to run/thruway/journal/ first (directory 0700; every state is written
+ * to a temporary name, synced and renamed), so that after kill -9 at any moment
+ * journal_recover() knows what to undo. It lives in /run because what it
+ * describes vanishes with the boot too.
+ */
+#ifndef BASE_JOURNAL_H
+#define BASE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+#define STEP_OP_MAX    16
+#define STEP_DEV_MAX   32
+#define STEP_KEY_MAX   64
+#define STEP_VALUE_MAX 192
+
+struct step {
+	char op[STEP_OP_MAX];	/* row of the ops table: "override", "driver", "numvfs", … */
+	char dev[STEP_DEV_MAX]; /* the BDF whose `restore` undoes this step */
+	char key[STEP_KEY_MAX]; /* the op's own, "" when one attribute is all there is */
+	char before[STEP_VALUE_MAX];
+	char after[STEP_VALUE_MAX];
+	bool optional;	/* a failure is a warning: attributes a driver lacks, on restore */
+	bool transient; /* put back at commit (sriov_drivers_autoprobe), not by restore */
+};
+
+struct step_ops {
+	const char *op;
+	/*
+	 * The attribute as text. 0; -ENODEV when the device is gone (its steps then
+	 * count as undone); -EOPNOTSUPP when this device has no such attribute.
+	 */
+	int (*read)(int root, const struct step *step, char *buf, size_t size);
+	/* 0, or -errno with err set (device, cause, hint). -ETIMEDOUT: outcome unknown. */
+	int (*write)(int root, const struct step *step, const char *value, struct err *err);
+	/* For --dry-run and messages: "bind to vfio-pci (now igbvf)". */
+	void (*describe)(const struct step *step, char *buf, size_t size);
+};
+
+struct plan {
+	struct step *steps; /* malloced */
+	size_t count;
+};
+
+#define PLAN_INIT { NULL, 0 }
+
+/* Append a copy of *step. 0 or -ENOMEM. */
+int plan_add(struct plan *plan, const struct step *step);
+void plan_fini(struct plan *plan);
+
+struct journal_owner {
+	char command[128]; /* for messages: "bind 0000:01:10.0" */
+	/*
+	 * The change lasts only as long as this process (run --bind): once it is
+	 * dead, journal_recover() undoes even the committed steps.
+	 */
+	bool until_exit;
+};
+
+struct txn;
+
+/*
+ * Take the journal lock (waiting at most lock_timeout_s, with a message naming
+ * the holder's pid, age and command), recover what a dead process left half
+ * done, and write the plan down. Steps whose `before` is empty get it by read().
+ * Steps that already read `after` are kept out: a plan that changes nothing
+ * leaves no journal entry.
+ *
+ * -ETIMEDOUT: somebody else holds the lock; -EACCES/-EPERM: not root.
+ */
+int txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
+	      const struct journal_owner *owner, unsigned lock_timeout_s, struct txn **ret,
+	      struct err *err);
+
+/*
+ * Apply the steps in order, verifying each. On failure those done are undone in
+ * reverse, in err's words, and the entry removed. On success transient steps are
+ * put back and the entry is marked committed. The lock is released either way;
+ * txn is freed.
+ */
+int txn_apply(struct txn *txn, struct err *err);
+
+/*
+ * Undo what processes now dead left: half-applied transactions, and committed
+ * ones marked until_exit. *ret_undone counts steps. Takes the lock.
+ */
+int journal_recover(int root, const struct step_ops *const *ops, unsigned lock_timeout_s,
+		    unsigned *ret_undone, struct err *err);
+
+/*
+ * Undo our committed changes to dev (NULL: to every device), newest first, and
+ * forget them. *ret_undone counts steps; 0 when the journal knows nothing of dev.
+ */
+int journal_restore(int root, const struct step_ops *const *ops, const char *dev,
+		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err);
+
+/*
+ * As journal_restore but only the entries this process wrote (run --bind at exit).
+ */
+int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
+			struct err *err);
+
+/* Walk the committed steps, oldest first; stops at fn's first non-zero return. */
+int journal_each(int root, int (*fn)(const struct step *step, void *opaque), void *opaque);
+
+#endif

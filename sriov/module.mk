@@ -1,0 +1,1 @@
+sriov_srcs :=

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How the tests are built and run; included by the Makefile.
+
+# Every tests/unit/test_*.c and tests/kvm/test_*.c is one cmocka program, linked with all of the
+# project but the two main() files, and with sys_ioctl() wrapped (tests/fake/ioctl.c).
+lib_srcs := $(sort $(filter-out tools/main.c vmm/main.c,$(host_tool_srcs) $(vmm_prog_srcs)))
+lib_objs := $(lib_srcs:%.c=$(O)/%.o)
+fake_objs := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fake/*.c))
+unit_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+kvm_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/kvm/test_*.c))
+
+$(O)/libthruway.a: $(lib_objs)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl -o $@ $< $(fake_objs) \
+		$(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+
+$(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+
+.SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
+-include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)
+
+.PHONY: check check-unit check-kvm check-lab check-full demo layer-check hdr-check scan-build \
+	check-programs
+check-programs: programs $(unit_progs) $(kvm_progs)
+
+check-unit: $(unit_progs)
+	@tests/run-programs $(unit_progs)
+
+check-kvm: $(kvm_progs)
+	@tests/run-programs $(kvm_progs)
+
+layer-check:
+	@tests/layer-check
+
+# Each header alone, as the first line of a file.
+headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
+	tests/fake/*.h)
+hdr-check:
+	@for h in $(headers); do \
+		printf '#include "%s"\n' $$h | $(CC) $(ALL_CFLAGS) $(HOST_CFLAGS) -x c -fsyntax-only - \
+			|| { echo "hdr-check: $$h does not stand alone"; exit 1; }; \
+	done; echo "hdr-check: $(words $(headers)) headers stand alone"
+
+scan-build:
+	scan-build --status-bugs -o $(O)/scan $(MAKE) O=$(O)/scanned programs

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What passes between `thruway vm run` (the supervisor, root) and thruway-vmm
+ * (its own uid, no capability): one SOCK_SEQPACKET pair, descriptor 3 in the VMM.
+ *
+ * The supervisor sends one vmm_config with every descriptor the guest may have
+ * (SCM_RIGHTS) and closes its own copies. The VMM answers with vmm_event
+ * packets. Both are built from the same tree and checked by version and size;
+ * the VMM trusts the supervisor, the supervisor does not trust the VMM.
+ */
+#ifndef VMM_HANDOVER_H
+#define VMM_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vmm/vm.h"
+
+#define HANDOVER_FD	     3
+#define HANDOVER_VERSION     1
+#define HANDOVER_MAX_DEVICES 32
+#define HANDOVER_MAX_FDS     64
+#define HANDOVER_CMDLINE_MAX 4096
+
+struct vmm_device {
+	char name[20];	  /* BDF: for VFIO_GROUP_GET_DEVICE_FD and for messages */
+	uint32_t group;	  /* index into group_fds */
+	uint32_t node;	  /* guest NUMA node of its host bridge */
+	char token[40];	  /* VF token (UUID), or "" */
+};
+
+struct vmm_config {
+	uint32_t version;
+	uint32_t size; /* sizeof(struct vmm_config) */
+
+	uint64_t memory; /* bytes */
+	uint32_t mem_kind; /* enum mem_kind */
+	uint32_t nodes;	   /* guest NUMA nodes: host bridges */
+	uint32_t cpus;
+	bool reboot;	   /* a guest reset reboots in place; false: ends */
+	bool console;	   /* stdin belongs to the guest's serial port */
+	bool tty;	   /* stdin is a terminal: Ctrl-A x ends, raw mode is the supervisor's */
+	int32_t log_level; /* enum log_level */
+
+	uint32_t device_count;
+	struct vmm_device devices[HANDOVER_MAX_DEVICES];
+	uint32_t group_count;
+
+	char cmdline[HANDOVER_CMDLINE_MAX];
+
+	/* Received descriptors; -1: none. On the wire only their presence counts. */
+	int32_t kvm_fd, kernel_fd, initrd_fd, container_fd;
+	int32_t group_fds[HANDOVER_MAX_DEVICES];
+};
+
+enum vmm_event_type {
+	VMM_EVENT_READY = 1, /* prepared; the next thing is KVM_RUN */
+	VMM_EVENT_ERROR,     /* err: it ends with status 1 or 2 after this */
+	VMM_EVENT_EXIT,	     /* reason and stats: the guest ended */
+	VMM_EVENT_REBOOT,    /* the guest resets in place */
+};
+
+struct vmm_event {
+	uint32_t type;
+	uint32_t reason; /* enum vm_request */
+	struct vm_stats stats;
+	uint32_t gsi_commits;
+	struct err err;
+};
+
+/* Supervisor's side. 0 or -errno. */
+int handover_send(int sock, const struct vmm_config *config);
+/* One event. 0; -EPIPE when the VMM is gone; -EPROTO for what is no event. */
+int handover_next_event(int sock, struct vmm_event *ret);
+
+/* The VMM's side. -EPROTO with err set when it is not from this build. */
+int handover_receive(int sock, struct vmm_config *ret, struct err *err);
+void handover_event(int sock, const struct vmm_event *event);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The guest's PCI Express: host bridges (one per guest NUMA node), root ports,
+ * and the functions behind them.
+ *
+ * A function is a struct pci_dev embedded in its device, with an ops table. The
+ * generic code keeps the registers every function has (ids, BARs, command) in
+ * config[], written through wmask[], and tells the device when a BAR begins or
+ * ends to decode. There is no firmware: pci_assign() gives out bus numbers, BARs
+ * and bridge windows before the guest starts and again at guest reset.
+ *
+ * Everything runs under vm_lock().
+ */
+#ifndef VMM_PCI_PCI_H
+#define VMM_PCI_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct pci;
+struct vm;
+
+#define PCI_CONFIG_SIZE 4096
+#define PCI_BARS	6
+
+enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
+
+struct pci_bar {
+	enum pci_bar_type type; /* a MEM64 takes its own and the next index, which is NONE */
+	bool prefetchable;
+	uint64_t size;	   /* bytes, a power of two; memory >= 16, I/O >= 4 */
+	uint64_t assigned; /* by pci_assign(); 0 before */
+	bool live;	   /* decodes now, at addr */
+	uint64_t addr;
+};
+
+struct pci_dev;
+
+struct pci_dev_ops {
+	/*
+	 * Configuration access: off 0..4095, len 1, 2 or 4, not leaving the dword. NULL:
+	 * pci_cfg_store_read/write. A device with own registers handles those and hands
+	 * the rest (BARs and command at least) to pci_cfg_store_*.
+	 */
+	void (*cfg_read)(struct pci_dev *dev, unsigned off, uint8_t *data, unsigned len);
+	void (*cfg_write)(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len);
+	/*
+	 * BAR i begins to decode at addr (on), or ends (off; addr is where it was).
+	 * A move is off, then on. The device claims the bus or sets memslots.
+	 */
+	void (*bar_set)(struct pci_dev *dev, unsigned i, bool on, uint64_t addr);
+	/* Guest reset: back to power-on state. BARs are off already; config[] restored after. */
+	void (*reset)(struct pci_dev *dev);
+};
+
+struct pci_dev {
+	const struct pci_dev_ops *ops;
+	char name[48]; /* for messages: "0000:01:10.0" of a host device, "root-port 0" */
+	struct vm *vm; /* set by pci_add() */
+
+	uint8_t config[PCI_CONFIG_SIZE];
+	uint8_t wmask[PCI_CONFIG_SIZE];	 /* bits the guest may write in config[] */
+	uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits a written 1 clears */
+	struct pci_bar bar[PCI_BARS];
+
+	/* Set by pci_add() / pci_assign(). */
+	uint8_t bus, devfn;
+	unsigned node;	   /* guest NUMA node of its host bridge */
+	uint32_t intx_gsi; /* of its INTA */
+	struct pci_port *port; /* NULL: on the root bus */
+};
+
+struct pci_config {
+	unsigned nodes;		 /* host bridges */
+	unsigned hotplug_slots;	 /* spare root ports on node 0's bridge */
+	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes */
+	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
+	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
+};
+
+/* Registers ECAM and CF8/CFC on the VM's buses. */
+int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, struct err *err);
+struct pci *pci_free(struct pci *pci); /* devices are their owners' */
+
+/*
+ * Put dev on node's host bridge: behind a root port of its own (express), or on
+ * the root bus itself. Before start only. config[] must hold ids, class, header
+ * type and capabilities; bar[] type and size. -ENOSPC: no slot left.
+ */
+int pci_add(struct pci *pci, struct pci_dev *dev, unsigned node, bool express, struct err *err);
+
+/*
+ * Number the buses, place every BAR and bridge window, write them into the
+ * registers and leave decoding off. Also at guest reset, with the same result.
+ * -ENOSPC: names the device that does not fit and the window.
+ */
+int pci_assign(struct pci *pci, struct err *err);
+
+/* Guest reset: all functions off and reset, then as after pci_assign(). */
+void pci_reset(struct pci *pci);
+
+/* Set up registers; for use before pci_add(). */
+void pci_set_ids(struct pci_dev *dev, uint16_t vendor, uint16_t device, uint32_t class_rev,
+		 uint16_t sub_vendor, uint16_t sub_device);
+
+/*
+ * Append a capability of len bytes at the next free place in 0x40..0xff (body
+ * copied after the two header bytes, wmask likewise if given). Returns its
+ * offset, or -ENOSPC.
+ */
+int pci_cap_add(struct pci_dev *dev, uint8_t id, unsigned len, const uint8_t *body,
+		const uint8_t *wmask);
+
+/* The generic registers; also runs what a BAR or command change means. */
+void pci_cfg_store_read(struct pci_dev *dev, unsigned off, uint8_t *data, unsigned len);
+void pci_cfg_store_write(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len);
+
+/* What ACPI must say of each host bridge (vmm/x86/acpi.c). */
+struct pci_bridge_info {
+	unsigned node;
+	uint8_t bus_first, bus_last;
+	uint32_t mmio32_start, mmio32_size;
+	uint64_t mmio64_start, mmio64_size; /* size 0: none */
+	uint16_t pio_start;
+	uint32_t pio_size;
+};
+unsigned pci_bridge_count(const struct pci *pci);
+void pci_bridge_info(const struct pci *pci, unsigned i, struct pci_bridge_info *ret);
+
+/* IOAPIC pin for INTA+pin (0..3) of device slot `dev` on a root bus, as _PRT says. */
+uint32_t pci_intx_gsi(unsigned dev, unsigned pin);
+
+#endif
