@@ -25,7 +25,7 @@ include $(wildcard base/module.mk vfio/module.mk sriov/module.mk host/module.mk 
 # --- what the programs are made of -----------------------------------------------------------
 
 host_tool_srcs := $(base_srcs) $(base_host_srcs) $(vfio_srcs) $(vfio_host_srcs) $(sriov_srcs) \
-	$(host_srcs) $(tools_srcs)
+	$(host_srcs) $(tools_srcs) vmm/handover.c
 vmm_prog_srcs  := $(base_srcs) $(vfio_srcs) $(irq_srcs) $(vmm_srcs)
 
 HOST_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 jansson libkmod mount

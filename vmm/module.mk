@@ -1,1 +1,1 @@
-vmm_srcs :=
+vmm_srcs := vmm/handover.c

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The supervisor and the VMM agree on a machine, and refuse one that is not from this build. */
+#include "vmm/handover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+
+static int pair(void **state)
+{
+	static int sv[2];
+
+	*state = sv;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv);
+}
+
+static int unpair(void **state)
+{
+	int *sv = *state;
+
+	close_fdp(&sv[0]);
+	close_fdp(&sv[1]);
+	return 0;
+}
+
+static struct vmm_config one_device(void)
+{
+	struct vmm_config c = { .memory = 1 << 28, .cpus = 2, .group_count = 1, .device_count = 1,
+				.kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
+				.container_fd = -1, .group_fds = { -1 } };
+
+	strcpy(c.devices[0].name, "0000:01:10.0");
+	strcpy(c.cmdline, "console=ttyS0");
+	return c;
+}
+
+static ino_t inode(int fd)
+{
+	struct stat st = { 0 };
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static void test_fds_arrive_in_their_places_with_cloexec(void **state)
+{
+	int *sv = *state;
+	_cleanup_close_ int kernel = memfd_create("kernel", MFD_CLOEXEC);
+	_cleanup_close_ int group = memfd_create("group", MFD_CLOEXEC);
+	struct vmm_config sent = one_device(), got = { 0 };
+	struct err err = ERR_INIT;
+
+	sent.kernel_fd = kernel;
+	sent.group_fds[0] = group;
+	assert_int_equal(handover_send(sv[0], &sent), 0);
+	assert_int_equal(handover_receive(sv[1], &got, &err), 0);
+	assert_int_equal(got.kvm_fd, -1);
+	assert_int_equal(got.initrd_fd, -1);
+	assert_int_equal(inode(got.kernel_fd), inode(kernel));
+	assert_int_equal(inode(got.group_fds[0]), inode(group));
+	assert_true(fcntl(got.group_fds[0], F_GETFD) & FD_CLOEXEC);
+	assert_string_equal(got.devices[0].name, "0000:01:10.0");
+	close(got.kernel_fd);
+	close(got.group_fds[0]);
+}
+
+static void test_another_version_is_refused_with_a_hint(void **state)
+{
+	int *sv = *state;
+	struct vmm_config c = one_device(), got;
+	struct err err = ERR_INIT;
+
+	c.version = HANDOVER_VERSION + 1;
+	c.size = sizeof(c);
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+	assert_non_null(strstr(err.hint, "same build"));
+}
+
+static void test_missing_descriptor_is_refused(void **state)
+{
+	int *sv = *state;
+	struct vmm_config c = one_device(), got;
+	struct err err = ERR_INIT;
+
+	c.version = HANDOVER_VERSION;
+	c.size = sizeof(c);
+	c.kvm_fd = 5; /* said to travel, but nothing does */
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+}
+
+static void test_counts_beyond_the_arrays_are_refused(void **state)
+{
+	int *sv = *state;
+	struct vmm_config c = one_device(), got;
+	struct err err = ERR_INIT;
+
+	c.version = HANDOVER_VERSION;
+	c.size = sizeof(c);
+	c.group_count = HANDOVER_MAX_DEVICES + 1;
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+}
+
+static void test_event_of_the_wrong_size_is_no_event(void **state)
+{
+	int *sv = *state;
+	struct vmm_event e = { .type = VMM_EVENT_READY }, got;
+
+	assert_int_equal(send(sv[1], &e, sizeof(e) - 1, 0), sizeof(e) - 1);
+	assert_int_equal(handover_next_event(sv[0], &got), -EPROTO);
+	handover_event(sv[1], &e);
+	assert_int_equal(handover_next_event(sv[0], &got), 0);
+	assert_int_equal(got.type, VMM_EVENT_READY);
+	close_fdp(&sv[1]);
+	assert_int_equal(handover_next_event(sv[0], &got), -EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_fds_arrive_in_their_places_with_cloexec, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_another_version_is_refused_with_a_hint, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_missing_descriptor_is_refused, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_counts_beyond_the_arrays_are_refused, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),
+	};
+
+	return cmocka_run_group_tests_name("handover", tests, NULL, NULL);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/handover.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/fd.h"
+
+/* Where the descriptors of a config live, in the order they travel. */
+static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
+{
+	unsigned n = 0;
+
+	slots[n++] = &c->kvm_fd;
+	slots[n++] = &c->kernel_fd;
+	slots[n++] = &c->initrd_fd;
+	slots[n++] = &c->container_fd;
+	for (unsigned i = 0; i < c->group_count && i < HANDOVER_MAX_DEVICES; i++)
+		slots[n++] = &c->group_fds[i];
+	return n;
+}
+
+int handover_send(int sock, const struct vmm_config *config)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * HANDOVER_MAX_FDS)];
+	} control = { 0 };
+	struct vmm_config copy = *config;
+	struct iovec iov = { .iov_base = &copy, .iov_len = sizeof(copy) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
+	int32_t *slots[HANDOVER_MAX_FDS];
+	int fds[HANDOVER_MAX_FDS];
+	unsigned count = 0, n = fd_slots(&copy, slots);
+	struct cmsghdr *cmsg;
+
+	copy.version = HANDOVER_VERSION;
+	copy.size = sizeof(copy);
+	for (unsigned i = 0; i < n; i++)
+		if (*slots[i] >= 0)
+			fds[count++] = *slots[i];
+	msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+	cmsg = CMSG_FIRSTHDR(&msg);
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int) * count);
+	memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * count);
+	if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Put the received descriptors where the config says they are, or close them all. */
+static int place_fds(struct vmm_config *config, const int *fds, unsigned count)
+{
+	int32_t *slots[HANDOVER_MAX_FDS];
+	unsigned n = fd_slots(config, slots), taken = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (*slots[i] < 0)
+			continue;
+		if (taken == count)
+			return -EPROTO;
+		*slots[i] = fds[taken++];
+	}
+	return taken == count ? 0 : -EPROTO;
+}
+
+static unsigned received_fds(struct msghdr *msg, int *fds)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+	size_t bytes;
+
+	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+		return 0;
+	bytes = cmsg->cmsg_len - CMSG_LEN(0);
+	memcpy(fds, CMSG_DATA(cmsg), bytes);
+	return (unsigned)(bytes / sizeof(int));
+}
+
+static bool config_valid(const struct vmm_config *c, size_t len)
+{
+	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
+	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
+	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
+}
+
+int handover_receive(int sock, struct vmm_config *ret, struct err *err)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * HANDOVER_MAX_FDS)];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = ret, .iov_len = sizeof(*ret) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	int fds[HANDOVER_MAX_FDS];
+	ssize_t len = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+
+	if (len < 0)
+		return err_set(err, -errno, "cannot receive the machine's description");
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !config_valid(ret, (size_t)len) ||
+	    place_fds(ret, fds, received_fds(&msg, fds)) < 0) {
+		err_plain(err, -EPROTO, "thruway-vmm was not started by the thruway it belongs to");
+		return err_hint(err, "install both programs from the same build; thruway-vmm is "
+				     "started by 'thruway vm run', not by hand");
+	}
+	return 0;
+}
+
+void handover_event(int sock, const struct vmm_event *event)
+{
+	/* A supervisor that is gone takes us with it (PDEATHSIG): nothing to report to. */
+	(void)send(sock, event, sizeof(*event), MSG_NOSIGNAL);
+}
+
+int handover_next_event(int sock, struct vmm_event *ret)
+{
+	struct vmm_event event;
+	ssize_t len;
+
+	do
+		len = recv(sock, &event, sizeof(event), 0);
+	while (len < 0 && errno == EINTR);
+	if (len < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (len == 0)
+		return -EPIPE;
+	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_REBOOT)
+		return -EPROTO;
+	event.err.text[sizeof(event.err.text) - 1] = '\0';
+	event.err.hint[sizeof(event.err.hint) - 1] = '\0';
+	*ret = event;
+	return 0;
+}
