@@ -135,3 +135,28 @@ int handover_next_event(int sock, struct vmm_event *ret)
 	*ret = event;
 	return 0;
 }
+
+int handover_command(int sock, enum vmm_command command)
+{
+	uint32_t wire = command;
+
+	return send(sock, &wire, sizeof(wire), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int handover_next_command(int sock, enum vmm_command *ret)
+{
+	uint32_t wire;
+	ssize_t len;
+
+	do
+		len = recv(sock, &wire, sizeof(wire), MSG_DONTWAIT);
+	while (len < 0 && errno == EINTR);
+	if (len < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (len == 0)
+		return -EPIPE;
+	if (len != sizeof(wire) || wire < VMM_COMMAND_POWER_BUTTON || wire > VMM_COMMAND_QUIT)
+		return -EPROTO;
+	*ret = (enum vmm_command)wire;
+	return 0;
+}

@@ -69,13 +69,23 @@ struct vmm_event {
 	struct err err;
 };
 
+/* What the supervisor may ask of a running VMM: one such packet each. */
+enum vmm_command {
+	VMM_COMMAND_POWER_BUTTON = 1, /* ACPI power button: an orderly shutdown, if the guest listens */
+	VMM_COMMAND_QUIT,	      /* end now, as Ctrl-A x does */
+};
+
 /* Supervisor's side. 0 or -errno. */
 int handover_send(int sock, const struct vmm_config *config);
 /* One event. 0; -EPIPE when the VMM is gone; -EPROTO for what is no event. */
 int handover_next_event(int sock, struct vmm_event *ret);
 
+int handover_command(int sock, enum vmm_command command);
+
 /* The VMM's side. -EPROTO with err set when it is not from this build. */
 int handover_receive(int sock, struct vmm_config *ret, struct err *err);
 void handover_event(int sock, const struct vmm_event *event);
+/* One command, without waiting. 0; -EAGAIN: none; -EPIPE: the supervisor is gone; -EPROTO. */
+int handover_next_command(int sock, enum vmm_command *ret);
 
 #endif

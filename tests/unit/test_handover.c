@@ -128,6 +128,22 @@ static void test_event_of_the_wrong_size_is_no_event(void **state)
 	assert_int_equal(handover_next_event(sv[0], &got), -EPIPE);
 }
 
+static void test_commands_are_checked_and_never_waited_for(void **state)
+{
+	int *sv = *state;
+	enum vmm_command got = 0;
+	uint32_t unknown = 99;
+
+	assert_int_equal(handover_next_command(sv[1], &got), -EAGAIN);
+	assert_int_equal(send(sv[0], &unknown, sizeof(unknown), 0), sizeof(unknown));
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_POWER_BUTTON), 0);
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got, VMM_COMMAND_POWER_BUTTON);
+	close_fdp(&sv[0]);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +151,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_another_version_is_refused_with_a_hint, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_missing_descriptor_is_refused, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_counts_beyond_the_arrays_are_refused, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),
 	};
 
