@@ -68,6 +68,8 @@ struct journal_owner {
 	 * dead, journal_recover() undoes even the committed steps.
 	 */
 	bool until_exit;
+	/* A commit leaves no entry: what was done is not ours to undo (vf destroy). */
+	bool forget;
 };
 
 struct txn;
@@ -79,6 +81,12 @@ struct txn;
  * Steps that already read `after` are kept out: a plan that changes nothing
  * leaves no journal entry.
  *
+ * A step may speak of a device that an earlier step makes (the VFs of numvfs):
+ * read() says -ENODEV then, and the step stays, without `before`. When
+ * txn_apply() comes to the first such step it reads all of them that exist by
+ * now, and writes the entry once more before it goes on; a step that is still
+ * without `before` was never applied, and undo passes it over.
+ *
  * -ETIMEDOUT: somebody else holds the lock; -EACCES/-EPERM: not root.
  */
 int txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
@@ -87,7 +95,8 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 
 /*
  * Apply the steps in order, verifying each. On failure those done are undone in
- * reverse, in err's words, and the entry removed. On success transient steps are
+ * reverse, in err's words, and the entry removed; the step that failed is undone
+ * too when it no longer reads `before` (a driver that made 3 of 7 VFs). On success transient steps are
  * put back and the entry is marked committed. The lock is released either way;
  * txn is freed.
  */
@@ -112,6 +121,13 @@ int journal_restore(int root, const struct step_ops *const *ops, const char *dev
  */
 int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
 			struct err *err);
+
+/*
+ * Strike committed steps out without undoing them: what they describe is gone
+ * (the VFs of a destroyed PF). match says which. Takes the lock.
+ */
+int journal_forget(int root, bool (*match)(const struct step *step, void *opaque), void *opaque,
+		   unsigned lock_timeout_s, struct err *err);
 
 /* Walk the committed steps, oldest first; stops at fn's first non-zero return. */
 int journal_each(int root, int (*fn)(const struct step *step, void *opaque), void *opaque);
