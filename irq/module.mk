@@ -1,1 +1,1 @@
-irq_srcs :=
+irq_srcs := irq/gsi.c irq/irqfd.c
