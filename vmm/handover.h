@@ -46,6 +46,7 @@ struct vmm_config {
 	uint32_t device_count;
 	struct vmm_device devices[HANDOVER_MAX_DEVICES];
 	uint32_t group_count;
+	uint32_t group_ids[HANDOVER_MAX_DEVICES]; /* N of /dev/vfio/N: messages, hot reset */
 
 	char cmdline[HANDOVER_CMDLINE_MAX];
 
