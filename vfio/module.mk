@@ -1,4 +1,4 @@
 # Linked into both programs: what the VMM needs to drive a device it was given.
 vfio_srcs :=
 # The host tool alone: whatever needs libpci, libudev or libnl, or changes the host.
-vfio_host_srcs :=
+vfio_host_srcs := vfio/node.c

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What `vm run` accepts on its command line, and what each bad value is told. */
+#include "tools/vm_opts.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/size.h"
+
+#define MAX_ARGS 80
+
+/* Split "a b c" in place of a shell. */
+static int parse(const char *line, struct vm_opts *ret, struct err *err)
+{
+	static char copy[4096];
+	static char name[] = "run";
+	char *argv[MAX_ARGS] = { name };
+	int argc = 1;
+
+	assert_true(strlen(line) < sizeof(copy));
+	strcpy(copy, line);
+	for (char *save, *word = strtok_r(copy, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save)) {
+		assert_true(argc < MAX_ARGS - 1);
+		argv[argc++] = word;
+	}
+	return vm_opts_parse(argc, argv, ret, err);
+}
+
+static void test_defaults_are_those_the_help_states(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("--kernel k", &o, &err), 0);
+	assert_string_equal(o.kernel, "k");
+	assert_string_equal(o.cmdline, "console=ttyS0");
+	assert_int_equal(o.memory, 512 * MiB);
+	assert_int_equal(o.mem_kind, MEM_ANON);
+	assert_int_equal(o.cpus, 1);
+	assert_int_equal(o.nodes, 1);
+	assert_false(o.bind);
+}
+
+static void test_every_option_reaches_its_field(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 -d 01:10.0 "
+			       "--device eth0/vf3 --bind --force=route --no-reboot --stats s -vv "
+			       "--lock-timeout 5", &o, &err), 0);
+	assert_int_equal(o.cpus, 4);
+	assert_int_equal(o.memory, 2 * GiB);
+	assert_int_equal(o.mem_kind, MEM_HUGETLB_1G);
+	assert_int_equal(o.nodes, 2);
+	assert_int_equal(o.device_count, 2);
+	assert_string_equal(o.devices[1], "eth0/vf3");
+	assert_true(o.bind && o.no_reboot);
+	assert_string_equal(o.force, "route");
+	assert_int_equal(o.verbose, 2);
+	assert_int_equal(o.lock_timeout_s, 5);
+}
+
+static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
+{
+	static const struct {
+		const char *line, *word;
+	} rows[] = {
+		{ "", "no kernel" },
+		{ "-k k --cpus 0", "'0'" },
+		{ "-k k --cpus 256", "'256'" },
+		{ "-k k --cpus 2x", "'2x'" },
+		{ "-k k --cpus -1", "'-1'" },
+		{ "-k k -m 0", "0 bytes" },
+		{ "-k k -m 1", "1 MiB" },
+		{ "-k k -m 99999999T", "not a size" },
+		{ "-k k -m 17T", "GiB" },
+		{ "-k k -m lots", "'lots'" },
+		{ "-k k -m 513M,backend=hugetlb-1G", "1 GiB" },
+		{ "-k k -m 33M", "2 MiB" },
+		{ "-k k -m 512M,backend=disk", "'disk'" },
+		{ "-k k -m 512M,pages=big", "pages=big" },
+		{ "-k k --nodes 0", "'0'" },
+		{ "-k k --nodes 2", "--cpus 2" },
+		{ "-k k -d 01:10.0 -d 01:10.0", "twice" },
+		{ "-k k --force route", "--bind" },
+		{ "-k k --frobnicate", "--frobnicate" },
+		{ "-k k -m", "needs a value" },
+		{ "-k k stray", "'stray'" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_opts o = { .cpus = 77 };
+		struct err err = ERR_INIT;
+
+		if (parse(rows[i].line, &o, &err) != -EINVAL || !strstr(err.text, rows[i].word))
+			fail_msg("'%s' gave: %s", rows[i].line, err.text);
+		assert_int_equal(err_exit_status(&err), 2);
+		assert_int_equal(o.cpus, 77); /* untouched on failure */
+	}
+}
+
+static void test_more_devices_than_fit_are_refused(void **state)
+{
+	char line[2048] = "-k k";
+	struct vm_opts o;
+	struct err err = ERR_INIT;
+
+	for (unsigned i = 0; i <= HANDOVER_MAX_DEVICES; i++)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), " -d%u", i);
+	assert_int_equal(parse(line, &o, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "at most 32"));
+}
+
+static void test_help_needs_no_kernel(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("--help", &o, &err), 0);
+	assert_true(o.help);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults_are_those_the_help_states),
+		cmocka_unit_test(test_every_option_reaches_its_field),
+		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
+		cmocka_unit_test(test_more_devices_than_fit_are_refused),
+		cmocka_unit_test(test_help_needs_no_kernel),
+	};
+
+	return cmocka_run_group_tests_name("vm_opts", tests, NULL, NULL);
+}

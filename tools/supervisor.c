@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/supervisor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "tools/tty.h"
+
+/* A guest that was asked to power off gets this long before it is ended. */
+#define POWEROFF_DEADLINE_NS (30ull * 1000000000)
+/* A VMM that was told to end, or said it does, gets this long: an FLR per device and more. */
+#define QUIT_DEADLINE_NS     (10ull * 1000000000)
+
+struct supervisor {
+	struct vmm_process *vmm;
+	struct loop *loop;
+	struct tty terminal;
+	struct supervisor_result *result;
+	struct err *err;
+	int kill_timer;
+	bool tty;   /* stdin becomes the guest's console */
+	bool ready; /* the guest runs */
+};
+
+int supervisor_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+int supervisor_interrupted(int signal_fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return info.ssi_signo == SIGINT ? SUPERVISOR_INTERRUPTED : SUPERVISOR_TERMINATED;
+}
+
+static void on_signal(void *opaque, int fd)
+{
+	struct supervisor *s = opaque;
+	int status = supervisor_interrupted(fd);
+
+	if (!status)
+		return;
+	if (!s->ready) {
+		s->result->status = status;
+		loop_quit(s->loop, 0);
+	} else if (status == SUPERVISOR_TERMINATED) {
+		log_note("asking the guest to power off; it has 30 s");
+		handover_command(s->vmm->sock, VMM_COMMAND_POWER_BUTTON);
+		loop_timer_arm(s->kill_timer, POWEROFF_DEADLINE_NS);
+	} else {
+		handover_command(s->vmm->sock, VMM_COMMAND_QUIT);
+		s->result->status = status;
+		loop_timer_arm(s->kill_timer, QUIT_DEADLINE_NS);
+	}
+}
+
+static void on_deadline(void *opaque, int fd)
+{
+	struct supervisor *s = opaque;
+
+	(void)fd;
+	if (!s->result->status)
+		err_plain(s->err, -ETIMEDOUT, "the guest did not power off within 30 s and was ended");
+	loop_quit(s->loop, 0);
+}
+
+static void take_event(struct supervisor *s, const struct vmm_event *e)
+{
+	switch (e->type) {
+	case VMM_EVENT_READY:
+		s->ready = true;
+		if (s->tty)
+			tty_raw(&s->terminal);
+		break;
+	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
+	case VMM_EVENT_ERROR:
+		if (s->err && !s->err->code)
+			*s->err = e->err;
+		break;
+	case VMM_EVENT_EXIT:
+		s->result->have_event = true;
+		s->result->event = *e;
+		if (e->reason == VM_CRASH && s->err && !s->err->code) {
+			if (e->err.code)
+				*s->err = e->err;
+			else
+				err_plain(s->err, -EIO, "the guest crashed");
+		}
+		break;
+	default: break;
+	}
+}
+
+static void on_event(void *opaque, int sock)
+{
+	struct supervisor *s = opaque;
+	struct vmm_event e;
+	int r = handover_next_event(sock, &e);
+
+	if (r == 0)
+		take_event(s, &e);
+	else if (r == -EPROTO)
+		log_warn("the VMM sent what is no message, ignored");
+	else
+		loop_quit(s->loop, 0); /* it closed its end: it is ending */
+}
+
+/* The VMM is gone or goes: how, in words, unless it said so itself. */
+static void judge(struct supervisor *s)
+{
+	struct pollfd gone = { .fd = s->vmm->pidfd, .events = POLLIN };
+	siginfo_t info = { 0 };
+
+	poll(&gone, 1, QUIT_DEADLINE_NS / 1000000);
+	if (s->result->status || s->err->code) /* a signal's or the guest's doing, and said */
+		return;
+	if (waitid(P_PID, (id_t)s->vmm->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+		err_set(s->err, -errno, "cannot tell how the VMM ended");
+	else if (info.si_pid == 0)
+		err_plain(s->err, -ETIMEDOUT, "the VMM hung at its end and was killed");
+	else if (info.si_code != CLD_EXITED)
+		err_plain(s->err, -EIO, "the VMM was ended by signal %d (%s)", info.si_status,
+			  strsignal(info.si_status));
+	else if (!s->result->have_event)
+		err_plain(s->err, -EIO, "the VMM ended with status %d before the guest did",
+			  info.si_status);
+}
+
+static int prepare(struct supervisor *s, int signal_fd)
+{
+	int r;
+
+	s->loop = loop_new();
+	if (!s->loop)
+		return -ENOMEM;
+	r = loop_add(s->loop, signal_fd, on_signal, s);
+	if (r == 0)
+		r = loop_add(s->loop, s->vmm->sock, on_event, s);
+	if (r == 0)
+		r = loop_timer_new(s->loop, on_deadline, s, &s->kill_timer);
+	return r;
+}
+
+void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,
+		    struct supervisor_result *ret, struct err *err)
+{
+	struct err own = ERR_INIT;
+	struct supervisor s = { .vmm = vmm, .result = ret, .err = err ? err : &own,
+				.kill_timer = -1, .tty = tty };
+	int r = prepare(&s, signal_fd);
+
+	*ret = (struct supervisor_result){ 0 };
+	if (r == 0)
+		r = loop_run(s.loop);
+	if (r < 0)
+		err_set(s.err, r, "cannot watch the VMM");
+	else if (!ret->status && s.err->code != -ETIMEDOUT)
+		judge(&s);
+	vmm_process_end(vmm);
+	tty_restore(&s.terminal);
+	close_fdp(&s.kill_timer);
+	loop_free(s.loop);
+	if (!ret->status)
+		ret->status = err_exit_status(s.err);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What stays of `thruway vm run` while the guest runs: watches the VMM, owns the
+ * terminal and the signals, and decides the exit status.
+ */
+#ifndef TOOLS_SUPERVISOR_H
+#define TOOLS_SUPERVISOR_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "tools/vmm_process.h"
+#include "vmm/handover.h"
+
+/* Exit statuses beside err_exit_status(): a signal ended it before the guest had the console. */
+#define SUPERVISOR_INTERRUPTED 130 /* SIGINT */
+#define SUPERVISOR_TERMINATED  143 /* SIGTERM, SIGHUP */
+
+/*
+ * Block SIGINT, SIGTERM and SIGHUP and make them readable, before anything on
+ * the host is changed, so that they are acted on between steps and not amid one.
+ * Returns the signalfd or -errno. Children get an empty mask before exec.
+ */
+int supervisor_signals(void);
+
+/* A signal is waiting: the exit status it asks for, else 0. Does not wait. */
+int supervisor_interrupted(int signal_fd);
+
+struct supervisor_result {
+	int status;		 /* exit status */
+	bool have_event;	 /* the VMM said how it ended: */
+	struct vmm_event event;
+};
+
+/*
+ * Serve the VMM until it is gone. `tty`: stdin is a terminal and becomes the
+ * guest's console at READY. err is set when the guest did not end in good order.
+ */
+void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,
+		    struct supervisor_result *ret, struct err *err);
+
+#endif

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_opts.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/size.h"
+#include "vmm/layout.h"
+
+const char vm_run_help[] =
+	"usage: thruway vm run --kernel FILE [OPTION]…        (short: thruway run)\n"
+	"Boot a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
+	"\n"
+	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
+	"      --initrd FILE    initial RAM disk\n"
+	"      --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
+	"  -c, --cpus N         virtual CPUs, 1 to 255 (default: 1)\n"
+	"  -m, --memory SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]\n"
+	"                       RAM; a bare number is MiB (default: 512M,backend=anon)\n"
+	"      --nodes N        guest NUMA nodes, each with a host bridge (default: 1);\n"
+	"                       a device of host node K goes to guest node K modulo N\n"
+	"  -d, --device DEV     pass this device through: BDF, netdev, eth0/vf3; may be repeated\n"
+	"      --bind           bind each device to its vfio driver first, put it back at exit\n"
+	"      --force REASONS  with --bind: overrule these guard rails (comma-separated)\n"
+	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
+	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
+	"      --lock-timeout S with --bind: wait this long for another thruway (default: 60)\n"
+	"  -v, --verbose        say what is done; twice: in detail\n"
+	"\n"
+	"The guest's serial console is this terminal; Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends\n"
+	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s.\n"
+	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted before start.\n";
+
+enum {
+	OPT_INITRD = 256,
+	OPT_CMDLINE,
+	OPT_NODES,
+	OPT_BIND,
+	OPT_FORCE,
+	OPT_NO_REBOOT,
+	OPT_STATS,
+	OPT_LOCK_TIMEOUT,
+};
+
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, 'k' },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "memory", required_argument, NULL, 'm' },
+	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "device", required_argument, NULL, 'd' },
+	{ "bind", no_argument, NULL, OPT_BIND },
+	{ "force", required_argument, NULL, OPT_FORCE },
+	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "lock-timeout", required_argument, NULL, OPT_LOCK_TIMEOUT },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static const struct {
+	const char *name;
+	enum mem_kind kind;
+	uint64_t page;
+} backends[] = {
+	{ "anon", MEM_ANON, 2 * MiB },
+	{ "memfd", MEM_MEMFD, 2 * MiB },
+	{ "hugetlb-2M", MEM_HUGETLB_2M, 2 * MiB },
+	{ "hugetlb-1G", MEM_HUGETLB_1G, GiB },
+};
+
+static int backend_parse(const char *text, unsigned *ret_index, struct err *err)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
+		if (strcmp(text, backends[i].name) == 0) {
+			*ret_index = i;
+			return 0;
+		}
+	}
+	err_usage(err, "--memory: unknown backend '%s'", text);
+	return err_hint(err, "one of anon, memfd, hugetlb-2M, hugetlb-1G");
+}
+
+int vm_opts_memory(const char *text, uint64_t *ret_bytes, enum mem_kind *ret_kind, struct err *err)
+{
+	char size[32];
+	const char *comma = strchrnul(text, ',');
+	unsigned backend = 0;
+	uint64_t bytes;
+	int r;
+
+	snprintf(size, sizeof(size), "%.*s", (int)(comma - text), text);
+	if ((size_t)(comma - text) >= sizeof(size) || size_parse(size, &bytes) < 0) {
+		err_usage(err, "--memory: '%s' is not a size", text);
+		return err_hint(err, "write 512M, 2G or a number of MiB");
+	}
+	if (*comma) {
+		if (strncmp(comma, ",backend=", 9) != 0)
+			return err_usage(err, "--memory: '%s' after the size is not 'backend=…'",
+					 comma + 1);
+		r = backend_parse(comma + 9, &backend, err);
+		if (r < 0)
+			return r;
+	}
+	if (bytes < VM_MIN_MEMORY || bytes > VM_MAX_MEMORY) {
+		err_usage(err, "--memory: a guest with %s of RAM cannot run", SIZE_STR(bytes));
+		return err_hint(err, "give it between %s and %s", SIZE_STR(VM_MIN_MEMORY),
+				SIZE_STR(VM_MAX_MEMORY));
+	}
+	if (bytes % backends[backend].page)
+		return err_usage(err, "--memory: %s is no multiple of %s, the page size of %s",
+				 SIZE_STR(bytes), SIZE_STR(backends[backend].page),
+				 backends[backend].name);
+	*ret_bytes = bytes;
+	*ret_kind = backends[backend].kind;
+	return 0;
+}
+
+static int count_parse(const char *option, const char *text, uint64_t min, uint64_t max,
+		       unsigned *ret, struct err *err)
+{
+	uint64_t n;
+
+	if (uint_parse(text, max, &n) < 0 || n < min) {
+		err_usage(err, "%s: '%s' is not a number from %llu to %llu", option, text,
+			  (unsigned long long)min, (unsigned long long)max);
+		return err->code;
+	}
+	*ret = (unsigned)n;
+	return 0;
+}
+
+static int cpus_parse(const char *text, unsigned *ret, struct err *err)
+{
+	int r = count_parse("--cpus", text, 1, VMM_MAX_CPUS, ret, err);
+
+	if (r < 0)
+		err_hint(err, "more than %u would need x2APIC ids in interrupts, which a guest "
+			      "without an IOMMU of its own cannot use", VMM_MAX_CPUS);
+	return r;
+}
+
+static int add_device(struct vm_opts *o, const char *name, struct err *err)
+{
+	if (o->device_count == HANDOVER_MAX_DEVICES)
+		return err_usage(err, "--device: at most %u devices fit one VM",
+				 HANDOVER_MAX_DEVICES);
+	for (unsigned i = 0; i < o->device_count; i++)
+		if (strcmp(o->devices[i], name) == 0)
+			return err_usage(err, "--device: %s is given twice", name);
+	o->devices[o->device_count++] = name;
+	return 0;
+}
+
+static int take_option(struct vm_opts *o, int c, struct err *err)
+{
+	switch (c) {
+	case 'k': o->kernel = optarg; return 0;
+	case OPT_INITRD: o->initrd = optarg; return 0;
+	case OPT_CMDLINE: o->cmdline = optarg; return 0;
+	case 'c': return cpus_parse(optarg, &o->cpus, err);
+	case 'm': return vm_opts_memory(optarg, &o->memory, &o->mem_kind, err);
+	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
+	case 'd': return add_device(o, optarg, err);
+	case OPT_BIND: o->bind = true; return 0;
+	case OPT_FORCE: o->force = optarg; return 0;
+	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
+	case OPT_STATS: o->stats = optarg; return 0;
+	case OPT_LOCK_TIMEOUT:
+		return count_parse("--lock-timeout", optarg, 0, 86400, &o->lock_timeout_s, err);
+	case 'v': o->verbose++; return 0;
+	case 'h': o->help = true; return 0;
+	default: return -EINVAL;
+	}
+}
+
+static int check(const struct vm_opts *o, struct err *err)
+{
+	if (!o->kernel) {
+		err_usage(err, "vm run: no kernel given");
+		return err_hint(err, "add --kernel FILE (a bzImage such as /boot/vmlinuz-…)");
+	}
+	if (strlen(o->cmdline) >= HANDOVER_CMDLINE_MAX)
+		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
+	if (o->memory / o->nodes < VM_MIN_MEMORY)
+		return err_usage(err, "--nodes: %u nodes leave less than %s of RAM to each", o->nodes,
+				 SIZE_STR(VM_MIN_MEMORY));
+	if (o->nodes > o->cpus)
+		return err_usage(err, "--nodes: %u nodes need at least as many CPUs (--cpus %u)",
+				 o->nodes, o->nodes);
+	if (o->force && !o->bind)
+		return err_usage(err, "--force means something with --bind only");
+	return 0;
+}
+
+int vm_opts_parse(int argc, char **argv, struct vm_opts *ret, struct err *err)
+{
+	struct vm_opts o = { .cmdline = "console=ttyS0", .memory = 512 * MiB, .cpus = 1,
+			     .nodes = 1, .lock_timeout_s = 60 };
+	int c, r;
+
+	optind = 0; /* start afresh: glibc's getopt keeps state between callers */
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:k:c:m:d:vh", options, NULL)) != -1) {
+		const char *bad = argv[optind - 1];
+
+		if (c == '?')
+			return err_usage(err, "vm run: unknown option '%s'", bad);
+		if (c == ':')
+			return err_usage(err, "vm run: %s needs a value", bad);
+		r = take_option(&o, c, err);
+		if (r < 0)
+			return r;
+	}
+	if (optind < argc)
+		return err_usage(err, "vm run: '%s' is not an option", argv[optind]);
+	r = o.help ? 0 : check(&o, err);
+	if (r == 0)
+		*ret = o;
+	return r;
+}

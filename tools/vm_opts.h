@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The command line of `thruway vm run`, as data. */
+#ifndef TOOLS_VM_OPTS_H
+#define TOOLS_VM_OPTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "vmm/handover.h"
+#include "vmm/mem.h"
+
+/* A guest this small boots no Linux; one this large is a typing error. */
+#define VM_MIN_MEMORY (16ull << 20)
+#define VM_MAX_MEMORY (16ull << 40)
+
+struct vm_opts {
+	const char *kernel; /* all strings borrowed from argv */
+	const char *initrd;
+	const char *cmdline;
+	const char *stats; /* file that receives counts as JSON at the end */
+	const char *devices[HANDOVER_MAX_DEVICES];
+	unsigned device_count;
+	uint64_t memory; /* bytes */
+	enum mem_kind mem_kind;
+	unsigned cpus;
+	unsigned nodes; /* guest NUMA nodes */
+	bool bind;	/* bind to a vfio driver first, put back at exit */
+	bool no_reboot;
+	bool help;
+	const char *force; /* reasons, comma-separated, for --bind */
+	unsigned lock_timeout_s;
+	unsigned verbose;
+};
+
+/*
+ * Parse and check everything that needs no look at the host. argv[0] is "run".
+ * 0, or -EINVAL with err saying which option and value (usage: exit 2).
+ */
+int vm_opts_parse(int argc, char **argv, struct vm_opts *ret, struct err *err);
+
+/*
+ * "SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]". -EINVAL for what is no size,
+ * 0, outside VM_MIN..VM_MAX_MEMORY, or no multiple of the backend's page size.
+ */
+int vm_opts_memory(const char *text, uint64_t *ret_bytes, enum mem_kind *ret_kind,
+		   struct err *err);
+
+extern const char vm_run_help[];
+
+#endif

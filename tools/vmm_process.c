@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vmm_process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/size.h"
+#include "vmm/handover.h"
+
+/* thruway-vmm beside this program (a build tree), else where `make install` puts it. */
+static int open_program(int root, struct err *err)
+{
+	char self[HOSTFS_PATH_MAX], *slash;
+	int fd = -ENOENT;
+
+	if (hostfs_readlink(root, self, sizeof(self), "proc/self/exe") > 0) {
+		slash = strrchr(self, '/');
+		if (slash) {
+			*slash = '\0';
+			fd = hostfs_open(root, O_PATH, "%s/thruway-vmm", self + 1);
+		}
+	}
+	if (fd == -ENOENT)
+		fd = hostfs_open(root, O_PATH, "%s/thruway/thruway-vmm", THRUWAY_LIBEXECDIR + 1);
+	if (fd < 0) {
+		err_set(err, fd, "cannot open %s/thruway/thruway-vmm", THRUWAY_LIBEXECDIR);
+		return err_hint(err, "reinstall thruway: the VMM is a program of its own");
+	}
+	return fd;
+}
+
+/* The first uid of the range whose lock file nobody holds; the lock lives with the VM. */
+static int reserve_uid(int root, struct vmm_process *p, struct err *err)
+{
+	if (mkdirat(root, "run/thruway", 0755) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "cannot create /run/thruway");
+	if (mkdirat(root, "run/thruway/uid", 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, "cannot create /run/thruway/uid");
+	for (unsigned i = 0; i < VMM_UID_COUNT; i++) {
+		char path[64];
+		int fd;
+
+		snprintf(path, sizeof(path), "run/thruway/uid/%u", VMM_UID_BASE + i);
+		fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (fd < 0)
+			return err_set(err, -errno, "cannot open /%s", path);
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			p->uid = VMM_UID_BASE + i;
+			p->uid_fd = fd;
+			return 0;
+		}
+		close(fd);
+	}
+	return err_plain(err, -EUSERS, "%u VMMs run already: no uid is left for another",
+			 VMM_UID_COUNT);
+}
+
+static int raise_limit(int which, uint64_t want, uint64_t *ret_have)
+{
+	struct rlimit rl;
+
+	if (getrlimit((__rlimit_resource_t)which, &rl) < 0)
+		return -errno;
+	*ret_have = rl.rlim_cur;
+	if (rl.rlim_cur >= want)
+		return 0;
+	*ret_have = rl.rlim_max;
+	rl.rlim_cur = want;
+	if (rl.rlim_max < want)
+		rl.rlim_max = want; /* needs CAP_SYS_RESOURCE */
+	return setrlimit((__rlimit_resource_t)which, &rl) < 0 ? -errno : 0;
+}
+
+static int raise_limits(const struct vmm_limits *limits, struct err *err)
+{
+	uint64_t have;
+	int r = raise_limit(RLIMIT_MEMLOCK, limits->memlock, &have);
+
+	if (r < 0) {
+		err_set(err, r, "cannot lock the guest's memory: it takes %s, RLIMIT_MEMLOCK allows %s",
+			SIZE_STR(limits->memlock), SIZE_STR(have));
+		return err_hint(err, "raise memlock to %llu KiB for this user in "
+				     "/etc/security/limits.d, or set LimitMEMLOCK= in the unit",
+				(unsigned long long)(limits->memlock / KiB));
+	}
+	r = raise_limit(RLIMIT_NOFILE, limits->nofile, &have);
+	if (r < 0) {
+		err_set(err, r, "the VMM needs %llu file descriptors, RLIMIT_NOFILE allows %llu",
+			(unsigned long long)limits->nofile, (unsigned long long)have);
+		return err_hint(err, "raise nofile for this user in /etc/security/limits.d");
+	}
+	return 0;
+}
+
+/* What the child is before exec. Any failure ends it with 127 and a line of its own. */
+struct child {
+	int program;
+	int sock;
+	pid_t parent;
+	uid_t uid; /* 0: keep ours */
+};
+
+static _Noreturn void child_fail(const char *what)
+{
+	fprintf(stderr, "thruway: cannot start the VMM: %s: %s\n", what, strerror(errno));
+	_exit(127);
+}
+
+static _Noreturn void child_run(const struct child *c)
+{
+	char name[] = "thruway-vmm", *argv[] = { name, NULL }, *envp[] = { NULL };
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (c->uid && (setgroups(0, NULL) < 0 || setresgid(c->uid, c->uid, c->uid) < 0 ||
+		       setresuid(c->uid, c->uid, c->uid) < 0))
+		child_fail("setresuid");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		child_fail("no_new_privs");
+	/* After setresuid, which clears it; then look whether the parent went meanwhile. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		child_fail("PR_SET_PDEATHSIG");
+	if (getppid() != c->parent)
+		_exit(127);
+	if (c->sock == HANDOVER_FD ? fcntl(c->sock, F_SETFD, 0) < 0 :
+				     dup2(c->sock, HANDOVER_FD) < 0)
+		child_fail("dup2");
+	execveat(c->program, "", argv, envp, AT_EMPTY_PATH);
+	child_fail("thruway-vmm");
+}
+
+int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_process *ret,
+		      struct err *err)
+{
+	struct vmm_process p = VMM_PROCESS_INIT;
+	_cleanup_close_ int program = open_program(root, err);
+	_cleanup_close_ int theirs = -1;
+	struct child child;
+	int sv[2], r;
+
+	if (program < 0)
+		return program;
+	r = raise_limits(limits, err);
+	if (r == 0 && geteuid() == 0)
+		r = reserve_uid(root, &p, err);
+	if (r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0) {
+		r = err_set(err, -errno, "cannot create the VMM's socket");
+		close_fdp(&p.uid_fd);
+		return r;
+	}
+	p.sock = sv[0];
+	theirs = sv[1];
+	child = (struct child){ program, theirs, getpid(), p.uid };
+	fflush(NULL);
+	p.pid = fork();
+	if (p.pid == 0)
+		child_run(&child);
+	if (p.pid > 0)
+		p.pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
+	if (p.pid < 0 || p.pidfd < 0) {
+		r = err_set(err, -errno, "cannot start the VMM");
+		vmm_process_end(&p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+void vmm_process_end(struct vmm_process *p)
+{
+	if (p->pid > 0) {
+		kill(p->pid, SIGKILL);
+		while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	p->pid = -1;
+	close_fdp(&p->pidfd);
+	close_fdp(&p->sock);
+	close_fdp(&p->uid_fd);
+}
