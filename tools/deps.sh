@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Name the Debian packages that building and testing need and are not installed; install them
+# when that was asked for: by a terminal that says yes, or by CI=true or DEPS=auto.
+set -eu
+
+build='gcc make pkg-config libc6-dev libpci-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev
+	libjansson-dev libkmod-dev libmount-dev linux-libc-dev'
+tests='libcmocka-dev clang clang-tools apt ca-certificates gpgv debian-archive-keyring xz-utils
+	zstd cpio'
+
+missing=()
+for p in $build $tests; do
+	dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+line="apt-get install -y --no-install-recommends ${missing[*]}"
+echo "Thruway needs packages that are not installed:"
+echo "  $line"
+if [ "$(id -u)" -ne 0 ]; then
+	echo "Run that as root (sudo), then repeat the command." >&2
+	exit 1
+fi
+case "${DEPS:-}${CI:-}" in
+*auto* | *true*) ;;
+*)
+	if [ ! -t 0 ]; then
+		echo "Run that, or say DEPS=auto to have it done." >&2
+		exit 1
+	fi
+	printf 'Install them now? [y/N] '
+	read -r answer
+	[[ "$answer" = [yY]* ]] || exit 1
+	;;
+esac
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q || echo "apt-get update failed; trying with the lists there are" >&2
+# shellcheck disable=SC2086
+exec $line
