@@ -31,7 +31,8 @@
 #define LAYOUT_PM1A_EVT	    0x600u /* 4 bytes */
 #define LAYOUT_PM1A_CNT	    0x604u /* 2 bytes */
 #define LAYOUT_PM_TMR	    0x608u /* 4 bytes, 3.579545 MHz */
-#define LAYOUT_RESET	    0x60cu /* write 0x06: hard reset; FADT's RESET_REG. Not 0xcf9: CF8 is there */
+#define LAYOUT_RESET	    0x60cu /* write 0x06: hard reset; FADT's RESET_REG */
+#define LAYOUT_PCI_CF8	    0xcf8u /* 8 bytes, pci/'s: latch, 0xcf9 (resets as well), data */
 #define LAYOUT_SERIAL	    0x3f8u /* 8 bytes, IRQ 4 */
 #define LAYOUT_RTC	    0x70u  /* 2 bytes, IRQ 8 */
 
@@ -48,7 +49,7 @@
 #define LAYOUT_PAGE_TABLES  0x9000ull
 #define LAYOUT_CMDLINE	    0x20000ull /* up to 64 KiB */
 #define LAYOUT_EBDA	    0x9fc00ull /* end of usable low RAM */
-#define LAYOUT_ACPI	    0xe0000ull /* RSDP and tables, up to 1 MiB */
+#define LAYOUT_ACPI	    0xe0000ull /* RSDP right here, then the tables */
 #define LAYOUT_ACPI_END	    0xf0000ull
 #define LAYOUT_SMBIOS	    0xf0000ull /* entry point and tables, up to 1 MiB */
 #define LAYOUT_KERNEL	    0x1000000ull /* 16 MiB, bzImage's preferred address may differ */

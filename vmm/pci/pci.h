@@ -7,7 +7,14 @@
  * generic code keeps the registers every function has (ids, BARs, command) in
  * config[], written through wmask[], and tells the device when a BAR begins or
  * ends to decode. There is no firmware: pci_assign() gives out bus numbers, BARs
- * and bridge windows before the guest starts and again at guest reset.
+ * and bridge windows before the guest starts.
+ *
+ * Where a BAR decodes: inside the windows of its host bridge (what _CRS says,
+ * and nothing else is routed to PCI), where no other live BAR is. Elsewhere it
+ * does not, reads give all-ones, and it begins to decode as soon as the guest
+ * has made room. The windows of a root port are kept for the guest but do not
+ * filter: a guest that misplaces a BAR below its port gets more than hardware
+ * would give it, never more than its host bridge has.
  *
  * Everything runs under vm_lock().
  */
@@ -33,6 +40,7 @@ struct pci_bar {
 	uint64_t size;	   /* bytes, a power of two; memory >= 16, I/O >= 4 */
 	uint64_t assigned; /* by pci_assign(); 0 before */
 	bool live;	   /* decodes now, at addr */
+	bool blocked;	   /* the guest wants it at addr, where it cannot decode */
 	uint64_t addr;
 };
 
@@ -51,12 +59,15 @@ struct pci_dev_ops {
 	 * A move is off, then on. The device claims the bus or sets memslots.
 	 */
 	void (*bar_set)(struct pci_dev *dev, unsigned i, bool on, uint64_t addr);
-	/* Guest reset: back to power-on state. BARs are off already; config[] restored after. */
+	/*
+	 * Back to power-on state: guest reset, or a secondary bus reset of the port
+	 * above. BARs are off already; config[] is restored after. May be NULL.
+	 */
 	void (*reset)(struct pci_dev *dev);
 };
 
 struct pci_dev {
-	const struct pci_dev_ops *ops;
+	const struct pci_dev_ops *ops; /* NULL: plain registers, no BAR */
 	char name[48]; /* for messages: "0000:01:10.0" of a host device, "root-port 0" */
 	struct vm *vm; /* set by pci_add() */
 
@@ -65,36 +76,50 @@ struct pci_dev {
 	uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits a written 1 clears */
 	struct pci_bar bar[PCI_BARS];
 
-	/* Set by pci_add() / pci_assign(). */
-	uint8_t bus, devfn;
-	unsigned node;	   /* guest NUMA node of its host bridge */
-	uint32_t intx_gsi; /* of its INTA */
+	/* Set by pci_add(). */
+	struct pci *pci;
+	unsigned node;	       /* guest NUMA node of its host bridge */
+	uint8_t devfn;
+	uint32_t intx_gsi;     /* of its INTA, also when behind a port */
 	struct pci_port *port; /* NULL: on the root bus */
+	/* Set by pci_assign(), and when the guest renumbers the port's secondary bus. */
+	uint8_t bus;
+
+	uint8_t *power_on; /* pci's: config[0..power_on_len) as it was at pci_add() */
+	unsigned power_on_len;
+	struct pci_dev *next;
 };
 
 struct pci_config {
 	unsigned nodes;		 /* host bridges */
-	unsigned hotplug_slots;	 /* spare root ports on node 0's bridge */
+	unsigned hotplug_slots;	 /* spare root ports on node 0's bridge, behind those in use */
 	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes */
 	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
 	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
 };
 
-/* Registers ECAM and CF8/CFC on the VM's buses. */
+/*
+ * Claims ECAM and ports 0xcf8..0xcff on the VM's buses, the reset register 0xcf9
+ * among them: a write with bit 2 set is vm_request(vm, VM_REBOOT). The caller
+ * puts *ret into vm->pci. -EINVAL: no such number of nodes; -ENOMEM; of bus_add().
+ */
 int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, struct err *err);
-struct pci *pci_free(struct pci *pci); /* devices are their owners' */
+/* Turns BARs off. Devices are their owners' and must still be there. */
+struct pci *pci_free(struct pci *pci);
 
 /*
  * Put dev on node's host bridge: behind a root port of its own (express), or on
- * the root bus itself. Before start only. config[] must hold ids, class, header
- * type and capabilities; bar[] type and size. -ENOSPC: no slot left.
+ * the root bus itself. Before pci_assign() only. config[] must hold ids, class,
+ * header type and capabilities; bar[] type and size; BAR registers, their masks
+ * and those of command, status, cache line and interrupt line are set up here.
+ * -ENOSPC: no slot or bus number left; -EINVAL: a BAR that cannot be; -ENOMEM.
  */
 int pci_add(struct pci *pci, struct pci_dev *dev, unsigned node, bool express, struct err *err);
 
 /*
- * Number the buses, place every BAR and bridge window, write them into the
- * registers and leave decoding off. Also at guest reset, with the same result.
- * -ENOSPC: names the device that does not fit and the window.
+ * Once, before start: number the buses, place every BAR and bridge window, write
+ * them into the registers and leave decoding off. -ENOSPC: names the device that
+ * does not fit and the window; -ENOMEM.
  */
 int pci_assign(struct pci *pci, struct err *err);
 
@@ -113,9 +138,19 @@ void pci_set_ids(struct pci_dev *dev, uint16_t vendor, uint16_t device, uint32_t
 int pci_cap_add(struct pci_dev *dev, uint8_t id, unsigned len, const uint8_t *body,
 		const uint8_t *wmask);
 
-/* The generic registers; also runs what a BAR or command change means. */
-void pci_cfg_store_read(struct pci_dev *dev, unsigned off, uint8_t *data, unsigned len);
+/*
+ * The generic registers, for any off and len inside 0..4095 (beyond it: all-ones
+ * and nothing); a write also runs what a BAR or command change means.
+ */
+void pci_cfg_store_read(const struct pci_dev *dev, unsigned off, uint8_t *data, unsigned len);
 void pci_cfg_store_write(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len);
+
+/*
+ * Make decoding follow config[] again after changing command or BARs in there
+ * directly (a function level reset clears both). Only real changes reach
+ * bar_set(): all that leave or move go off first, then the new places come on.
+ */
+void pci_bars_update(struct pci_dev *dev);
 
 /* What ACPI must say of each host bridge (vmm/x86/acpi.c). */
 struct pci_bridge_info {
