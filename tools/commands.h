@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Every subcommand, each defined in the cmd_*.c of its name. */
+#ifndef TOOLS_COMMANDS_H
+#define TOOLS_COMMANDS_H
+
+struct command;
+
+extern const struct command cmd_list;
+
+#endif

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* thruway: finds the subcommand, hands it the host, and turns its answer into an exit status. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/opts.h"
+
+static const struct command *const commands[] = {
+	&cmd_list,
+};
+
+static void print_usage(FILE *out)
+{
+	fprintf(out, "usage: thruway COMMAND [OPTIONS] [ARGUMENTS]\n\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(out, "\n'thruway COMMAND --help' tells more about one of them.\n");
+}
+
+/* How many words of argv name the command: 2, 1, or 0 when they do not. */
+static int words_matched(const char *name, int argc, char **argv)
+{
+	const char *blank = strchr(name, ' ');
+	size_t first = blank ? (size_t)(blank - name) : strlen(name);
+
+	if (argc < 1 || strlen(argv[0]) != first || strncmp(argv[0], name, first) != 0)
+		return 0;
+	if (!blank)
+		return 1;
+	return argc >= 2 && strcmp(argv[1], blank + 1) == 0 ? 2 : 0;
+}
+
+static const struct command *find_command(int argc, char **argv, int *ret_words)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *c = commands[i];
+		int words = words_matched(c->name, argc, argv);
+
+		if (!words && c->alias)
+			words = words_matched(c->alias, argc, argv);
+		if (words) {
+			*ret_words = words;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+static int no_such_command(char **argv, struct err *err)
+{
+	err_usage(err, "'%s' is not a thruway command", argv[0]);
+	return err_hint(err, "'thruway help' lists them");
+}
+
+/* `thruway help [COMMAND]`, and thruway without arguments. */
+static int help(int argc, char **argv, struct err *err)
+{
+	const struct command *c;
+	int words;
+
+	if (argc == 0) {
+		print_usage(stdout);
+		return 0;
+	}
+	c = find_command(argc, argv, &words);
+	if (!c)
+		return no_such_command(argv, err);
+	opts_help(c, stdout);
+	return 0;
+}
+
+static int run_command(int argc, char **argv, struct err *err)
+{
+	_cleanup_close_ int root = hostfs_root("/");
+	struct ctx ctx = { .root = root, .out = stdout, .lock_timeout_s = LOCK_TIMEOUT_DEFAULT_S };
+	int words = 0;
+
+	if (root < 0)
+		return err_set(err, root, "cannot open the root directory");
+	ctx.command = find_command(argc, argv, &words);
+	if (!ctx.command)
+		return no_such_command(argv, err);
+	return ctx.command->run(&ctx, argc - (words - 1), argv + (words - 1), err);
+}
+
+static int dispatch(int argc, char **argv, struct err *err)
+{
+	if (argc < 2) {
+		print_usage(stderr);
+		return 2;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		printf("thruway %s\n", THRUWAY_VERSION);
+		return 0;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+	    strcmp(argv[1], "help") == 0)
+		return help(argc - 2, argv + 2, err);
+	return run_command(argc - 1, argv + 1, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int r = dispatch(argc, argv, &err);
+
+	if (r == -ECANCELED && !err.code)
+		r = 0;
+	/* A full disk or a closed pipe must not look like success. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && r >= 0)
+		r = err_set(&err, -EIO, "cannot write the output");
+	if (r >= 0)
+		return r;
+	if (!err.code)
+		err_set(&err, r, "it failed");
+	err_print(&err, "thruway");
+	return err_exit_status(&err);
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/opts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/size.h"
+#include "vfio/in_use.h"
+
+enum { OPT_LOCK_TIMEOUT = 1000, OPT_FORCE };
+
+/* The common options, and when they are offered. */
+static const struct {
+	unsigned takes; /* 0: always */
+	struct option opt;
+	const char *help;
+} common[] = {
+	{ TAKES_JSON, { "json", no_argument, NULL, 'j' }, "-j, --json          print JSON" },
+	{ TAKES_DRY_RUN, { "dry-run", no_argument, NULL, 'n' },
+	  "-n, --dry-run       say what would be done, change nothing" },
+	{ TAKES_FORCE, { "force", required_argument, NULL, OPT_FORCE },
+	  "    --force=A,B     go on in spite of these reasons (and no other)" },
+	{ TAKES_LOCK, { "lock-timeout", required_argument, NULL, OPT_LOCK_TIMEOUT },
+	  "    --lock-timeout S  wait S seconds for another thruway (60)" },
+	{ 0, { "quiet", no_argument, NULL, 'q' }, "-q, --quiet         errors only" },
+	{ 0, { "verbose", no_argument, NULL, 'v' }, "-v, --verbose       say more; twice: say all" },
+	{ 0, { "help", no_argument, NULL, 'h' }, "-h, --help          this text" },
+};
+
+static void add_option(struct opts *o, unsigned *n, const struct option *opt)
+{
+	size_t len = strlen(o->shorts);
+
+	if (*n + 1 >= OPTS_MAX)
+		return;
+	o->longs[(*n)++] = *opt;
+	if (opt->val > 255 || !isalnum(opt->val))
+		return;
+	o->shorts[len] = (char)opt->val;
+	if (opt->has_arg == required_argument)
+		o->shorts[len + 1] = ':';
+}
+
+void opts_init(struct opts *o, struct ctx *ctx, int argc, char **argv, const struct option *own)
+{
+	unsigned n = 0;
+
+	*o = (struct opts){ .ctx = ctx, .argc = argc, .argv = argv, .shorts = ":" };
+	for (; own && own->name; own++)
+		add_option(o, &n, own);
+	for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
+		if (!common[i].takes || (ctx->command->takes & common[i].takes))
+			add_option(o, &n, &common[i].opt);
+	}
+	optind = 0; /* GNU: start afresh */
+	opterr = 0;
+}
+
+static int bad_option(const struct opts *o, int c, struct err *err)
+{
+	const char *name = o->ctx->command->name;
+	const char *word = o->argv[optind > 0 ? optind - 1 : 0];
+
+	if (c == ':')
+		err_usage(err, "%s: option '%s' needs an argument", name, word);
+	else
+		err_usage(err, "%s: unknown option '%s'", name, word);
+	err_hint(err, "thruway %s --help", name);
+	return -EINVAL;
+}
+
+static int take_common(struct opts *o, int c, struct err *err)
+{
+	struct ctx *ctx = o->ctx;
+	uint64_t v;
+
+	switch (c) {
+	case 'j': ctx->json = true; return 0;
+	case 'n': ctx->dry_run = true; return 0;
+	case 'q': ctx->quiet = true; log_set_level(LOG_QUIET); return 0;
+	case 'v':
+		log_set_level(log_get_level() < LOG_NOTE ? LOG_NOTE : LOG_TRACE);
+		return 0;
+	case 'h': opts_help(ctx->command, ctx->out); return -ECANCELED;
+	case OPT_FORCE: return in_use_parse_force(optarg, &ctx->force, err);
+	case OPT_LOCK_TIMEOUT:
+		if (uint_parse(optarg, 86400, &v) < 0)
+			return err_usage(err, "--lock-timeout takes seconds, not '%s'", optarg);
+		ctx->lock_timeout_s = (unsigned)v;
+		return 0;
+	}
+	return bad_option(o, c, err);
+}
+
+static bool is_common(const struct opts *o, int c)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
+		if (common[i].opt.val == c &&
+		    (!common[i].takes || (o->ctx->command->takes & common[i].takes)))
+			return true;
+	}
+	return c == '?' || c == ':';
+}
+
+int opts_next(struct opts *o, struct err *err)
+{
+	int c, r;
+
+	for (;;) {
+		c = getopt_long(o->argc, o->argv, o->shorts, o->longs, NULL);
+		if (c < 0)
+			return 0;
+		if (!is_common(o, c))
+			return c;
+		r = take_common(o, c, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+int opts_common(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	struct opts o;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
+	return r < 0 ? r : optind;
+}
+
+int opts_operands(const struct opts *o, int min, int max, const char *what, struct err *err)
+{
+	const char *name = o->ctx->command->name;
+	int n = o->argc - optind;
+
+	if (n < min)
+		err_usage(err, "%s: %s is missing", name, what);
+	else if (n > max)
+		err_usage(err, "%s: unexpected '%s'", name, o->argv[optind + max]);
+	else
+		return 0;
+	err_hint(err, "usage: thruway %s %s", name, o->ctx->command->synopsis);
+	return -EINVAL;
+}
+
+void opts_help(const struct command *c, FILE *out)
+{
+	fprintf(out, "usage: thruway %s %s\n\n%s\n\nOptions:\n", c->name, c->synopsis, c->help);
+	for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
+		if (!common[i].takes || (c->takes & common[i].takes))
+			fprintf(out, "  %s\n", common[i].help);
+	}
+}

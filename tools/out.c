@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct table {
+	size_t columns, cells; /* cells: of all rows, the titles first */
+	char **text;
+};
+
+static int add_cell(struct table *t, const char *s)
+{
+	char **bigger = realloc(t->text, (t->cells + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	t->text = bigger;
+	bigger[t->cells] = strdup(*s ? s : "-");
+	return bigger[t->cells++] ? 0 : -ENOMEM;
+}
+
+struct table *table_new(const char *const *titles)
+{
+	struct table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	while (titles[t->columns])
+		t->columns++;
+	return table_row(t, titles) < 0 ? table_free(t) : t;
+}
+
+int table_row(struct table *t, const char *const *cells)
+{
+	for (size_t i = 0; i < t->columns; i++) {
+		if (add_cell(t, cells[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Characters on the screen: bytes that begin one in UTF-8. */
+static size_t width(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static size_t column_width(const struct table *t, size_t column)
+{
+	size_t widest = 0;
+
+	for (size_t i = column; i < t->cells; i += t->columns) {
+		size_t w = t->text[i] ? width(t->text[i]) : 0;
+
+		widest = w > widest ? w : widest;
+	}
+	return widest;
+}
+
+void table_print(const struct table *t, FILE *out)
+{
+	for (size_t i = 0; i < t->cells; i++) {
+		size_t column = i % t->columns;
+		size_t pad = column_width(t, column) - width(t->text[i]) + 2;
+
+		if (column + 1 == t->columns)
+			fprintf(out, "%s\n", t->text[i]);
+		else
+			fprintf(out, "%s%*s", t->text[i], (int)pad, "");
+	}
+}
+
+struct table *table_free(struct table *t)
+{
+	if (!t)
+		return NULL;
+	for (size_t i = 0; i < t->cells; i++)
+		free(t->text[i]);
+	free(t->text);
+	free(t);
+	return NULL;
+}
+
+int out_json(FILE *out, const char *schema, const char *key, json_t *value)
+{
+	json_t *doc = value ? json_pack("{s:s, s:o}", "schema", schema, key, value) : NULL;
+
+	if (!doc)
+		return -ENOMEM;
+	json_dumpf(doc, out, JSON_INDENT(2));
+	fputc('\n', out);
+	json_decref(doc);
+	return 0;
+}
+
+json_t *out_json_text(const char *s)
+{
+	return *s ? json_string(s) : json_null();
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Results for people (aligned columns) and for programs (JSON with a schema). */
+#ifndef TOOLS_OUT_H
+#define TOOLS_OUT_H
+
+#include <stdio.h>
+
+#include <jansson.h>
+
+struct table;
+
+/* Column titles, NULL-terminated. NULL when memory ran out. */
+struct table *table_new(const char *const *titles);
+
+/* One row, as many cells as titles; "" prints as "-". Cells are copied. 0 or -ENOMEM. */
+int table_row(struct table *t, const char *const *cells);
+
+/* Columns two blanks apart, nothing behind the last. */
+void table_print(const struct table *t, FILE *out);
+struct table *table_free(struct table *t); /* NULL is fine; returns NULL */
+
+/*
+ * Print {"schema": schema, key: value} and a newline, consuming value (NULL: memory
+ * ran out while it was made). 0 or -ENOMEM.
+ */
+int out_json(FILE *out, const char *schema, const char *key, json_t *value);
+
+/* Text, or null for "". */
+json_t *out_json_text(const char *s);
+
+#endif

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * libpci is used for its id database only. It is never pci_init()ed: that looks
+ * for hardware access methods and ends the process where it finds none. What
+ * remains of its noreturn error hook (out of memory) comes back by longjmp.
+ */
+#include "vfio/names.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pci/pci.h>
+
+struct names {
+	struct pci_access *access;
+};
+
+static _Thread_local jmp_buf on_error;
+
+static void fail(char *msg, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+static void fail(char *msg, ...)
+{
+	(void)msg;
+	longjmp(on_error, 1);
+}
+
+static void silent(char *msg, ...) __attribute__((format(printf, 1, 2)));
+
+static void silent(char *msg, ...)
+{
+	(void)msg;
+}
+
+struct names *names_open(void)
+{
+	struct names *names = calloc(1, sizeof(*names));
+
+	if (!names)
+		return NULL;
+	names->access = pci_alloc();
+	names->access->error = fail;
+	names->access->warning = silent;
+	names->access->debug = silent;
+	return names;
+}
+
+struct names *names_close(struct names *names)
+{
+	if (!names)
+		return NULL;
+	if (setjmp(on_error) == 0)
+		pci_cleanup(names->access);
+	free(names);
+	return NULL;
+}
+
+/* The name, or NULL when the database does not know it. */
+static const char *lookup(struct names *names, char *buf, size_t size, int flags, int id1, int id2)
+{
+	if (setjmp(on_error))
+		return NULL;
+	return pci_lookup_name(names->access, buf, (int)size, flags | PCI_LOOKUP_NO_NUMBERS, id1,
+			       id2);
+}
+
+char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size)
+{
+	int flags = PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE;
+
+	if (!lookup(names, buf, size, flags, vendor, device))
+		snprintf(buf, size, "%04x:%04x", vendor, device);
+	return buf;
+}
+
+char *names_class(struct names *names, uint32_t class, char *buf, size_t size)
+{
+	if (!lookup(names, buf, size, PCI_LOOKUP_CLASS, (int)(class >> 8), 0))
+		snprintf(buf, size, "Class %04x", class >> 8);
+	return buf;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Words for PCI ids, from the pci.ids database when it is installed. */
+#ifndef VFIO_NAMES_H
+#define VFIO_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct names;
+
+/* NULL when memory ran out. Without a database the names are numbers. */
+struct names *names_open(void);
+struct names *names_close(struct names *names); /* NULL is fine; returns NULL */
+
+/* "Intel Corporation 82576 Gigabit Network Connection", or "8086:10c9". Returns buf. */
+char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size);
+
+/* "Ethernet controller" of a 24-bit class, or "Class 0200". Returns buf. */
+char *names_class(struct names *names, uint32_t class, char *buf, size_t size);
+
+#endif

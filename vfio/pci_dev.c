@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vfio/pci_dev.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/le.h"
+
+#define DEVICES "sys/bus/pci/devices"
+
+/* A number that must be there and fit in max. */
+static int read_id(int root, const char *dev, const char *name, uint64_t max, uint64_t *ret)
+{
+	uint64_t v;
+	int r = hostfs_read_u64(root, &v, DEVICES "/%s/%s", dev, name);
+
+	if (r < 0)
+		return r;
+	if (v > max)
+		return -ERANGE;
+	*ret = v;
+	return 0;
+}
+
+static int read_ids(int root, const char *name, struct pci_dev *d)
+{
+	uint64_t vendor, device, class, v;
+	int r = read_id(root, name, "vendor", 0xffff, &vendor);
+
+	if (r == 0)
+		r = read_id(root, name, "device", 0xffff, &device);
+	if (r == 0)
+		r = read_id(root, name, "class", 0xffffff, &class);
+	if (r < 0)
+		return r;
+	d->vendor = (uint16_t)vendor;
+	d->device = (uint16_t)device;
+	d->class = (uint32_t)class;
+	if (read_id(root, name, "subsystem_vendor", 0xffff, &v) == 0)
+		d->sub_vendor = (uint16_t)v;
+	if (read_id(root, name, "subsystem_device", 0xffff, &v) == 0)
+		d->sub_device = (uint16_t)v;
+	if (read_id(root, name, "revision", 0xff, &v) == 0)
+		d->revision = (uint8_t)v;
+	return 0;
+}
+
+static void read_binding(int root, const char *name, struct pci_dev *d)
+{
+	char group[16], override[64];
+	int64_t node;
+
+	if (hostfs_link_name(root, d->driver, sizeof(d->driver), DEVICES "/%s/driver", name) < 0)
+		d->driver[0] = '\0';
+	/* The kernel prints "(null)" where nothing is set. */
+	if (hostfs_read(root, override, sizeof(override), DEVICES "/%s/driver_override", name) > 0 &&
+	    strcmp(override, "(null)") != 0)
+		snprintf(d->override, sizeof(d->override), "%.*s", PCI_DRIVER_MAX - 1, override);
+	d->group = -1;
+	if (hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", name) > 0)
+		d->group = (int)strtol(group, NULL, 10);
+	d->numa_node = -1;
+	if (hostfs_read_s64(root, &node, DEVICES "/%s/numa_node", name) == 0 && node >= 0 &&
+	    node < 4096)
+		d->numa_node = (int)node;
+}
+
+int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
+{
+	char name[BDF_STRLEN];
+
+	if (hostfs_link_name(root, name, sizeof(name), DEVICES "/%s/virtfn%u", BDF_STR(pf),
+			     index) < 0)
+		return -ENODEV;
+	return bdf_parse(name, ret) < 0 ? -ENODEV : 0;
+}
+
+static void read_sriov(int root, const char *name, struct pci_dev *d)
+{
+	char pf[BDF_STRLEN];
+	struct bdf vf;
+	uint64_t v;
+
+	if (read_id(root, name, "sriov_totalvfs", 0xffff, &v) == 0)
+		d->total_vfs = (unsigned)v;
+	if (read_id(root, name, "sriov_numvfs", 0xffff, &v) == 0)
+		d->num_vfs = (unsigned)v;
+	d->vf_autoprobe = d->total_vfs > 0;
+	if (read_id(root, name, "sriov_drivers_autoprobe", 1, &v) == 0)
+		d->vf_autoprobe = v == 1;
+	if (hostfs_link_name(root, pf, sizeof(pf), DEVICES "/%s/physfn", name) < 0 ||
+	    bdf_parse(pf, &d->pf) < 0)
+		return;
+	d->is_vf = true;
+	if (read_id(root, pf, "sriov_numvfs", 0xffff, &v) < 0)
+		return;
+	for (unsigned i = 0; i < v; i++) {
+		if (pci_dev_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf)) {
+			d->vf_index = i;
+			return;
+		}
+	}
+}
+
+/* "start end flags" per line; BARs 0..5, then the ROM. */
+static void read_bars(int root, const char *name, struct pci_dev *d)
+{
+	char text[2048], *line = text;
+
+	if (hostfs_read(root, text, sizeof(text), DEVICES "/%s/resource", name) < 0)
+		return;
+	for (unsigned i = 0; i < PCI_DEV_BARS && line; i++) {
+		uint64_t start, end, flags;
+
+		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) == 3 &&
+		    flags && end >= start && end - start != UINT64_MAX)
+			d->bars[i] = (struct pci_bar){ start, end - start + 1, flags };
+		line = strchr(line, '\n');
+		if (line)
+			line++;
+	}
+}
+
+/* Offset of a capability; 0 when it is not there. The list is bounded: it may be a loop. */
+static unsigned find_cap(const uint8_t *cfg, size_t len, uint8_t id)
+{
+	unsigned pos;
+
+	if (len < PCI_CAPABILITY_LIST + 1 || !(get_le16(cfg + PCI_STATUS) & PCI_STATUS_CAP_LIST))
+		return 0;
+	pos = cfg[PCI_CAPABILITY_LIST] & ~3u;
+	for (unsigned i = 0; i < 48 && pos >= 0x40 && pos + 4 <= len; i++) {
+		if (cfg[pos] == id)
+			return pos;
+		pos = cfg[pos + 1] & ~3u;
+	}
+	return 0;
+}
+
+static void read_config(int root, const char *name, struct pci_dev *d)
+{
+	uint8_t cfg[256];
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, DEVICES "/%s/config", name);
+	ssize_t len = fd < 0 ? 0 : pread(fd, cfg, sizeof(cfg), 0);
+	unsigned cap;
+
+	d->msix_vectors = -1;
+	if (len < 0x40)
+		return;
+	d->header_type = cfg[PCI_HEADER_TYPE] & 0x7f;
+	/* Without CAP_SYS_ADMIN the kernel gives the first 64 bytes: the capabilities are unseen. */
+	if (len < 256)
+		return;
+	cap = find_cap(cfg, (size_t)len, PCI_CAP_ID_MSIX);
+	d->msix_vectors = 0;
+	if (cap)
+		d->msix_vectors =
+			(get_le16(cfg + cap + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1;
+}
+
+struct node_list {
+	char (*names)[PCI_DEV_NODE_MAX];
+	unsigned *count;
+};
+
+static int keep_node(const char *name, void *opaque)
+{
+	struct node_list *l = opaque;
+
+	if (*l->count < PCI_DEV_NODES && strlen(name) < PCI_DEV_NODE_MAX)
+		strcpy(l->names[(*l->count)++], name);
+	return 0;
+}
+
+static void read_nodes(int root, const char *name, struct pci_dev *d)
+{
+	struct node_list net = { d->netdevs, &d->netdev_count };
+	struct node_list nvme = { d->nvmes, &d->nvme_count };
+
+	hostfs_list(root, keep_node, &net, DEVICES "/%s/net", name);
+	hostfs_list(root, keep_node, &nvme, DEVICES "/%s/nvme", name);
+}
+
+static void read_state(int root, const char *name, struct pci_dev *d)
+{
+	uint64_t v;
+
+	if (hostfs_read(root, d->reset_methods, sizeof(d->reset_methods),
+			DEVICES "/%s/reset_method", name) < 0)
+		d->reset_methods[0] = '\0';
+	if (hostfs_read(root, d->power_state, sizeof(d->power_state), DEVICES "/%s/power_state",
+			name) < 0)
+		d->power_state[0] = '\0';
+	d->boot_vga = read_id(root, name, "boot_vga", 1, &v) == 0 && v == 1;
+	d->vendor_vfio = hostfs_exists(root, DEVICES "/%s/nvidia/current_vgpu_type", name);
+}
+
+int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+{
+	struct pci_dev d = { .bdf = bdf };
+	const char *name = BDF_STR(bdf);
+	int r;
+
+	if (!hostfs_exists(root, DEVICES "/%s", name))
+		return -ENODEV;
+	r = read_ids(root, name, &d);
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	read_binding(root, name, &d);
+	read_sriov(root, name, &d);
+	read_bars(root, name, &d);
+	read_config(root, name, &d);
+	read_nodes(root, name, &d);
+	read_state(root, name, &d);
+	*ret = d;
+	return 0;
+}
+
+bool pci_dev_is_endpoint(const struct pci_dev *dev)
+{
+	return dev->header_type != PCI_HEADER_TYPE_BRIDGE &&
+	       dev->header_type != PCI_HEADER_TYPE_CARDBUS;
+}
+
+bool pci_dev_driver_is_vfio(const char *driver)
+{
+	/* Variant drivers are named mlx5_vfio_pci, xe-vfio-pci, nvgrace_gpu_vfio_pci, … */
+	return strstr(driver, "vfio-pci") || strstr(driver, "vfio_pci");
+}
+
+bool pci_dev_leaves_group_viable(const struct pci_dev *dev)
+{
+	/*
+	 * The kernel's own rule (driver_managed_dma): bridges' port drivers, pci-stub and the
+	 * VFIO drivers promise not to do DMA behind the owner's back; any other may not be there.
+	 */
+	return !pci_dev_is_endpoint(dev) || !dev->driver[0] ||
+	       strcmp(dev->driver, "pci-stub") == 0 || pci_dev_driver_is_vfio(dev->driver);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The facts of one PCI function, as sysfs tells them. Plain data, read at one
+ * moment; nothing here changes the device.
+ */
+#ifndef VFIO_PCI_DEV_H
+#define VFIO_PCI_DEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bdf.h"
+
+#define PCI_DRIVER_MAX	  32
+#define PCI_DEV_BARS	  7 /* 0..5 and the ROM */
+#define PCI_DEV_NODES	  4 /* netdevs or NVMe controllers of one function that are kept */
+#define PCI_DEV_NODE_MAX  16
+
+struct pci_bar {
+	uint64_t start;
+	uint64_t size;	/* 0: not there */
+	uint64_t flags; /* the kernel's IORESOURCE_* */
+};
+
+struct pci_dev {
+	struct bdf bdf;
+	uint16_t vendor, device, sub_vendor, sub_device;
+	uint32_t class; /* 24 bits: class, subclass, interface */
+	uint8_t revision;
+	uint8_t header_type; /* 0 endpoint, 1 bridge, 2 CardBus, 0x7f does not answer */
+
+	char driver[PCI_DRIVER_MAX];   /* "": none */
+	char override[PCI_DRIVER_MAX]; /* "": none */
+	int group;		       /* IOMMU group; -1: none */
+	int numa_node;		       /* -1: unknown */
+
+	bool is_vf;
+	struct bdf pf;	     /* of a VF */
+	unsigned vf_index;   /* of a VF: N of its virtfnN */
+	unsigned total_vfs;  /* of a PF; 0: no SR-IOV */
+	unsigned num_vfs;
+	bool vf_autoprobe;
+
+	char reset_methods[64]; /* "flr bus"; "": cannot be reset */
+	char power_state[16];	/* "D0", "D3cold", …; "": the kernel does not say */
+	struct pci_bar bars[PCI_DEV_BARS];
+	int msix_vectors; /* -1: not readable without root; 0: has none */
+	bool boot_vga;
+	bool vendor_vfio; /* a GPU VF whose own driver speaks VFIO: never to be rebound */
+
+	unsigned netdev_count, nvme_count;
+	char netdevs[PCI_DEV_NODES][PCI_DEV_NODE_MAX];
+	char nvmes[PCI_DEV_NODES][PCI_DEV_NODE_MAX];
+};
+
+/* 0; -ENODEV when there is no such function; other -errno of its mandatory files. */
+int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
+
+/* An endpoint, and not a bridge: what can be passed to a guest and what makes a group viable. */
+bool pci_dev_is_endpoint(const struct pci_dev *dev);
+
+/* The driver "" means none. True for vfio-pci, its variants and pci-stub, and for no driver. */
+bool pci_dev_driver_is_vfio(const char *driver);
+bool pci_dev_leaves_group_viable(const struct pci_dev *dev);
+
+/* The address of a PF's VF number index. 0 or -ENODEV. */
+int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vfio/pci_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/le.h"
+#include "vfio/pci_dev.h"
+
+#define DEVICES "sys/bus/pci/devices"
+
+/*
+ * Call fn for each path component of the device's place in sysfs that is a BDF,
+ * the device itself last. Returns how many there were, or -errno.
+ */
+static int each_on_path(int root, struct bdf bdf, void (*fn)(struct bdf at, void *opaque),
+			void *opaque)
+{
+	char link[HOSTFS_PATH_MAX], *save = NULL;
+	struct bdf at;
+	ssize_t len = hostfs_readlink(root, link, sizeof(link), DEVICES "/%s", BDF_STR(bdf));
+	int n = 0;
+
+	if (len < 0)
+		return len == -ENOENT ? -ENODEV : (int)len;
+	for (char *p = strtok_r(link, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
+		if (bdf_parse(p, &at) < 0)
+			continue;
+		fn(at, opaque);
+		n++;
+	}
+	return n;
+}
+
+struct parents {
+	struct bdf *out;
+	unsigned max, count;
+};
+
+static void keep_parent(struct bdf at, void *opaque)
+{
+	struct parents *p = opaque;
+
+	if (p->count < p->max)
+		p->out[p->count] = at;
+	p->count++;
+}
+
+int pci_path_parents(int root, struct bdf bdf, struct bdf *ret, unsigned max)
+{
+	struct parents p = { ret, max, 0 };
+	int n = each_on_path(root, bdf, keep_parent, &p);
+
+	if (n < 0)
+		return n;
+	n = n ? n - 1 : 0; /* without the device itself */
+	return n < (int)max ? n : (int)max;
+}
+
+struct text {
+	char *buf;
+	size_t size, len;
+};
+
+static void add_place(struct bdf at, void *opaque)
+{
+	struct text *t = opaque;
+	int n = snprintf(t->buf + t->len, t->size - t->len, "/%02x.%x", at.dev, at.fn);
+
+	if (n > 0 && (size_t)n < t->size - t->len)
+		t->len += (size_t)n;
+}
+
+/* The Device Serial Number capability, when the extended configuration space is readable. */
+static uint64_t serial_number(int root, const char *name)
+{
+	uint8_t cfg[4096];
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, DEVICES "/%s/config", name);
+	ssize_t len = fd < 0 ? 0 : pread(fd, cfg, sizeof(cfg), 0);
+	size_t pos = PCI_CFG_SPACE_SIZE;
+
+	for (unsigned i = 0; i < 480 && pos >= PCI_CFG_SPACE_SIZE && (ssize_t)pos + 12 <= len; i++) {
+		uint32_t header = get_le32(cfg + pos);
+
+		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN)
+			return get_le64(cfg + pos + 4);
+		pos = PCI_EXT_CAP_NEXT(header);
+	}
+	return 0;
+}
+
+static int describe(int root, const struct pci_dev *d, char *buf, size_t size)
+{
+	uint64_t serial = serial_number(root, BDF_STR(d->bdf));
+	struct text t = { buf, size, 0 };
+	int n;
+
+	n = snprintf(buf, size, "%04x:%04x/%04x:%04x serial=%016llx at %04x:", d->vendor, d->device,
+		     d->sub_vendor, d->sub_device, (unsigned long long)serial, d->bdf.domain);
+	if (n < 0 || (size_t)n >= size)
+		return -ENOSPC;
+	t.len = (size_t)n;
+	n = each_on_path(root, d->bdf, add_place, &t);
+	return n < 0 ? n : 0;
+}
+
+int pci_path_identity(int root, struct bdf bdf, char *buf, size_t size)
+{
+	struct pci_dev d, pf;
+	size_t len;
+	int r = pci_dev_read(root, bdf, &d);
+
+	if (r < 0 || !d.is_vf)
+		return r < 0 ? r : describe(root, &d, buf, size);
+	r = pci_dev_read(root, d.pf, &pf);
+	if (r == 0)
+		r = describe(root, &pf, buf, size);
+	if (r < 0)
+		return r;
+	len = strlen(buf);
+	snprintf(buf + len, size - len, " vf%u", d.vf_index);
+	return 0;
+}

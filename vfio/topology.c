@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vfio/topology.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hostfs.h"
+
+struct scan {
+	int root;
+	struct topo *topo;
+};
+
+static int scan_one(const char *name, void *opaque)
+{
+	struct scan *s = opaque;
+	struct pci_dev *bigger, dev;
+	struct bdf bdf;
+	int r;
+
+	if (bdf_parse(name, &bdf) < 0)
+		return 0;
+	r = pci_dev_read(s->root, bdf, &dev);
+	if (r == -ENODEV) /* it left while we were looking */
+		return 0;
+	if (r < 0)
+		return r;
+	bigger = realloc(s->topo->devs, (s->topo->count + 1) * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	s->topo->devs = bigger;
+	bigger[s->topo->count++] = dev;
+	return 0;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct pci_dev *x = a, *y = b;
+
+	return bdf_cmp(x->bdf, y->bdf);
+}
+
+int topo_scan(int root, struct topo *ret, struct err *err)
+{
+	struct scan s = { root, ret };
+	int r;
+
+	*ret = (struct topo)TOPO_INIT;
+	r = hostfs_list(root, scan_one, &s, "sys/bus/pci/devices");
+	if (r < 0)
+		return err_set(err, r, "cannot read the PCI devices of this host");
+	if (ret->count)
+		qsort(ret->devs, ret->count, sizeof(*ret->devs), by_address);
+	return 0;
+}
+
+void topo_fini(struct topo *topo)
+{
+	free(topo->devs);
+	*topo = (struct topo)TOPO_INIT;
+}
+
+const struct pci_dev *topo_find(const struct topo *topo, struct bdf bdf)
+{
+	struct pci_dev key = { .bdf = bdf };
+
+	if (!topo->count)
+		return NULL;
+	return bsearch(&key, topo->devs, topo->count, sizeof(key), by_address);
+}
+
+const struct pci_dev *topo_group_next(const struct topo *topo, int group,
+				      const struct pci_dev *after)
+{
+	size_t i = after ? (size_t)(after - topo->devs) + 1 : 0;
+
+	for (; i < topo->count; i++) {
+		if (topo->devs[i].group == group)
+			return &topo->devs[i];
+	}
+	return NULL;
+}
+
+bool topo_group_viable(const struct topo *topo, int group)
+{
+	const struct pci_dev *d = NULL;
+
+	while ((d = topo_group_next(topo, group, d))) {
+		if (!pci_dev_leaves_group_viable(d))
+			return false;
+	}
+	return true;
+}
+
+static int first_entry(const char *name, void *opaque)
+{
+	return 1;
+}
+
+enum iommu_state topo_iommu_state(int root)
+{
+	if (hostfs_list(root, first_entry, NULL, "sys/class/iommu") == 1 ||
+	    hostfs_list(root, first_entry, NULL, "sys/kernel/iommu_groups") == 1)
+		return IOMMU_ON;
+	if (hostfs_exists(root, "sys/firmware/acpi/tables/DMAR") ||
+	    hostfs_exists(root, "sys/firmware/acpi/tables/IVRS"))
+		return IOMMU_NOT_ENABLED;
+	return IOMMU_NO_FIRMWARE;
+}
+
+int topo_hint_no_group(int root, struct err *err)
+{
+	switch (topo_iommu_state(root)) {
+	case IOMMU_ON:
+		return err_hint(err, "this host has an IOMMU, but it does not cover this device");
+	case IOMMU_NOT_ENABLED:
+		return err_hint(err, "the firmware has an IOMMU that the kernel does not use: boot "
+				     "with intel_iommu=on (Intel) or without amd_iommu=off (AMD)");
+	case IOMMU_NO_FIRMWARE: break;
+	}
+	return err_hint(err, "this host shows no IOMMU (no DMAR or IVRS table): switch on VT-d or "
+			     "AMD-Vi in the firmware; in a virtual machine, give it a vIOMMU");
+}
