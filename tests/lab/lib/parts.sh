@@ -9,11 +9,11 @@
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/thruway-lab
 
 # Modules L1 needs before its root file system is there.
-L1_EARLY_MODULES=(virtio_pci 9pnet_virtio 9p overlay virtio_console)
+L1_EARLY_MODULES=(virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay virtio_console)
 # Modules a guest may need; loaded in it by modalias.
 L2_MODULES=(igbvf igb nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
 	virtio_console virtio_rng virtio_balloon vmw_vsock_virtio_transport virtiofs
-	af_packet xhci_pci usb_storage e1000e bochs edu pci_stub)
+	af_packet xhci_pci)
 
 recipe_hash()		# FILE-OR-WORD…
 {
@@ -78,6 +78,31 @@ need_root()
 	ROOT=$PART
 }
 
+need_image()
+{
+	need_root
+	part image "$(recipe_hash "$ROOT")" part_image
+	IMAGE=$PART/root.img
+}
+
+part_image()		# DIR
+{
+	say "making the root file system's image"
+	make_image "$ROOT" "$1/root.img"
+}
+
+# Files as a disk image: from a virtio disk the emulated host starts programs
+# in half the time it takes over 9p.
+make_image()		# TREE FILE
+{
+	local size
+
+	size=$(du -sm "$1" | cut -f1)
+	root_exec /usr/sbin/mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum,^huge_file \
+		-E root_owner=0:0 -m 0 -b 4096 -d "$1" "$2" "$((size * 3 / 2 + 64))M" >&2 ||
+		die "cannot make the disk image $2" "is the disk full? df -h $CACHE"
+}
+
 need_kernel()		# stock|old
 {
 	need_root
@@ -117,7 +142,7 @@ part_kernel()		# DIR stock|old
 	# drive nothing the lab has.
 	dpkg-deb --fsys-tarfile "$CACHE/debs/$deb" | tar -x -C "$dir" --no-same-owner \
 		--keep-directory-symlink --exclude='./usr/share' --exclude='./boot/System.map*' \
-		--exclude='*/kernel/drivers/gpu/drm/[!b]*' --exclude='*/kernel/drivers/media' \
+		--exclude='*/kernel/drivers/gpu/drm/[ax-z]*' --exclude='*/kernel/drivers/gpu/drm/[inr]*' --exclude='*/kernel/drivers/media' \
 		--exclude='*/kernel/drivers/staging' --exclude='*/kernel/drivers/net/wireless' \
 		--exclude='*/kernel/drivers/iio' --exclude='*/kernel/drivers/infiniband' \
 		--exclude='*/kernel/sound' --exclude='*/kernel/net/wireless'
@@ -125,7 +150,10 @@ part_kernel()		# DIR stock|old
 	mv "$dir/boot/vmlinuz-$version" "$dir/vmlinuz"
 	echo "$version" >"$dir/version"
 	echo "$deb" >"$dir/packages"
+	# An emulated CPU takes a second to unpack the modules of one boot.
+	find "$dir/usr/lib/modules" -name '*.ko.xz' -print0 | xargs -0 -r -n64 -P"$(nproc)" xz -d
 	root_exec /usr/sbin/depmod -b "$dir" "$version"
+	make_image "$dir/usr/lib/modules" "$dir/modules.img"
 	mkdir "$dir/initrd"
 	initramfs_modules "$dir" "$dir/initrd" "${L1_EARLY_MODULES[@]}"
 	initramfs_order "$dir" "${L1_EARLY_MODULES[@]}" >"$dir/initrd/lib/modules/order"
@@ -156,21 +184,17 @@ module_paths()		# KERNEL-PART MODULE…
 
 initramfs_order()	# KERNEL-PART MODULE…
 {
-	module_paths "$@" | sed 's,.*/,,; s/\.[xg]z$//'
+	module_paths "$@" | sed 's,.*/,,'
 }
 
 initramfs_modules()	# KERNEL-PART TREE MODULE…
 {
-	local dir=$1 tree=$2 path name
+	local dir=$1 tree=$2 path
 
 	shift 2
 	mkdir -p "$tree/lib/modules"
 	while read -r path; do
-		name=${path##*/}
-		case $name in
-		*.xz) xz -dc "$path" >"$tree/lib/modules/${name%.xz}" ;;
-		*) cp "$path" "$tree/lib/modules/$name" ;;
-		esac
+		cp "$path" "$tree/lib/modules/"
 	done < <(module_paths "$dir" "$@")
 }
 
