@@ -6,5 +6,6 @@
 struct command;
 
 extern const struct command cmd_list;
+extern const struct command cmd_vm_run;
 
 #endif

@@ -14,6 +14,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_list,
+	&cmd_vm_run,
 };
 
 static void print_usage(FILE *out)

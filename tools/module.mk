@@ -1,9 +1,12 @@
 tools_srcs := \
 	tools/cmd_list.c \
+	tools/cmd_vm_run.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \
 	tools/supervisor.c \
 	tools/tty.c \
+	tools/vm_devices.c \
+	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vmm_process.c

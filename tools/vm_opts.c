@@ -2,17 +2,19 @@
 #include "tools/vm_opts.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "base/size.h"
+#include "tools/command.h"
+#include "tools/opts.h"
 #include "vmm/layout.h"
 
 const char vm_run_help[] =
-	"usage: thruway vm run --kernel FILE [OPTION]…        (short: thruway run)\n"
-	"Boot a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
+	"Boots a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
+	"The guest's serial console is this terminal: Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends\n"
+	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s.\n"
 	"\n"
 	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
 	"      --initrd FILE    initial RAM disk\n"
@@ -23,26 +25,19 @@ const char vm_run_help[] =
 	"      --nodes N        guest NUMA nodes, each with a host bridge (default: 1);\n"
 	"                       a device of host node K goes to guest node K modulo N\n"
 	"  -d, --device DEV     pass this device through: BDF, netdev, eth0/vf3; may be repeated\n"
-	"      --bind           bind each device to its vfio driver first, put it back at exit\n"
-	"      --force REASONS  with --bind: overrule these guard rails (comma-separated)\n"
+	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
-	"      --lock-timeout S with --bind: wait this long for another thruway (default: 60)\n"
-	"  -v, --verbose        say what is done; twice: in detail\n"
 	"\n"
-	"The guest's serial console is this terminal; Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends\n"
-	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s.\n"
-	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted before start.\n";
+	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted before start.";
 
 enum {
 	OPT_INITRD = 256,
 	OPT_CMDLINE,
 	OPT_NODES,
 	OPT_BIND,
-	OPT_FORCE,
 	OPT_NO_REBOOT,
 	OPT_STATS,
-	OPT_LOCK_TIMEOUT,
 };
 
 static const struct option options[] = {
@@ -54,12 +49,8 @@ static const struct option options[] = {
 	{ "nodes", required_argument, NULL, OPT_NODES },
 	{ "device", required_argument, NULL, 'd' },
 	{ "bind", no_argument, NULL, OPT_BIND },
-	{ "force", required_argument, NULL, OPT_FORCE },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "stats", required_argument, NULL, OPT_STATS },
-	{ "lock-timeout", required_argument, NULL, OPT_LOCK_TIMEOUT },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
 
@@ -168,18 +159,13 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
-	case OPT_FORCE: o->force = optarg; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
 	case OPT_STATS: o->stats = optarg; return 0;
-	case OPT_LOCK_TIMEOUT:
-		return count_parse("--lock-timeout", optarg, 0, 86400, &o->lock_timeout_s, err);
-	case 'v': o->verbose++; return 0;
-	case 'h': o->help = true; return 0;
 	default: return -EINVAL;
 	}
 }
 
-static int check(const struct vm_opts *o, struct err *err)
+static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err)
 {
 	if (!o->kernel) {
 		err_usage(err, "vm run: no kernel given");
@@ -193,33 +179,29 @@ static int check(const struct vm_opts *o, struct err *err)
 	if (o->nodes > o->cpus)
 		return err_usage(err, "--nodes: %u nodes need at least as many CPUs (--cpus %u)",
 				 o->nodes, o->nodes);
-	if (o->force && !o->bind)
+	if (ctx->force && !o->bind)
 		return err_usage(err, "--force means something with --bind only");
 	return 0;
 }
 
-int vm_opts_parse(int argc, char **argv, struct vm_opts *ret, struct err *err)
+int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
 	struct vm_opts o = { .cmdline = "console=ttyS0", .memory = 512 * MiB, .cpus = 1,
-			     .nodes = 1, .lock_timeout_s = 60 };
+			     .nodes = 1 };
+	struct opts parser;
 	int c, r;
 
-	optind = 0; /* start afresh: glibc's getopt keeps state between callers */
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:k:c:m:d:vh", options, NULL)) != -1) {
-		const char *bad = argv[optind - 1];
-
-		if (c == '?')
-			return err_usage(err, "vm run: unknown option '%s'", bad);
-		if (c == ':')
-			return err_usage(err, "vm run: %s needs a value", bad);
+	opts_init(&parser, ctx, argc, argv, options);
+	while ((c = opts_next(&parser, err)) > 0) {
 		r = take_option(&o, c, err);
 		if (r < 0)
 			return r;
 	}
-	if (optind < argc)
-		return err_usage(err, "vm run: '%s' is not an option", argv[optind]);
-	r = o.help ? 0 : check(&o, err);
+	if (c < 0)
+		return c;
+	r = opts_operands(&parser, 0, 0, "nothing", err);
+	if (r == 0)
+		r = check(ctx, &o, err);
 	if (r == 0)
 		*ret = o;
 	return r;

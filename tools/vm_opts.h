@@ -27,17 +27,16 @@ struct vm_opts {
 	unsigned nodes; /* guest NUMA nodes */
 	bool bind;	/* bind to a vfio driver first, put back at exit */
 	bool no_reboot;
-	bool help;
-	const char *force; /* reasons, comma-separated, for --bind */
-	unsigned lock_timeout_s;
-	unsigned verbose;
 };
 
+struct ctx;
+
 /*
- * Parse and check everything that needs no look at the host. argv[0] is "run".
- * 0, or -EINVAL with err saying which option and value (usage: exit 2).
+ * Parse and check everything that needs no look at the host; the common options
+ * (--force, --lock-timeout, -v, --help) go to ctx. argv[0] is "run". 0; -EINVAL
+ * with err saying which option and value (usage: exit 2); -ECANCELED after --help.
  */
-int vm_opts_parse(int argc, char **argv, struct vm_opts *ret, struct err *err);
+int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err);
 
 /*
  * "SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]". -EINVAL for what is no size,
@@ -46,6 +45,7 @@ int vm_opts_parse(int argc, char **argv, struct vm_opts *ret, struct err *err);
 int vm_opts_memory(const char *text, uint64_t *ret_bytes, enum mem_kind *ret_kind,
 		   struct err *err);
 
+/* The command's own part of --help. */
 extern const char vm_run_help[];
 
 #endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * `thruway vm run`: prepare the devices, open what the guest may have, start the
+ * VMM with that and nothing else, watch it, put the host back.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/supervisor.h"
+#include "tools/vm_devices.h"
+#include "tools/vm_open.h"
+#include "tools/vm_opts.h"
+#include "tools/vmm_process.h"
+
+/* Beside RAM the VMM pins nothing; a little is left for what the kernel rounds up. */
+#define MEMLOCK_SLACK (16ull << 20)
+/* One eventfd per MSI-X vector (2048 at most per function) and what every VMM has. */
+#define NOFILE_BASE	  256u
+#define NOFILE_PER_DEVICE 2100u
+
+static void fill_config(const struct vm_opts *o, struct vmm_config *c)
+{
+	c->memory = o->memory;
+	c->mem_kind = o->mem_kind;
+	c->nodes = o->nodes;
+	c->cpus = o->cpus;
+	c->reboot = !o->no_reboot;
+	c->console = true;
+	c->tty = isatty(STDIN_FILENO);
+	c->log_level = (int32_t)log_get_level();
+	strcpy(c->cmdline, o->cmdline); /* length checked by vm_opts_parse() */
+}
+
+static int open_all(int root, const struct vm_opts *o, const struct vm_devices *devices,
+		    struct vmm_config *config, struct err *err)
+{
+	int r = vm_open_file("--kernel", o->kernel, &config->kernel_fd, err);
+
+	if (r == 0 && o->initrd)
+		r = vm_open_file("--initrd", o->initrd, &config->initrd_fd, err);
+	if (r == 0)
+		r = vm_check_memory(root, o->memory, err);
+	if (r == 0)
+		r = vm_open_kvm(root, &config->kvm_fd, err);
+	for (unsigned i = 0; r == 0 && i < devices->count; i++)
+		r = vm_open_device(root, devices->bdf[i], config, err);
+	return r;
+}
+
+static int start(int root, const struct vmm_config *config, struct vmm_process *vmm,
+		 struct err *err)
+{
+	struct vmm_limits limits = {
+		.memlock = config->device_count ? config->memory + MEMLOCK_SLACK : 0,
+		.nofile = NOFILE_BASE + (uint64_t)config->device_count * NOFILE_PER_DEVICE,
+	};
+	int r = vmm_process_start(root, &limits, vmm, err);
+
+	if (r < 0)
+		return r;
+	r = handover_send(vmm->sock, config);
+	if (r < 0)
+		return err_set(err, r, "cannot hand the machine over to the VMM");
+	return 0;
+}
+
+static int write_stats(const char *path, const struct vmm_event *e, struct err *err)
+{
+	json_t *doc = json_pack(
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "thruway.vm-stats/1",
+		"exits", (json_int_t)e->stats.exits, "pio", (json_int_t)e->stats.pio, "mmio",
+		(json_int_t)e->stats.mmio, "interrupted", (json_int_t)e->stats.interrupted,
+		"other", (json_int_t)e->stats.other, "bar_faults", (json_int_t)e->stats.bar_faults,
+		"gsi_commits", (json_int_t)e->gsi_commits);
+	int r = doc ? json_dump_file(doc, path, JSON_INDENT(2)) : -1;
+
+	json_decref(doc);
+	if (r < 0)
+		return err_set(err, errno ? -errno : -EIO, "--stats: cannot write %s", path);
+	return 0;
+}
+
+/* From open descriptors to the guest's end. The exit status, or -errno with err set. */
+static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
+		     int signal_fd, struct err *err)
+{
+	struct vmm_process vmm = VMM_PROCESS_INIT;
+	struct supervisor_result result;
+	struct vmm_config config;
+	bool tty;
+	int r;
+
+	vm_config_init(&config);
+	fill_config(o, &config);
+	r = open_all(root, o, devices, &config, err);
+	if (r == 0)
+		r = start(root, &config, &vmm, err);
+	tty = config.tty;
+	/* Any copy left here would keep the devices open, unreset and pinned. */
+	vm_config_close(&config);
+	if (r < 0) {
+		vmm_process_end(&vmm);
+		return r;
+	}
+	supervisor_run(&vmm, signal_fd, tty, &result, err);
+	if (o->stats && result.have_event && write_stats(o->stats, &result.event, err) < 0)
+		return err->code;
+	return err->code && result.status == 1 ? err->code : result.status;
+}
+
+static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_close_ int signal_fd = -1;
+	struct vm_devices devices = VM_DEVICES_INIT;
+	struct vm_opts o;
+	struct err undo_err = ERR_INIT;
+	int r = vm_opts_parse(ctx, argc, argv, &o, err);
+
+	if (r < 0)
+		return r;
+	signal_fd = supervisor_signals();
+	if (signal_fd < 0)
+		return err_set(err, signal_fd, "cannot watch signals");
+	r = vm_devices_take(ctx, &o, &devices, err);
+	if (r == 0)
+		r = supervisor_interrupted(signal_fd);
+	if (r == 0)
+		r = run_guest(ctx->root, &o, &devices, signal_fd, err);
+	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
+		if (r < 0)
+			err_print(&undo_err, "thruway");
+		else
+			r = undo_err.code, *err = undo_err;
+	}
+	return r;
+}
+
+const struct command cmd_vm_run = {
+	.name = "vm run",
+	.alias = "run",
+	.synopsis = "--kernel FILE [OPTION]…",
+	.summary = "boot a guest with devices of this host passed through",
+	.help = vm_run_help,
+	.takes = TAKES_FORCE | TAKES_LOCK,
+	.run = vm_run,
+};

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_open.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/size.h"
+#include "vfio/node.h"
+#include "vfio/pci_dev.h"
+#include "vfio/topology.h"
+
+void vm_config_init(struct vmm_config *config)
+{
+	*config = (struct vmm_config){ .kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
+				       .container_fd = -1 };
+	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
+		config->group_fds[i] = -1;
+}
+
+void vm_config_close(struct vmm_config *config)
+{
+	close_fdp(&config->kvm_fd);
+	close_fdp(&config->kernel_fd);
+	close_fdp(&config->initrd_fd);
+	close_fdp(&config->container_fd);
+	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
+		close_fdp(&config->group_fds[i]);
+}
+
+int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err)
+{
+	/* O_NONBLOCK: a FIFO given by mistake must not hang us. */
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, -errno, "%s: cannot open %s", option, path);
+	if (!S_ISREG(st.st_mode))
+		return err_plain(err, -EINVAL, "%s: %s is not a file", option, path);
+	if (st.st_size == 0)
+		return err_plain(err, -EINVAL, "%s: %s is empty", option, path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int vm_open_kvm(int root, int *ret_fd, struct err *err)
+{
+	int fd = hostfs_open(root, O_RDWR, "dev/kvm");
+
+	if (fd == -ENOENT || fd == -ENODEV) {
+		err_set(err, fd, "cannot open /dev/kvm");
+		return err_hint(err, "load KVM (modprobe kvm_intel or kvm_amd); if that says 'not "
+				     "supported', turn on VT-x or SVM in the firmware");
+	}
+	if (fd < 0) {
+		err_set(err, fd, "cannot open /dev/kvm");
+		return err_hint(err, "run as root, or add the user to the group kvm");
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int vm_check_memory(int root, uint64_t bytes, struct err *err)
+{
+	unsigned long long total_kib;
+	char text[4096];
+	int fd = hostfs_open(root, O_RDONLY, "proc/meminfo");
+	ssize_t len;
+
+	if (fd < 0)
+		return 0; /* no proc: the kernel will say it */
+	len = fd_read_all(fd, text, sizeof(text));
+	close_fdp(&fd);
+	if (len < 0 || sscanf(text, "MemTotal: %llu kB", &total_kib) != 1)
+		return 0;
+	if (bytes / KiB <= total_kib)
+		return 0;
+	err_plain(err, -ENOMEM, "a guest with %s of RAM does not fit this host, which has %llu MiB",
+		  SIZE_STR(bytes), total_kib / KiB);
+	return err_hint(err, "give it less (--memory): all of it is populated at start and stays");
+}
+
+static int refuse_unbound(const struct pci_dev *dev, struct err *err)
+{
+	char bdf[BDF_STRLEN];
+
+	bdf_str(dev->bdf, bdf);
+	if (dev->driver[0])
+		err_plain(err, -EBUSY, "cannot attach %s: it is bound to %s, not to a VFIO driver",
+			  bdf, dev->driver);
+	else
+		err_plain(err, -ENODEV, "cannot attach %s: it is bound to no driver", bdf);
+	return err_hint(err, "thruway bind %s, or add --bind to have it done for the VM's lifetime",
+			bdf);
+}
+
+static int check_device(int root, const struct pci_dev *dev, struct err *err)
+{
+	char bdf[BDF_STRLEN];
+
+	bdf_str(dev->bdf, bdf);
+	if (!pci_dev_is_endpoint(dev))
+		return err_plain(err, -EINVAL, "cannot attach %s: it is a bridge, not an endpoint",
+				 bdf);
+	if (dev->group < 0) {
+		err_plain(err, -ENODEV, "cannot attach %s: it is in no IOMMU group", bdf);
+		return topo_hint_no_group(root, err);
+	}
+	if (!dev->driver[0] || !pci_dev_driver_is_vfio(dev->driver))
+		return refuse_unbound(dev, err);
+	return 0;
+}
+
+/* The index of the group in config, opening it if it is new there. */
+static int group_index(int root, const struct pci_dev *dev, struct vmm_config *config,
+		       uint32_t *ret, struct err *err)
+{
+	uint32_t i;
+	int r;
+
+	for (i = 0; i < config->group_count; i++) {
+		if (config->group_ids[i] == (uint32_t)dev->group) {
+			*ret = i;
+			return 0;
+		}
+	}
+	r = vfio_group_open(root, (unsigned)dev->group, BDF_STR(dev->bdf), &config->group_fds[i],
+			    err);
+	if (r < 0)
+		return r;
+	config->group_ids[i] = (uint32_t)dev->group;
+	config->group_count++;
+	*ret = i;
+	return 0;
+}
+
+int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err)
+{
+	struct vmm_device *d = &config->devices[config->device_count];
+	struct pci_dev dev;
+	int r = pci_dev_read(root, bdf, &dev);
+
+	if (r < 0)
+		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));
+	for (unsigned i = 0; i < config->device_count; i++)
+		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
+			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
+	r = check_device(root, &dev, err);
+	if (r == 0 && config->container_fd < 0)
+		r = vfio_container_open(root, &config->container_fd, err);
+	if (r == 0)
+		r = group_index(root, &dev, config, &d->group, err);
+	if (r < 0)
+		return r;
+	bdf_str(bdf, d->name);
+	d->node = dev.numa_node < 0 ? 0 : (uint32_t)dev.numa_node % config->nodes;
+	config->device_count++;
+	return 0;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `vm run` opens for the guest before there is a VMM: files, KVM, VFIO. */
+#ifndef TOOLS_VM_OPEN_H
+#define TOOLS_VM_OPEN_H
+
+#include <stdint.h>
+
+#include "base/bdf.h"
+#include "base/err.h"
+#include "vmm/handover.h"
+
+/* A config that owns no descriptor yet. */
+void vm_config_init(struct vmm_config *config);
+
+/* Close every descriptor the config holds (once they were handed over, or on failure). */
+void vm_config_close(struct vmm_config *config);
+
+/* A regular, non-empty, readable file, named by option in messages ("--kernel"). */
+int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err);
+
+/* dev/kvm. -ENOENT: KVM is not loaded; -EACCES: not permitted. */
+int vm_open_kvm(int root, int *ret_fd, struct err *err);
+
+/*
+ * Refuse RAM that this host does not have (MemTotal). An estimate kinder than the
+ * kernel's: what is taken meanwhile shows when the memory is populated.
+ */
+int vm_check_memory(int root, uint64_t bytes, struct err *err);
+
+/*
+ * Open the group of the function (and the container with the first of them) and
+ * add both to config. The function must be bound to a VFIO driver; its guest
+ * node is its host node modulo config->nodes.
+ */
+int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err);
+
+#endif
