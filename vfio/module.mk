@@ -1,5 +1,12 @@
 # Linked into both programs: what the VMM needs to drive a device it was given.
-vfio_srcs :=
+vfio_srcs := \
+	vfio/device.c \
+	vfio/dma.c \
+	vfio/info_cap.c \
+	vfio/iommu.c \
+	vfio/iommu_type1.c \
+	vfio/irqset.c \
+	vfio/region.c
 # The host tool alone: whatever needs libpci, libudev or libnl, or changes the host.
 vfio_host_srcs := \
 	vfio/in_use.c \

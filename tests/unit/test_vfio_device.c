@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Opening, resetting and the interrupts of a device, against the kernel's rules. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <linux/vfio.h>
+
+#include "tests/fake/ioctl.h"
+#include "tests/fake/vfio.h"
+#include "vfio/device.h"
+#include "vfio/irqset.h"
+
+static struct fake_vfio fake;
+static struct vfio_device dev;
+
+static int setup(void **state)
+{
+	fake_ioctl_reset();
+	if (fake_vfio_new(&fake) < 0)
+		return -1;
+	/* The device owns its descriptor; the fake keeps answering on it. */
+	return vfio_device_init(&dev, fake.fd, "0000:01:10.0", NULL);
+}
+
+static int teardown(void **state)
+{
+	fake_vfio_free(&fake);
+	return fake_ioctl_done() ? 0 : -1;
+}
+
+static const unsigned mine_and_other[] = { 5, 5, 9 };
+static const struct vfio_group_ref groups[] = { { 5, 600 }, { 9, 601 }, { 11, 602 } };
+
+static void test_function_reset_comes_first_when_it_is_a_real_one(void **state)
+{
+	enum vfio_reset kind = VFIO_RESET_NONE;
+
+	fake.affected = mine_and_other;
+	fake.naffected = 3;
+	assert_int_equal(vfio_device_reset(&dev, true, groups, 3, &kind), 0);
+	assert_int_equal(kind, VFIO_RESET_FUNCTION);
+	assert_int_equal(fake.resets, 1);
+	assert_int_equal(fake.hot_resets, 0);
+}
+
+static void test_bus_reset_needs_every_affected_group(void **state)
+{
+	enum vfio_reset kind = VFIO_RESET_NONE;
+
+	fake.affected = mine_and_other;
+	fake.naffected = 3;
+	assert_int_equal(vfio_device_reset(&dev, false, groups, 3, &kind), 0);
+	assert_int_equal(kind, VFIO_RESET_BUS);
+	assert_int_equal(fake.hot_resets, 1);
+	/* Without group 9 there is only the power cycle. */
+	assert_int_equal(vfio_device_reset(&dev, false, groups, 1, &kind), 0);
+	assert_int_equal(kind, VFIO_RESET_FUNCTION);
+	assert_int_equal(fake.hot_resets, 1);
+	assert_int_equal(fake.resets, 1);
+}
+
+static void test_no_way_to_reset_is_said(void **state)
+{
+	enum vfio_reset kind = VFIO_RESET_NONE;
+
+	dev.can_reset = false;
+	assert_int_equal(vfio_device_reset(&dev, false, groups, 3, &kind), -EOPNOTSUPP);
+	assert_int_equal(kind, VFIO_RESET_NONE);
+	assert_int_equal(fake.resets, 0);
+}
+
+static void test_platform_device_is_refused_and_closed(void **state)
+{
+	struct vfio_device other;
+	struct err err = ERR_INIT;
+
+	fake.flags = 0;
+	assert_int_equal(vfio_device_init(&other, fake.fd, "x", &err), -ENODEV);
+	assert_string_equal(err.text, "x is not a PCI device");
+	assert_int_equal(other.fd, -1);
+	assert_int_equal(close(fake.fd), -1);
+}
+
+static void test_irq_info_tells_count_and_noresize(void **state)
+{
+	struct vfio_irqset set;
+
+	fake.irq[VFIO_IRQ_MSIX].count = 3;
+	fake.irq[VFIO_IRQ_MSIX].flags = VFIO_IRQ_INFO_EVENTFD;
+	fake.irq[VFIO_IRQ_MSI].count = 1;
+	fake.irq[VFIO_IRQ_MSI].flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
+	fake.irq[VFIO_IRQ_ERR].count = 1; /* and no eventfd */
+	assert_int_equal(vfio_irqset_get(dev.fd, VFIO_IRQ_MSIX, &set), 0);
+	assert_int_equal(set.count, 3);
+	assert_false(set.noresize);
+	assert_int_equal(vfio_irqset_get(dev.fd, VFIO_IRQ_MSI, &set), 0);
+	assert_true(set.noresize);
+	assert_int_equal(vfio_irqset_get(dev.fd, VFIO_IRQ_ERR, &set), 0);
+	assert_int_equal(set.count, 0);
+}
+
+static void test_vectors_are_set_by_start_and_count(void **state)
+{
+	const int fds[] = { 70, -1, 72 };
+
+	fake.irq[VFIO_IRQ_MSIX].count = 8;
+	assert_int_equal(vfio_irqset_trigger(dev.fd, VFIO_IRQ_MSIX, 2, 3, fds), 0);
+	assert_int_equal(fake.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_int_equal(fake.trigger[1], -1);
+	assert_int_equal(fake.trigger[2], 70);
+	assert_int_equal(fake.trigger[3], -1);
+	assert_int_equal(fake.trigger[4], 72);
+	assert_int_equal(vfio_irqset_trigger(dev.fd, VFIO_IRQ_MSIX, 7, 3, fds), -EINVAL);
+	assert_int_equal(vfio_irqset_disable(dev.fd, VFIO_IRQ_MSIX), 0);
+	assert_int_equal(fake.mode, -1);
+}
+
+static void test_short_of_host_vectors_is_no_success(void **state)
+{
+	const int fds[] = { -1, -1, -1, -1 };
+
+	fake.irq[VFIO_IRQ_MSIX].count = 8;
+	fake.host_limit = 2; /* the kernel answers 2, which is no success */
+	assert_int_equal(vfio_irqset_trigger(dev.fd, VFIO_IRQ_MSIX, 0, 4, fds), -ENOSPC);
+	assert_int_equal(vfio_irqset_trigger(dev.fd, VFIO_IRQ_MSIX, 0, 2, fds), 0);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_function_reset_comes_first_when_it_is_a_real_one),
+		T(test_bus_reset_needs_every_affected_group),
+		T(test_no_way_to_reset_is_said),
+		T(test_platform_device_is_refused_and_closed),
+		T(test_irq_info_tells_count_and_noresize),
+		T(test_vectors_are_set_by_start_and_count),
+		T(test_short_of_host_vectors_is_no_success),
+	};
+
+	return cmocka_run_group_tests_name("vfio_device", tests, NULL, NULL);
+}
