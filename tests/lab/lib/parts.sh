@@ -10,10 +10,12 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/thruway-lab
 
 # Modules L1 needs before its root file system is there.
 L1_EARLY_MODULES=(virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay virtio_console)
-# Modules a guest may need; loaded in it by modalias.
-L2_MODULES=(igbvf igb nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
+# Modules a guest may need; loaded in it by modalias. The small guest has what
+# a VF and virtio need, the other one also whole devices and lspci.
+L2_SMALL_MODULES=(igbvf nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
 	virtio_console virtio_rng virtio_balloon vmw_vsock_virtio_transport virtiofs
-	af_packet xhci_pci)
+	af_packet)
+L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci)
 
 recipe_hash()		# FILE-OR-WORD…
 {
@@ -241,18 +243,41 @@ extract_vmlinux()	# BZIMAGE FILE
 
 part_l2()		# DIR
 {
-	local dir=$1 tree=$1/tree version lib
+	local dir=$1
 
 	say "making the guest's kernel and initramfs"
-	version=$(cat "$KERNEL/version")
 	cp "$KERNEL/vmlinuz" "$dir/vmlinuz"
 	extract_vmlinux "$KERNEL/vmlinuz" "$dir/vmlinux"
-	mkdir -p "$tree/lib/modules/$version" "$tree/lib64"
-	initramfs_modules "$KERNEL" "$tree" "${L2_MODULES[@]}"
+	l2_tree "$dir/tree" "${L2_SMALL_MODULES[@]}"
+	initramfs_pack "$dir/tree" "$dir/initrd-small"
+	rm -r "$dir/tree"
+	l2_tree "$dir/tree" "${L2_MODULES[@]}"
+	l2_lspci "$dir/tree"
+	initramfs_pack "$dir/tree" "$dir/initrd"
+	ln -s initrd "$dir/initrd.gz"
+	rm -r "$dir/tree"
+}
+
+l2_tree()		# TREE MODULE…
+{
+	local tree=$1 version
+
+	shift
+	version=$(cat "$KERNEL/version")
+	mkdir -p "$tree/lib/modules/$version"
+	initramfs_modules "$KERNEL" "$tree" "$@"
 	mv "$tree"/lib/modules/*.ko "$tree/lib/modules/$version/"
 	root_exec /usr/sbin/depmod -b "$tree" "$version" 2>/dev/null
 	rm -f "$tree/lib/modules/$version"/modules.{*.bin,symbols,softdep,devname,weakdep}
 	initramfs_busybox "$tree"
+	install -m 755 "$LAB_DIR/l2/init" "$tree/init"
+}
+
+l2_lspci()		# TREE
+{
+	local tree=$1 lib
+
+	mkdir -p "$tree/lib64"
 	rm -f "$tree/bin/lspci"
 	cp "$ROOT/usr/bin/lspci" "$tree/bin/lspci"
 	cp "$ROOT/usr/lib64/ld-linux-x86-64.so.2" "$tree/lib64/"
@@ -260,8 +285,4 @@ part_l2()		# DIR
 		cp "$lib" "$tree/lib/"
 	done < <("$ROOT/usr/lib64/ld-linux-x86-64.so.2" --library-path "$ROOT/usr/lib/x86_64-linux-gnu" \
 		--list "$ROOT/usr/bin/lspci" | sed -n 's/.*=> \([^ ]*\) .*/\1/p' | grep -v ld-linux)
-	install -m 755 "$LAB_DIR/l2/init" "$tree/init"
-	initramfs_pack "$tree" "$dir/initrd"
-	ln -s initrd "$dir/initrd.gz"
-	rm -r "$tree"
 }
