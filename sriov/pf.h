@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What sysfs says about an SR-IOV physical function and its VFs. Reads only. */
+#ifndef SRIOV_PF_H
+#define SRIOV_PF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bdf.h"
+#include "base/err.h"
+
+#define PF_NAME_MAX 16 /* IFNAMSIZ: netdev names; nvme controller names are shorter */
+
+struct pf {
+	struct bdf bdf;
+	uint16_t vendor;
+	uint16_t vf_device; /* device id of the VFs */
+	uint32_t class;	    /* 24 bits: base, sub, interface */
+	int numa_node;	    /* -1: unknown */
+	char driver[64];    /* "": none */
+	unsigned totalvfs;
+	unsigned numvfs;
+	unsigned offset; /* routing id of vf0 minus ours */
+	unsigned stride; /* between VFs */
+	bool autoprobe;	 /* drivers are offered new VFs */
+
+	unsigned netdevs;	   /* its network interfaces; representors of VFs do not count */
+	char netdev[PF_NAME_MAX]; /* the first of them, "": none visible here */
+	bool up;		   /* that one has IFF_UP */
+	char nvme[PF_NAME_MAX];	   /* "nvme0", "": not an NVMe controller with a driver */
+};
+
+/*
+ * The PF called `name`: a BDF, or the name of its network interface.
+ * err has a sentence for a device that does not exist (-ENODEV), is a VF (and
+ * whose) or has no SR-IOV (-EOPNOTSUPP).
+ */
+int pf_find(int root, const char *name, struct pf *ret, struct err *err);
+
+int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err);
+
+/* Every PF of the host in the order of their addresses; stops at fn's first non-zero return. */
+int pf_each(int root, int (*fn)(const struct pf *pf, void *opaque), void *opaque);
+
+/* Through the virtfnN link: 0, or -ENOENT when there is no such VF now. */
+int pf_vf_bdf(int root, struct bdf pf, unsigned index, struct bdf *ret);
+
+/* Where vf `index` will appear, by offset and stride. -ERANGE past the last bus of the domain. */
+int pf_vf_bdf_expected(const struct pf *pf, unsigned index, struct bdf *ret);
+
+/* The PF of a VF, and which of its VFs this is. -ENOENT: not a VF. */
+int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index);
+
+#endif

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sriov/vf_link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <arpa/inet.h>
+
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+
+/* Drivers answer a MAC with EBUSY or EAGAIN while the VF is still resetting. */
+#define BUSY_TRIES    20
+#define BUSY_PAUSE_MS 100
+
+#define UNKNOWN 0xffffffffu /* the kernel's "the driver did not fill this in" */
+
+static void free_sockp(struct nl_sock **sk)
+{
+	nl_socket_free(*sk);
+}
+
+static void free_msgp(struct nl_msg **msg)
+{
+	nlmsg_free(*msg);
+}
+
+#define _cleanup_sock_ _cleanup_(free_sockp)
+#define _cleanup_msg_  _cleanup_(free_msgp)
+
+/* For what libnl itself reports; the kernel's own errno comes through on_error(). */
+static int from_nl(int nl)
+{
+	switch (nl < 0 ? -nl : 0) {
+	case 0: return 0;
+	case NLE_NOMEM: return -ENOMEM;
+	case NLE_PERM:
+	case NLE_NOACCESS: return -EPERM;
+	default: return -EIO;
+	}
+}
+
+static int on_error(struct sockaddr_nl *nla, struct nlmsgerr *error, void *opaque)
+{
+	*(int *)opaque = error->error;
+	return NL_STOP;
+}
+
+/* --- from the kernel --------------------------------------------------------------------------- */
+
+/* The payload of attribute `type` when it is at least `size` long. */
+static const void *payload(struct nlattr **tb, int type, size_t size)
+{
+	return tb[type] && (size_t)nla_len(tb[type]) >= size ? nla_data(tb[type]) : NULL;
+}
+
+static void parse_vlan(struct nlattr **tb, struct vf_attrs *a)
+{
+	const struct ifla_vf_vlan *vlan = payload(tb, IFLA_VF_VLAN, sizeof(*vlan));
+	const struct ifla_vf_vlan_info *info = NULL;
+	struct nlattr *pos;
+	int rem;
+
+	if (tb[IFLA_VF_VLAN_LIST]) {
+		nla_for_each_nested(pos, tb[IFLA_VF_VLAN_LIST], rem) {
+			if (nla_type(pos) == IFLA_VF_VLAN_INFO &&
+			    (size_t)nla_len(pos) >= sizeof(*info) && !info)
+				info = nla_data(pos);
+		}
+	}
+	if (!vlan && !info)
+		return;
+	a->vlan = (uint16_t)(info ? info->vlan : vlan->vlan);
+	a->qos = (uint8_t)(info ? info->qos : vlan->qos);
+	a->proto = info ? ntohs(info->vlan_proto) : VF_PROTO_8021Q; /* before 4.9: no list */
+	a->have |= vf_group_mask(VF_GROUP_VLAN);
+}
+
+static bool parse_setting(struct nlattr **tb, int type, uint32_t *ret)
+{
+	/* spoofchk, trust, rss_query_en and link_state: two words each, vf and setting. */
+	const struct ifla_vf_spoofchk *s = payload(tb, type, sizeof(*s));
+
+	if (!s || s->setting == UNKNOWN)
+		return false;
+	*ret = s->setting;
+	return true;
+}
+
+static void parse_switches(struct nlattr **tb, struct vf_attrs *a)
+{
+	uint32_t v;
+
+	if (parse_setting(tb, IFLA_VF_SPOOFCHK, &v)) {
+		a->spoofchk = v;
+		a->have |= 1u << VF_SPOOFCHK;
+	}
+	if (parse_setting(tb, IFLA_VF_TRUST, &v)) {
+		a->trust = v;
+		a->have |= 1u << VF_TRUST;
+	}
+	if (parse_setting(tb, IFLA_VF_RSS_QUERY_EN, &v)) {
+		a->query_rss = v;
+		a->have |= 1u << VF_QUERY_RSS;
+	}
+	if (parse_setting(tb, IFLA_VF_LINK_STATE, &v) && v <= VF_STATE_DISABLE) {
+		a->state = v;
+		a->have |= 1u << VF_STATE;
+	}
+}
+
+static int parse_vf(struct nlattr *info, unsigned *ret_vf, struct vf_attrs *ret)
+{
+	struct nlattr *tb[IFLA_VF_MAX + 1];
+	const struct ifla_vf_rate *rate;
+	const struct ifla_vf_mac *mac;
+	struct vf_attrs a = { .proto = VF_PROTO_8021Q };
+
+	if (nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
+		return -EBADMSG;
+	mac = payload(tb, IFLA_VF_MAC, sizeof(*mac));
+	if (!mac)
+		return -EBADMSG;
+	memcpy(a.mac, mac->mac, 6);
+	a.have = 1u << VF_MAC;
+	parse_vlan(tb, &a);
+	parse_switches(tb, &a);
+	rate = payload(tb, IFLA_VF_RATE, sizeof(*rate));
+	if (rate) {
+		a.min_tx_rate = rate->min_tx_rate;
+		a.max_tx_rate = rate->max_tx_rate;
+		a.have |= vf_group_mask(VF_GROUP_RATE);
+	}
+	*ret_vf = mac->vf;
+	*ret = a;
+	return 0;
+}
+
+int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
+{
+	struct nlmsghdr *nlh = (struct nlmsghdr *)msg;
+	struct nlattr *list, *pos;
+	int rem, r, seen = 0;
+
+	if (len < sizeof(*nlh) || !nlmsg_ok(nlh, (int)len) ||
+	    !nlmsg_valid_hdr(nlh, sizeof(struct ifinfomsg)))
+		return -EBADMSG;
+	list = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
+	if (!list)
+		return 0;
+	nla_for_each_nested(pos, list, rem) {
+		struct vf_attrs attrs;
+		unsigned vf;
+
+		if (nla_type(pos) != IFLA_VF_INFO)
+			continue;
+		r = parse_vf(pos, &vf, &attrs);
+		if (r < 0)
+			return r;
+		if (vf >= n)
+			continue;
+		ret[vf] = attrs;
+		seen++;
+	}
+	return seen;
+}
+
+/* --- talking ----------------------------------------------------------------------------------- */
+
+static int open_socket(struct nl_sock **ret)
+{
+	struct nl_sock *sk = nl_socket_alloc();
+	int r;
+
+	if (!sk)
+		return -ENOMEM;
+	r = nl_connect(sk, NETLINK_ROUTE); /* SOCK_CLOEXEC by libnl */
+	if (r < 0) {
+		nl_socket_free(sk);
+		return from_nl(r);
+	}
+	*ret = sk;
+	return 0;
+}
+
+static int interface_index(int root, const struct pf *pf, int *ret)
+{
+	uint64_t index;
+	int r;
+
+	if (pf->netdevs != 1)
+		return -EOPNOTSUPP;
+	r = hostfs_read_u64(root, &index, "sys/class/net/%s/ifindex", pf->netdev);
+	if (r < 0)
+		return r;
+	*ret = (int)index;
+	return 0;
+}
+
+static struct nl_msg *new_message(int type, int ifindex)
+{
+	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
+	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST);
+
+	if (msg && nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO) < 0) {
+		nlmsg_free(msg);
+		return NULL;
+	}
+	return msg;
+}
+
+struct reading {
+	struct vf_attrs *attrs;
+	unsigned n;
+	int result;
+};
+
+static int on_link(struct nl_msg *msg, void *opaque)
+{
+	struct reading *r = opaque;
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		r->result = vf_link_parse(nlh, nlh->nlmsg_len, r->attrs, r->n);
+	return NL_OK;
+}
+
+int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n)
+{
+	struct reading reading = { ret, n, -ENODEV };
+	_cleanup_sock_ struct nl_sock *sk = NULL;
+	_cleanup_msg_ struct nl_msg *msg = NULL;
+	int ifindex = 0, r = interface_index(root, pf, &ifindex);
+
+	if (r == 0)
+		r = open_socket(&sk);
+	if (r < 0)
+		return r;
+	msg = new_message(RTM_GETLINK, ifindex);
+	/*
+	 * Without the counters a VF takes less than half the room, and all of them
+	 * must fit into one attribute of 64 KiB.
+	 */
+	if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
+		return -ENOMEM;
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, &reading);
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading.result);
+	r = nl_send_auto(sk, msg);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sk);
+	return r < 0 && reading.result >= 0 ? from_nl(r) : reading.result;
+}
+
+static int put_vlan(struct nl_msg *msg, unsigned vf, const struct vf_attrs *a)
+{
+	struct ifla_vf_vlan plain = { .vf = vf, .vlan = a->vlan, .qos = a->qos };
+	struct ifla_vf_vlan_info info = {
+		.vf = vf, .vlan = a->vlan, .qos = a->qos, .vlan_proto = htons(a->proto)
+	};
+	struct nlattr *list;
+	int r;
+
+	if (a->proto == VF_PROTO_8021Q)
+		return nla_put(msg, IFLA_VF_VLAN, sizeof(plain), &plain);
+	list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
+	if (!list)
+		return -NLE_NOMEM;
+	r = nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info);
+	nla_nest_end(msg, list);
+	return r;
+}
+
+static int put_setting(struct nl_msg *msg, int type, unsigned vf, uint32_t setting)
+{
+	struct ifla_vf_spoofchk s = { .vf = vf, .setting = setting };
+
+	return nla_put(msg, type, sizeof(s), &s);
+}
+
+static int put_group(struct nl_msg *msg, unsigned vf, enum vf_group group,
+		     const struct vf_attrs *a)
+{
+	struct ifla_vf_rate rate = { vf, a->min_tx_rate, a->max_tx_rate };
+	struct ifla_vf_mac mac = { .vf = vf };
+
+	switch (group) {
+	case VF_GROUP_MAC:
+		memcpy(mac.mac, a->mac, 6);
+		return nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+	case VF_GROUP_VLAN: return put_vlan(msg, vf, a);
+	case VF_GROUP_RATE: return nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
+	case VF_GROUP_SPOOFCHK: return put_setting(msg, IFLA_VF_SPOOFCHK, vf, a->spoofchk);
+	case VF_GROUP_TRUST: return put_setting(msg, IFLA_VF_TRUST, vf, a->trust);
+	case VF_GROUP_QUERY_RSS: return put_setting(msg, IFLA_VF_RSS_QUERY_EN, vf, a->query_rss);
+	case VF_GROUP_STATE: return put_setting(msg, IFLA_VF_LINK_STATE, vf, a->state);
+	case VF_GROUP_COUNT: break;
+	}
+	return -NLE_INVAL;
+}
+
+static int send_group(int ifindex, unsigned vf, enum vf_group group, const struct vf_attrs *attrs)
+{
+	_cleanup_sock_ struct nl_sock *sk = NULL;
+	_cleanup_msg_ struct nl_msg *msg = new_message(RTM_SETLINK, ifindex);
+	struct nlattr *list, *info;
+	int error = 0, r = open_socket(&sk);
+
+	if (r < 0)
+		return r;
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
+	list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
+	info = list ? nla_nest_start(msg, IFLA_VF_INFO) : NULL;
+	if (!info || put_group(msg, vf, group, attrs) < 0)
+		return -ENOMEM;
+	nla_nest_end(msg, info);
+	nla_nest_end(msg, list);
+	r = nl_send_sync(sk, msg); /* takes the message */
+	msg = NULL;
+	return r < 0 && error == 0 ? from_nl(r) : error;
+}
+
+/* --- one group, with words ---------------------------------------------------------------------- */
+
+int vf_link_check(const struct pf *pf, struct err *err)
+{
+	const char *dev = BDF_STR(pf->bdf);
+
+	if (pf->netdevs == 1)
+		return 0;
+	if (pf->netdevs > 1)
+		return err_plain(err, -EOPNOTSUPP, "%s has %u network interfaces, and which of them "
+				 "keeps the attributes of a VF cannot be told", dev, pf->netdevs);
+	if (pf->class >> 16 != 0x02) {
+		err_plain(err, -EOPNOTSUPP, "%s is not a network device: its VFs have no MAC, vlan "
+			  "and the like", dev);
+		return err_hint(err, "leave the attributes out");
+	}
+	err_plain(err, -EOPNOTSUPP, "%s has no network interface here, so its VFs' attributes "
+		  "cannot be reached", dev);
+	return err_hint(err, pf->driver[0] ? "it may be in another network namespace" :
+			"bind the PF to its own driver");
+}
+
+static const char *refusal(enum vf_group group, int code, const struct vf_attrs *attrs, bool up)
+{
+	if (code == -EPERM)
+		return "changing the host needs root";
+	if (group == VF_GROUP_RATE && attrs->min_tx_rate && code == -EINVAL)
+		return "its driver may have no min_tx_rate";
+	if (group == VF_GROUP_RATE && !up)
+		return "its link is down, and its driver needs to know the link's speed";
+	if (group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD)
+		return "its driver may know 802.1Q only";
+	return NULL;
+}
+
+static int explain(const struct pf *pf, unsigned vf, enum vf_group group, int code,
+		   const struct vf_attrs *attrs, struct err *err)
+{
+	const char *why = refusal(group, code, attrs, pf->up);
+	char text[STEP_VALUE_MAX] = "";
+
+	if (code == -EOPNOTSUPP && !(group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD))
+		return err_set(err, code, "%s: the %s driver has no %s for VFs (vf%u)",
+			       BDF_STR(pf->bdf), pf->driver, vf_group_word(group), vf);
+	(void)vf_group_format(attrs, group, text, sizeof(text));
+	err_set(err, code, "%s: the %s driver refuses %s for vf%u", BDF_STR(pf->bdf), pf->driver,
+		text, vf);
+	if (group == VF_GROUP_RATE && !pf->up)
+		return err_hint(err, "%s: ip link set %s up, or --up", why ? why : "", pf->netdev);
+	return why ? err_hint(err, "%s", why) : code;
+}
+
+static int read_back(int root, const struct pf *pf, unsigned vf, enum vf_group group,
+		     const char *wanted, struct err *err)
+{
+	_cleanup_free_ struct vf_attrs *now = calloc(vf + 1, sizeof(*now));
+	char text[STEP_VALUE_MAX] = "nothing";
+	int r;
+
+	if (!now)
+		return -ENOMEM;
+	r = vf_link_read(root, pf, now, vf + 1);
+	if (r < 0)
+		return err_set(err, r, "%s: cannot read back %s of vf%u", BDF_STR(pf->bdf),
+			       vf_group_word(group), vf);
+	(void)vf_group_format(&now[vf], group, text, sizeof(text));
+	if (strcmp(text, wanted) == 0)
+		return 0;
+	return err_plain(err, -EIO, "%s: the %s driver took \"%s\" for vf%u but reads back \"%s\"",
+			 BDF_STR(pf->bdf), pf->driver, wanted, vf, text);
+}
+
+int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
+		const struct vf_attrs *attrs, struct err *err)
+{
+	struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000l };
+	char wanted[STEP_VALUE_MAX];
+	int ifindex = 0, r;
+
+	r = vf_link_check(pf, err);
+	if (r < 0)
+		return r;
+	r = vf_group_format(attrs, group, wanted, sizeof(wanted));
+	if (r == 0)
+		r = interface_index(root, pf, &ifindex);
+	if (r < 0)
+		return err_set(err, r, "%s: cannot set %s of vf%u", BDF_STR(pf->bdf),
+			       vf_group_word(group), vf);
+	for (unsigned i = 0; i < BUSY_TRIES; i++) {
+		r = send_group(ifindex, vf, group, attrs);
+		if (r != -EBUSY && r != -EAGAIN)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	if (r < 0)
+		return explain(pf, vf, group, r, attrs, err);
+	return read_back(root, pf, vf, group, wanted, err);
+}
+
+/* --- the journal's row -------------------------------------------------------------------------- */
+
+int vf_link_parse_key(const char *key, unsigned *ret_vf, enum vf_group *ret_group)
+{
+	char word[16];
+	unsigned vf;
+	int used = 0;
+
+	if (sscanf(key, "vf%u %15s%n", &vf, word, &used) != 2 || key[used] || vf > 65535 ||
+	    vf_group_find(word, ret_group) < 0)
+		return -EINVAL;
+	*ret_vf = vf;
+	return 0;
+}
+
+static int open_step(int root, const struct step *step, struct pf *pf, unsigned *vf,
+		     enum vf_group *group, struct err *err)
+{
+	struct bdf bdf;
+
+	if (bdf_parse(step->dev, &bdf) < 0 || vf_link_parse_key(step->key, vf, group) < 0)
+		return err_plain(err, -EINVAL, "%s: \"%s\" is not an attribute of a VF", step->dev,
+				 step->key);
+	return pf_read(root, bdf, pf, err);
+}
+
+static int vfattr_read(int root, const struct step *step, char *buf, size_t size)
+{
+	_cleanup_free_ struct vf_attrs *now = NULL;
+	enum vf_group group;
+	struct pf pf;
+	unsigned vf;
+	int r = open_step(root, step, &pf, &vf, &group, NULL);
+
+	if (r < 0)
+		return r;
+	if (vf >= pf.numvfs)
+		return -ENODEV;
+	now = calloc(vf + 1, sizeof(*now));
+	if (!now)
+		return -ENOMEM;
+	r = vf_link_read(root, &pf, now, vf + 1);
+	if (r < 0)
+		return r;
+	return vf_group_format(&now[vf], group, buf, size);
+}
+
+static int vfattr_write(int root, const struct step *step, const char *value, struct err *err)
+{
+	struct vf_attrs attrs;
+	enum vf_group group;
+	struct pf pf;
+	unsigned vf;
+	int r = open_step(root, step, &pf, &vf, &group, err);
+
+	if (r < 0)
+		return r;
+	if (vf_group_parse(value, &attrs) < 0)
+		return err_plain(err, -EINVAL, "%s: \"%s\" is not a value of %s", step->dev, value,
+				 vf_group_word(group));
+	return vf_link_set(root, &pf, vf, group, &attrs, err);
+}
+
+static void vfattr_describe(const struct step *step, char *buf, size_t size)
+{
+	snprintf(buf, size, "vf%u %s", (unsigned)strtoul(step->key + 2, NULL, 10), step->after);
+}
+
+const struct step_ops vfattr_step_ops = {
+	.op = "vfattr",
+	.read = vfattr_read,
+	.write = vfattr_write,
+	.describe = vfattr_describe,
+};

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who uses a PF's VFs now: what must not be taken away by writing sriov_numvfs. */
+#ifndef SRIOV_VF_USERS_H
+#define SRIOV_VF_USERS_H
+
+#include <stddef.h>
+
+#include "base/bdf.h"
+
+/*
+ * VFs of pf that a process holds open (/dev/vfio/N or the cdev), or whose network
+ * interface is up or in another network namespace. Writes "vf0 0000:01:10.0: …; vf2 …" into buf, ending in
+ * "…" when it was cut. Returns how many VFs are used, or -errno.
+ */
+int vf_users(int root, struct bdf pf, char *buf, size_t size);
+
+#endif
