@@ -48,18 +48,38 @@ struct step_ops {
 	int (*write)(int root, const struct step *step, const char *value, struct err *err);
 	/* For --dry-run and messages: "bind to vfio-pci (now igbvf)". */
 	void (*describe)(const struct step *step, char *buf, size_t size);
+	/*
+	 * What tells this device from another that took its address later; kept in
+	 * the journal, and a step whose device is another by then counts as undone.
+	 * 0 or -errno. NULL: the row's devices cannot be exchanged.
+	 */
+	int (*identity)(int root, const struct step *step, char *buf, size_t size);
+};
+
+/* A fact that a change makes invisible, kept beside it: the netdev name of a NIC bound away. */
+struct note {
+	char dev[STEP_DEV_MAX];
+	char key[STEP_OP_MAX];
+	char value[STEP_KEY_MAX];
 };
 
 struct plan {
 	struct step *steps; /* malloced */
 	size_t count;
+	struct note *notes; /* malloced */
+	size_t note_count;
 };
 
-#define PLAN_INIT { NULL, 0 }
+#define PLAN_INIT { NULL, 0, NULL, 0 }
 
 /* Append a copy of *step. 0 or -ENOMEM. */
 int plan_add(struct plan *plan, const struct step *step);
+int plan_note(struct plan *plan, const char *dev, const char *key, const char *value);
 void plan_fini(struct plan *plan);
+
+/* "0000:01:10.0: bind to vfio-pci (now igbvf)". Returns buf. */
+char *plan_describe(const struct step_ops *const *ops, const struct step *step, char *buf,
+		    size_t size);
 
 struct journal_owner {
 	char command[128]; /* for messages: "bind 0000:01:10.0" */
@@ -71,6 +91,14 @@ struct journal_owner {
 	/* A commit leaves no entry: what was done is not ours to undo (vf destroy). */
 	bool forget;
 };
+
+/*
+ * The lock by itself, for changes that need no journal. Waits at most timeout_s,
+ * saying for whom; a child hung in a sysfs write keeps it after its parent's
+ * death. *ret_fd: close it to let go. -ETIMEDOUT names pid, age and kernel
+ * function of the holder; -EACCES/-EPERM/-EROFS: not root.
+ */
+int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd, struct err *err);
 
 struct txn;
 
@@ -96,9 +124,14 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 /*
  * Apply the steps in order, verifying each. On failure those done are undone in
  * reverse, in err's words, and the entry removed; the step that failed is undone
- * too when it no longer reads `before` (a driver that made 3 of 7 VFs). On success transient steps are
- * put back and the entry is marked committed. The lock is released either way;
- * txn is freed.
+ * too when it no longer reads `before` (a driver that made 3 of 7 VFs). On success
+ * transient steps are put back and the entry is marked committed. The lock is
+ * released either way; txn is freed.
+ *
+ * SIGINT, SIGTERM and SIGHUP are held back meanwhile: one that is waiting between
+ * two steps ends the change like a failure (-EINTR). After -ETIMEDOUT of a write
+ * nothing more is touched: a process of ours hangs in the kernel and keeps the
+ * lock, the entry stays for journal_recover().
  */
 int txn_apply(struct txn *txn, struct err *err);
 
@@ -129,7 +162,13 @@ int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *r
 int journal_forget(int root, bool (*match)(const struct step *step, void *opaque), void *opaque,
 		   unsigned lock_timeout_s, struct err *err);
 
-/* Walk the committed steps, oldest first; stops at fn's first non-zero return. */
+/* Walk the committed steps, oldest first; stops at fn's first non-zero return. No lock. */
 int journal_each(int root, int (*fn)(const struct step *step, void *opaque), void *opaque);
+
+/* The newest note `key` about dev among the committed entries. 0 or -ENOENT. No lock. */
+int journal_note(int root, const char *dev, const char *key, char *buf, size_t size);
+
+/* The device whose newest note `key` has this value. 0 or -ENOENT. No lock. */
+int journal_noted(int root, const char *key, const char *value, char *ret_dev, size_t size);
 
 #endif

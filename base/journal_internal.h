@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What journal.c (changes) and journal_undo.c (their undoing) share. */
+#ifndef BASE_JOURNAL_INTERNAL_H
+#define BASE_JOURNAL_INTERNAL_H
+
+#include "base/journal_file.h"
+
+/* Where an undo happens: the host, the rows, the journal's directory. All borrowed. */
+struct undo {
+	int root;
+	const struct step_ops *const *ops;
+	int dir;
+	unsigned count; /* steps undone */
+};
+
+/* NULL with err set when no row has that name. */
+const struct step_ops *step_row(const struct step_ops *const *ops, const struct step *step,
+				struct err *err);
+
+/* Open (and make) the journal's directory. A descriptor or -errno, err set. */
+int journal_open_dir(int root, struct err *err);
+
+/*
+ * Put one step back, if its device is still there, still the same one, and does
+ * not read `before` already. 0, or -errno with err set.
+ */
+int undo_record(struct undo *u, const struct record *r, struct err *err);
+
+/*
+ * Undo the records of e that `wanted` names (NULL: all that were touched), last
+ * first, and write the entry down around it, or remove it when nothing is left.
+ * A step that cannot be put back stays in the entry as done, err has the first
+ * failure, and the others go on.
+ */
+int undo_entry(struct undo *u, struct entry *e,
+	       bool (*wanted)(const struct record *r, const void *opaque), const void *opaque,
+	       struct err *err);
+
+/* Everything that dead processes left, with the lock held. 0 or -errno, err set. */
+int recover_locked(struct undo *u, struct err *err);
+
+/* One line in the system's log; nothing for a fake root. */
+void journal_syslog(int root, const char *command, const char *what, size_t steps);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One lock for every change to the host. It is an flock on run/thruway/lock, so
+ * the kernel drops it with the last process that has the file open: the one that
+ * took it, and the children that do its sysfs writes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/journal.h"
+#include "base/log.h"
+#include "base/process.h"
+
+#define LOCK_PATH "run/thruway/lock"
+#define POLL_NS	  50000000l
+
+static int not_allowed(int r, struct err *err)
+{
+	err_set(err, r, "cannot change this host: /" LOCK_PATH);
+	if (r == -EACCES || r == -EPERM)
+		err_hint(err, "run it as root");
+	return r;
+}
+
+static int open_lock(int root, struct err *err)
+{
+	int fd;
+
+	/* On a real host run/ is there; a failure shows at the open below. */
+	(void)mkdirat(root, "run", 0755);
+	(void)mkdirat(root, "run/thruway", 0755);
+	fd = openat(root, LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return fd < 0 ? not_allowed(-errno, err) : fd;
+}
+
+/* Say in the file who we are, for those who wait. It is advice: failures do not matter. */
+static void sign(int fd, const char *command)
+{
+	char text[192];
+	int n = snprintf(text, sizeof(text), "%d %s\n", (int)getpid(), command);
+
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) < n)
+		log_debug("cannot sign the lock");
+}
+
+/* "pid 123 (bind 0000:01:10.0)", with age and kernel function when it is a hung child. */
+static void name_holder(int root, int fd, char *buf, size_t size)
+{
+	char text[192] = "", where[64], *command;
+	pid_t holder = process_holding(root, fd);
+	long signer = 0;
+
+	if (fd_read_all(fd, text, sizeof(text)) > 0) {
+		text[strcspn(text, "\n")] = '\0';
+		signer = strtol(text, &command, 10);
+		command += *command == ' ';
+	} else {
+		command = text;
+	}
+	if (!holder || holder == signer) {
+		snprintf(buf, size, "pid %ld (%s)", signer, command);
+		return;
+	}
+	process_where(root, holder, where, sizeof(where));
+	snprintf(buf, size, "pid %d, a write of pid %ld (%s) that hangs in the kernel%s%s, for %ld s",
+		 (int)holder, signer, command, where[0] ? " at " : "", where,
+		 process_age(root, holder));
+}
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static int give_up(int root, int fd, struct err *err)
+{
+	char holder[384];
+
+	name_holder(root, fd, holder, sizeof(holder));
+	err_plain(err, -ETIMEDOUT, "another thruway is changing this host: %s", holder);
+	err_hint(err, "wait for it, or wait longer with --lock-timeout S");
+	return -ETIMEDOUT;
+}
+
+int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	_cleanup_close_ int fd = open_lock(root, err);
+	double began = now(), said = began;
+
+	if (fd < 0)
+		return fd;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		char holder[384];
+
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return not_allowed(-errno, err);
+		if (now() - began >= timeout_s)
+			return give_up(root, fd, err);
+		if (now() - said >= 3) {
+			name_holder(root, fd, holder, sizeof(holder));
+			log_warn("waiting for %s, %.0f s", holder, now() - began);
+			said = now();
+		}
+		nanosleep(&pause, NULL);
+	}
+	sign(fd, command);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The journal as a whole: recover, restore, forget, and what it remembers. */
+#include "base/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/journal_internal.h"
+#include "base/log.h"
+
+/* The lock and the directory, for as long as the caller's block. */
+struct session {
+	int lock;
+	struct undo undo;
+};
+
+#define SESSION_INIT { -1, { .dir = -1 } }
+
+static void session_end(struct session *s)
+{
+	close_fdp(&s->undo.dir);
+	close_fdp(&s->lock);
+}
+
+static int session_begin(struct session *s, int root, const struct step_ops *const *ops,
+			 const char *command, unsigned timeout_s, struct err *err)
+{
+	int r = journal_lock(root, command, timeout_s, &s->lock, err);
+
+	if (r < 0)
+		return r;
+	s->undo = (struct undo){ root, ops, journal_open_dir(root, err), 0 };
+	return s->undo.dir < 0 ? s->undo.dir : 0;
+}
+
+/* Call fn for each entry, newest first; goes on after a failure and returns the first. */
+static int each_entry(struct session *s,
+		      int (*fn)(struct session *s, struct entry *e, void *opaque, struct err *err),
+		      void *opaque, struct err *err)
+{
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int first = entry_names(s->undo.dir, &names, &count);
+
+	if (first < 0)
+		return err_set(err, first, "cannot read the journal /" JOURNAL_DIR);
+	while (count-- > 0) {
+		struct entry e = { 0 };
+		int r = entry_load(s->undo.dir, names[count], &e, err);
+
+		if (r == 0)
+			r = fn(s, &e, opaque, err);
+		entry_fini(&e);
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}
+
+int journal_recover(int root, const struct step_ops *const *ops, unsigned lock_timeout_s,
+		    unsigned *ret_undone, struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	int r = session_begin(&s, root, ops, "recover", lock_timeout_s, err);
+
+	if (r == 0)
+		r = recover_locked(&s.undo, err);
+	if (r == 0)
+		*ret_undone = s.undo.count;
+	return r;
+}
+
+static bool of_device(const struct record *r, const void *opaque)
+{
+	return !opaque || strcmp(r->step.dev, opaque) == 0;
+}
+
+static int restore_entry(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	unsigned before = s->undo.count;
+	int r = undo_entry(&s->undo, e, of_device, opaque, err);
+
+	if (s->undo.count > before)
+		journal_syslog(s->undo.root, e->command, "undone", s->undo.count - before);
+	return r;
+}
+
+int journal_restore(int root, const struct step_ops *const *ops, const char *dev,
+		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	char command[64];
+	int r;
+
+	snprintf(command, sizeof(command), "restore %s", dev ? dev : "all");
+	r = session_begin(&s, root, ops, command, lock_timeout_s, err);
+	if (r == 0)
+		r = recover_locked(&s.undo, err);
+	if (r == 0)
+		r = each_entry(&s, restore_entry, (void *)dev, err);
+	if (r == 0)
+		*ret_undone = s.undo.count;
+	return r;
+}
+
+static int restore_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	const struct process_id *self = opaque;
+
+	if (e->owner.pid != self->pid || e->owner.start != self->start)
+		return 0;
+	return restore_entry(s, e, NULL, err);
+}
+
+/* How long the end of a process waits for others before it leaves the rest to recover. */
+#define OWN_LOCK_TIMEOUT_S 60
+
+int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
+			struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	struct process_id self;
+	int r = session_begin(&s, root, ops, "restore at exit", OWN_LOCK_TIMEOUT_S, err);
+
+	process_self(root, &self);
+	if (r == 0)
+		r = each_entry(&s, restore_if_own, &self, err);
+	if (r == 0)
+		*ret_undone = s.undo.count;
+	return r;
+}
+
+struct forget {
+	bool (*match)(const struct step *step, void *opaque);
+	void *opaque;
+};
+
+static int forget_in(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	struct forget *f = opaque;
+	size_t kept = 0;
+	int r;
+
+	if (!e->committed)
+		return 0;
+	for (size_t i = 0; i < e->count; i++) {
+		if (!f->match(&e->records[i].step, f->opaque))
+			e->records[kept++] = e->records[i];
+	}
+	if (kept == e->count)
+		return 0;
+	e->count = kept;
+	r = kept ? entry_save(s->undo.dir, e) : entry_remove(s->undo.dir, e->name);
+	return r < 0 ? err_set(err, r, "cannot write the journal /" JOURNAL_DIR) : 0;
+}
+
+int journal_forget(int root, bool (*match)(const struct step *step, void *opaque), void *opaque,
+		   unsigned lock_timeout_s, struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	struct forget f = { match, opaque };
+	int r = session_begin(&s, root, NULL, "forget", lock_timeout_s, err);
+
+	return r < 0 ? r : each_entry(&s, forget_in, &f, err);
+}
+
+/* --- without the lock: entries are replaced whole, so each is seen as one state of it --------- */
+
+/* Call fn for each committed entry, oldest first, until it returns non-zero. */
+static int each_committed(int root, int (*fn)(const struct entry *e, void *opaque), void *opaque)
+{
+	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, JOURNAL_DIR);
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int r = dir < 0 ? dir : entry_names(dir, &names, &count);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r; /* nothing was ever changed */
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct entry e = { 0 };
+		struct err err = ERR_INIT;
+
+		if (entry_load(dir, names[i], &e, &err) < 0) {
+			log_debug("%s", err.text);
+			continue;
+		}
+		if (e.committed)
+			r = fn(&e, opaque);
+		entry_fini(&e);
+	}
+	return r;
+}
+
+struct each_step {
+	int (*fn)(const struct step *step, void *opaque);
+	void *opaque;
+};
+
+static int pass_steps(const struct entry *e, void *opaque)
+{
+	struct each_step *each = opaque;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < e->count; i++)
+		r = each->fn(&e->records[i].step, each->opaque);
+	return r;
+}
+
+int journal_each(int root, int (*fn)(const struct step *step, void *opaque), void *opaque)
+{
+	struct each_step each = { fn, opaque };
+
+	return each_committed(root, pass_steps, &each);
+}
+
+struct note_search {
+	const char *dev, *key, *value; /* NULL: any */
+	struct note found;
+	bool any;
+};
+
+static int match_notes(const struct entry *e, void *opaque)
+{
+	struct note_search *s = opaque;
+
+	for (size_t i = 0; i < e->note_count; i++) {
+		const struct note *n = &e->notes[i];
+
+		if (strcmp(n->key, s->key) != 0 || (s->dev && strcmp(n->dev, s->dev) != 0) ||
+		    (s->value && strcmp(n->value, s->value) != 0))
+			continue;
+		s->found = *n;
+		s->any = true;
+	}
+	return 0; /* on to newer entries */
+}
+
+int journal_note(int root, const char *dev, const char *key, char *buf, size_t size)
+{
+	struct note_search s = { .dev = dev, .key = key };
+	int r = each_committed(root, match_notes, &s);
+
+	if (r < 0 || !s.any)
+		return r < 0 ? r : -ENOENT;
+	snprintf(buf, size, "%s", s.found.value);
+	return 0;
+}
+
+int journal_noted(int root, const char *key, const char *value, char *ret_dev, size_t size)
+{
+	struct note_search s = { .key = key, .value = value };
+	int r = each_committed(root, match_notes, &s);
+
+	if (r < 0 || !s.any)
+		return r < 0 ? r : -ENOENT;
+	snprintf(ret_dev, size, "%s", s.found.dev);
+	return 0;
+}

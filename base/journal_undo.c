@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Putting back. An undo is made of reads and writes of the same rows that made
+ * the change, last step first, and passes over whatever reads `before` already:
+ * it can be interrupted and begun again at any point.
+ */
+#include "base/journal_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+static bool other_device(const struct undo *u, const struct step_ops *row, const struct record *r)
+{
+	char now[STEP_VALUE_MAX];
+
+	if (!row->identity || !r->identity[0] ||
+	    row->identity(u->root, &r->step, now, sizeof(now)) < 0 || strcmp(now, r->identity) == 0)
+		return false;
+	log_warn("%s: another device is at this address now, left as it is", r->step.dev);
+	return true;
+}
+
+static int verify_undone(struct undo *u, const struct step_ops *row, const struct record *r,
+			 struct err *err)
+{
+	char now[STEP_VALUE_MAX];
+	int got = row->read(u->root, &r->step, now, sizeof(now));
+
+	if (got == -ENODEV || (got == 0 && strcmp(now, r->step.before) == 0))
+		return 0;
+	if (got < 0)
+		return err_set(err, got, "cannot read %s of %s back", r->step.op, r->step.dev);
+	return err_plain(err, -EIO, "%s of %s should be '%s' again and is '%s'", r->step.op,
+			 r->step.dev, r->step.before, now);
+}
+
+int undo_record(struct undo *u, const struct record *r, struct err *err)
+{
+	const struct step_ops *row = step_row(u->ops, &r->step, err);
+	char now[STEP_VALUE_MAX];
+	int got;
+
+	if (!row)
+		return -EINVAL;
+	if (!r->known || r->mark == MARK_PLANNED || other_device(u, row, r))
+		return 0;
+	got = row->read(u->root, &r->step, now, sizeof(now));
+	if (got == -ENODEV || (got == 0 && strcmp(now, r->step.before) == 0))
+		return 0;
+	got = row->write(u->root, &r->step, r->step.before, err);
+	if (got == -ENODEV) {
+		*err = (struct err)ERR_INIT; /* gone between read and write: undone */
+		return 0;
+	}
+	if (got < 0)
+		return err_set(err, got, "cannot put %s of %s back to '%s'", r->step.op, r->step.dev,
+			       r->step.before);
+	return verify_undone(u, row, r, err);
+}
+
+/* Take the records marked `planned` (nothing to undo any more) out. */
+static void drop_planned(struct entry *e)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		if (e->records[i].mark != MARK_PLANNED)
+			e->records[kept++] = e->records[i];
+	}
+	e->count = kept;
+}
+
+static int save_or_remove(struct undo *u, struct entry *e)
+{
+	drop_planned(e);
+	return e->count ? entry_save(u->dir, e) : entry_remove(u->dir, e->name);
+}
+
+static void undo_one(struct undo *u, struct record *r, struct err *err)
+{
+	struct err own = ERR_INIT;
+
+	if (undo_record(u, r, &own) == 0) {
+		r->mark = MARK_PLANNED;
+		u->count++;
+		return;
+	}
+	r->mark = MARK_DONE;
+	if (r->step.optional) {
+		log_warn("%s, continuing", own.text);
+		r->mark = MARK_PLANNED;
+		return;
+	}
+	if (err->code)
+		log_warn("%s", own.text);
+	else
+		*err = own;
+}
+
+int undo_entry(struct undo *u, struct entry *e,
+	       bool (*wanted)(const struct record *r, const void *opaque), const void *opaque,
+	       struct err *err)
+{
+	struct err first = ERR_INIT;
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < e->count; i++) {
+		struct record *rec = &e->records[i];
+
+		if (rec->mark == MARK_PLANNED || (wanted && !wanted(rec, opaque)))
+			continue;
+		rec->mark = MARK_UNDOING;
+		any = true;
+	}
+	if (!any && e->committed)
+		return 0;
+	/*
+	 * On a full disk the undo goes on: what the file says is then older, but still
+	 * enough to begin again from.
+	 */
+	if (any && entry_save(u->dir, e) < 0)
+		log_warn("cannot write the journal, continuing");
+	for (size_t i = e->count; any && i-- > 0;) {
+		if (e->records[i].mark == MARK_UNDOING)
+			undo_one(u, &e->records[i], &first);
+	}
+	r = save_or_remove(u, e);
+	if (first.code) {
+		if (err && !err->code)
+			*err = first;
+		return first.code;
+	}
+	return r < 0 ? err_set(err, r, "cannot write the journal") : 0;
+}
+
+static bool was_being_undone(const struct record *r, const void *opaque)
+{
+	return r->mark == MARK_UNDOING;
+}
+
+static int recover_entry(struct undo *u, const char *name, struct err *err)
+{
+	struct entry e = { 0 };
+	int r = entry_load(u->dir, name, &e, err);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (process_of_other_boot(u->root, &e.owner)) {
+		r = entry_remove(u->dir, name);
+	} else if (!e.committed || (e.until_exit && !process_alive(u->root, &e.owner))) {
+		log_warn("undoing what '%s' (pid %d) left behind", e.command, (int)e.owner.pid);
+		r = undo_entry(u, &e, NULL, NULL, err);
+	} else {
+		r = undo_entry(u, &e, was_being_undone, NULL, err);
+	}
+	entry_fini(&e);
+	return r;
+}
+
+int recover_locked(struct undo *u, struct err *err)
+{
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int first, r;
+
+	first = entry_names(u->dir, &names, &count);
+	if (first < 0)
+		return err_set(err, first, "cannot read the journal");
+	while (count-- > 0) {
+		r = recover_entry(u, names[count], err);
+		if (r < 0 && first == 0)
+			first = r;
+	}
+	return first;
+}

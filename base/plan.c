@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Plans as data: what journal.h says of struct plan. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/journal.h"
+
+int plan_add(struct plan *plan, const struct step *step)
+{
+	struct step *bigger = realloc(plan->steps, (plan->count + 1) * sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	plan->steps = bigger;
+	bigger[plan->count++] = *step;
+	return 0;
+}
+
+int plan_note(struct plan *plan, const char *dev, const char *key, const char *value)
+{
+	struct note *bigger = realloc(plan->notes, (plan->note_count + 1) * sizeof(*bigger));
+	struct note n = { "" };
+
+	if (!bigger)
+		return -ENOMEM;
+	plan->notes = bigger;
+	snprintf(n.dev, sizeof(n.dev), "%s", dev);
+	snprintf(n.key, sizeof(n.key), "%s", key);
+	snprintf(n.value, sizeof(n.value), "%s", value);
+	bigger[plan->note_count++] = n;
+	return 0;
+}
+
+void plan_fini(struct plan *plan)
+{
+	free(plan->steps);
+	free(plan->notes);
+	*plan = (struct plan)PLAN_INIT;
+}
+
+char *plan_describe(const struct step_ops *const *ops, const struct step *step, char *buf,
+		    size_t size)
+{
+	char what[320];
+
+	snprintf(what, sizeof(what), "%s%s%s = '%s'", step->op, step->key[0] ? " " : "", step->key,
+		 step->after);
+	for (; *ops; ops++) {
+		if (strcmp((*ops)->op, step->op) == 0 && (*ops)->describe)
+			(*ops)->describe(step, what, sizeof(what));
+	}
+	snprintf(buf, size, "%s: %s", step->dev, what);
+	return buf;
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/process.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hostfs.h"
+
+/* Field 22 of proc/PID/stat. The command name before it may hold blanks and brackets. */
+static uint64_t start_time(int root, pid_t pid)
+{
+	char text[1024], *p;
+	uint64_t start;
+
+	if (hostfs_read(root, text, sizeof(text), "proc/%d/stat", (int)pid) < 0)
+		return 0;
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, " %" SCNu64, &start) == 1 ? start : 0;
+}
+
+static void boot_id(int root, char *buf, size_t size)
+{
+	if (hostfs_read(root, buf, size, "proc/sys/kernel/random/boot_id") < 0)
+		buf[0] = '\0';
+}
+
+void process_self(int root, struct process_id *ret)
+{
+	*ret = (struct process_id){ .pid = getpid(), .start = start_time(root, getpid()) };
+	boot_id(root, ret->boot, sizeof(ret->boot));
+}
+
+bool process_of_other_boot(int root, const struct process_id *id)
+{
+	char boot[sizeof(id->boot)];
+
+	boot_id(root, boot, sizeof(boot));
+	return boot[0] && id->boot[0] && strcmp(boot, id->boot) != 0;
+}
+
+bool process_alive(int root, const struct process_id *id)
+{
+	uint64_t start = start_time(root, id->pid);
+
+	return start && start == id->start && !process_of_other_boot(root, id);
+}
+
+long process_age(int root, pid_t pid)
+{
+	uint64_t start = start_time(root, pid);
+	char text[64];
+	double uptime;
+
+	if (!start || hostfs_read(root, text, sizeof(text), "proc/uptime") < 0 ||
+	    sscanf(text, "%lf", &uptime) != 1)
+		return -1;
+	return (long)(uptime - (double)start / (double)sysconf(_SC_CLK_TCK));
+}
+
+char *process_where(int root, pid_t pid, char *buf, size_t size)
+{
+	char text[2048], *name, *end;
+
+	buf[0] = '\0';
+	if (hostfs_read(root, text, sizeof(text), "proc/%d/stack", (int)pid) < 0)
+		return buf;
+	/* The innermost frame: "[<0>] msleep+0x29/0x40" */
+	name = strchr(text, ' ');
+	if (!name)
+		return buf;
+	end = strpbrk(++name, "+\n");
+	snprintf(buf, size, "%.*s", (int)(end ? end - name : (long)strlen(name)), name);
+	return buf;
+}
+
+struct holder {
+	int root;
+	struct stat file;
+	const char *process;
+	pid_t found;
+};
+
+static int match_fd(const char *name, void *opaque)
+{
+	struct holder *h = opaque;
+	char path[HOSTFS_PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "proc/%s/fd/%s", h->process, name);
+	return fstatat(h->root, path, &st, 0) == 0 && st.st_dev == h->file.st_dev &&
+	       st.st_ino == h->file.st_ino;
+}
+
+static int match_process(const char *name, void *opaque)
+{
+	struct holder *h = opaque;
+	pid_t pid = (pid_t)strtol(name, NULL, 10);
+
+	if (pid <= 0 || pid == getpid())
+		return 0;
+	h->process = name;
+	if (hostfs_list(h->root, match_fd, h, "proc/%s/fd", name) != 1)
+		return 0;
+	h->found = pid;
+	return 1;
+}
+
+pid_t process_holding(int root, int fd)
+{
+	struct holder h = { .root = root };
+
+	if (fstat(fd, &h.file) < 0)
+		return 0;
+	hostfs_list(root, match_process, &h, "proc");
+	return h.found;
+}
+
+uint32_t process_login_uid(int root)
+{
+	uint64_t uid;
+
+	if (hostfs_read_u64(root, &uid, "proc/self/loginuid") < 0 || uid > UINT32_MAX)
+		return UINT32_MAX;
+	return (uint32_t)uid;
+}

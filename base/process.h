@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Processes by more than their pid, as proc shows them; for messages about who holds what. */
+#ifndef BASE_PROCESS_H
+#define BASE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A process, also after its pid was given to another one. */
+struct process_id {
+	pid_t pid;
+	uint64_t start; /* clock ticks after boot; 0: unknown */
+	char boot[40];	/* the boot's id; "": unknown */
+};
+
+/* Our own; what proc does not tell stays unknown. */
+void process_self(int root, struct process_id *ret);
+
+/* It runs, and it is the same one. False after another boot. */
+bool process_alive(int root, const struct process_id *id);
+
+/* It belongs to an earlier boot: what it did to devices is gone. */
+bool process_of_other_boot(int root, const struct process_id *id);
+
+/* Seconds since pid was started; -1: unknown. */
+long process_age(int root, pid_t pid);
+
+/* The kernel function it sleeps in, "" when that cannot be read (needs root). Returns buf. */
+char *process_where(int root, pid_t pid, char *buf, size_t size);
+
+/*
+ * The first process but ourselves with the file behind fd open; 0 when there is
+ * none that we may look at.
+ */
+pid_t process_holding(int root, int fd);
+
+/* The login uid of our caller, which survives su and sudo; UINT32_MAX: none. */
+uint32_t process_login_uid(int root);
+
+#endif

@@ -1,0 +1,825 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The journal over a row whose attributes are files, so that a child process can
+ * die in the middle and its parent look at what is left.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/journal.h"
+#include "base/log.h"
+#include "tests/fake/pci.h"
+#include "tests/fake/sysfs.h"
+
+#define DEV_A "0000:01:00.0"
+#define DEV_B "0000:02:00.0"
+
+/* What the row does wrong, and when; counted over writes. */
+static struct {
+	unsigned writes;
+	unsigned fail_at;     /* the n-th write, from 1; 0: never */
+	int fail_with;	      /* -errno it returns */
+	unsigned die_before;  /* _exit() ahead of the n-th write's effect */
+	unsigned die_after;   /* and behind it */
+	unsigned ignore_at;   /* the write succeeds and changes nothing */
+	const char *identity; /* "" for none */
+} row;
+
+static void attr_path(const struct step *s, char *buf, size_t size)
+{
+	snprintf(buf, size, "attr/%s/%s", s->dev, s->key);
+}
+
+static int attr_read(int root, const struct step *s, char *buf, size_t size)
+{
+	char path[128];
+	ssize_t n;
+
+	if (!hostfs_exists(root, "attr/%s", s->dev))
+		return -ENODEV;
+	attr_path(s, path, sizeof(path));
+	n = hostfs_read(root, buf, size, "%s", path);
+	return n == -ENOENT ? -EOPNOTSUPP : n < 0 ? (int)n : 0;
+}
+
+static int attr_write(int root, const struct step *s, const char *value, struct err *err)
+{
+	unsigned n = ++row.writes;
+	char path[128];
+	int fd;
+
+	if (n == row.die_before)
+		_exit(77);
+	if (n == row.fail_at)
+		return err_set(err, row.fail_with, "cannot set %s of %s", s->key, s->dev);
+	if (n == row.ignore_at)
+		return 0;
+	attr_path(s, path, sizeof(path));
+	fd = openat(root, path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return err_set(err, -errno, "cannot set %s", s->key);
+	assert_int_equal(write(fd, value, strlen(value)), strlen(value));
+	close(fd);
+	if (n == row.die_after)
+		_exit(77);
+	return 0;
+}
+
+static int attr_identity(int root, const struct step *s, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s", row.identity ? row.identity : "same");
+	return 0;
+}
+
+static const struct step_ops attr_ops = {
+	.op = "attr",
+	.read = attr_read,
+	.write = attr_write,
+	.identity = attr_identity,
+};
+static const struct step_ops *const ops[] = { &attr_ops, NULL };
+
+static int host = -1; /* the root of the fake one */
+static struct err err;
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = {
+		{ "attr/" DEV_A "/x", "x0" }, { "attr/" DEV_A "/y", "y0" },
+		{ "attr/" DEV_B "/x", "bx0" }, { "attr/" DEV_B "/y", "" }, { 0 },
+	};
+
+	log_set_level(LOG_QUIET);
+	memset(&row, 0, sizeof(row));
+	err = (struct err)ERR_INIT;
+	host = fake_sysfs(nodes);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_sysfs_free(&host);
+	return 0;
+}
+
+static void add(struct plan *p, const char *dev, const char *key, const char *after)
+{
+	struct step s = { .op = "attr" };
+
+	snprintf(s.dev, sizeof(s.dev), "%s", dev);
+	snprintf(s.key, sizeof(s.key), "%s", key);
+	snprintf(s.after, sizeof(s.after), "%s", after);
+	assert_int_equal(plan_add(p, &s), 0);
+}
+
+/* The plan most tests use: four steps on two devices. */
+static void four_steps(struct plan *p)
+{
+	add(p, DEV_A, "x", "x1");
+	add(p, DEV_A, "y", "y1");
+	add(p, DEV_B, "x", "bx1");
+	add(p, DEV_B, "y", "by1");
+}
+
+static int change_as(struct plan *p, const struct journal_owner *owner)
+{
+	struct txn *txn;
+	int r = txn_begin(host, ops, p, owner, 1, &txn, &err);
+
+	if (r == 0)
+		r = txn_apply(txn, &err);
+	plan_fini(p);
+	return r;
+}
+
+static int change(struct plan *p)
+{
+	static const struct journal_owner owner = { .command = "test \\ it" };
+
+	return change_as(p, &owner);
+}
+
+static const char *attr(const char *dev, const char *key)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "attr/%s/%s", dev, key);
+	return fake_get(host, path);
+}
+
+static void assert_untouched(void)
+{
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_A, "y"), "y0");
+	assert_string_equal(attr(DEV_B, "x"), "bx0");
+	assert_string_equal(attr(DEV_B, "y"), "");
+}
+
+static void assert_changed(void)
+{
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_string_equal(attr(DEV_A, "y"), "y1");
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+	assert_string_equal(attr(DEV_B, "y"), "by1");
+}
+
+static int count_entry(const char *name, void *opaque)
+{
+	++*(unsigned *)opaque;
+	return 0;
+}
+
+static unsigned entries(void)
+{
+	unsigned n = 0;
+
+	hostfs_list(host, count_entry, &n, "run/thruway/journal");
+	return n;
+}
+
+static unsigned recover(void)
+{
+	unsigned n = 0;
+	int r = journal_recover(host, ops, 1, &n, &err);
+
+	if (r < 0)
+		fail_msg("recover: %s", err.text);
+	return n;
+}
+
+static void test_a_change_is_applied_and_remembered(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	assert_changed();
+	assert_int_equal(entries(), 1);
+	assert_int_equal(recover(), 0); /* a committed change is nobody's to recover */
+	assert_changed();
+}
+
+static void test_restore_undoes_one_device_and_then_the_other(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	assert_int_equal(journal_restore(host, ops, DEV_B, 1, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(attr(DEV_B, "x"), "bx0");
+	assert_string_equal(attr(DEV_B, "y"), "");
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_int_equal(entries(), 1);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+	assert_int_equal(n, 0); /* nothing is known any more */
+}
+
+static void test_restore_goes_through_changes_newest_first(void **state)
+{
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	unsigned n = 0;
+
+	add(&p, DEV_A, "x", "x1");
+	assert_int_equal(change(&p), 0);
+	add(&q, DEV_A, "x", "x2");
+	assert_int_equal(change(&q), 0);
+	assert_int_equal(entries(), 2);
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
+static void test_a_plan_that_changes_nothing_leaves_no_entry(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	add(&p, DEV_A, "x", "x0");
+	assert_int_equal(change(&p), 0);
+	assert_int_equal(entries(), 0);
+	assert_int_equal(row.writes, 0);
+}
+
+static void test_a_failure_at_any_step_undoes_the_others(void **state)
+{
+	for (unsigned at = 1; at <= 4; at++) {
+		struct plan p = PLAN_INIT;
+
+		memset(&row, 0, sizeof(row));
+		err = (struct err)ERR_INIT;
+		row.fail_at = at;
+		row.fail_with = -EBUSY;
+		four_steps(&p);
+		assert_int_equal(change(&p), -EBUSY);
+		assert_non_null(strstr(err.text, strerror(EBUSY)));
+		assert_untouched();
+		assert_int_equal(entries(), 0);
+	}
+}
+
+static void test_a_write_without_effect_is_a_failure(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	row.ignore_at = 3;
+	four_steps(&p);
+	assert_int_equal(change(&p), -EIO);
+	assert_non_null(strstr(err.text, "should be 'bx1' and is 'bx0'"));
+	assert_untouched();
+}
+
+/* Run the four steps in a child that dies as row says. True: it died there. */
+static bool die_in_change(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct plan p = PLAN_INIT;
+
+		four_steps(&p);
+		_exit(change(&p) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status) == 77;
+}
+
+static void test_death_at_any_step_is_recovered(void **state)
+{
+	for (unsigned at = 1; at <= 4; at++) {
+		for (int after = 0; after < 2; after++) {
+			memset(&row, 0, sizeof(row));
+			*(after ? &row.die_after : &row.die_before) = at;
+			assert_true(die_in_change());
+			assert_int_equal(entries(), 1);
+			memset(&row, 0, sizeof(row));
+			recover();
+			assert_untouched();
+			assert_int_equal(entries(), 0);
+		}
+	}
+}
+
+/* The same for the undoing: a child dies in restore, the next one ends it. */
+static void test_death_at_any_step_of_a_restore_is_recovered(void **state)
+{
+	for (unsigned at = 1; at <= 4; at++) {
+		struct plan p = PLAN_INIT;
+		int status;
+		pid_t pid;
+
+		memset(&row, 0, sizeof(row));
+		four_steps(&p);
+		assert_int_equal(change(&p), 0);
+		memset(&row, 0, sizeof(row));
+		row.die_after = at;
+		pid = fork();
+		if (pid == 0) {
+			unsigned n;
+
+			journal_restore(host, ops, NULL, 1, &n, NULL);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WEXITSTATUS(status), 77);
+		memset(&row, 0, sizeof(row));
+		recover();
+		assert_untouched();
+		assert_int_equal(entries(), 0);
+	}
+}
+
+static void test_the_next_change_recovers_first(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	row.die_after = 3;
+	assert_true(die_in_change());
+	memset(&row, 0, sizeof(row));
+	add(&p, DEV_A, "x", "x9");
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x9");
+	assert_string_equal(attr(DEV_B, "x"), "bx0");
+	assert_int_equal(entries(), 1);
+}
+
+static void test_an_undo_that_fails_keeps_the_entry(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	four_steps(&p);
+	row.fail_at = 3;
+	row.fail_with = -EIO;
+	row.ignore_at = 4; /* the first undo */
+	assert_int_equal(change(&p), -EIO);
+	assert_int_equal(entries(), 1);
+	assert_string_equal(attr(DEV_A, "y"), "y1");
+	memset(&row, 0, sizeof(row));
+	assert_true(recover() >= 1);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
+static void test_an_unknown_outcome_is_left_for_recover(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	four_steps(&p);
+	row.fail_at = 3;
+	row.fail_with = -ETIMEDOUT;
+	assert_int_equal(change(&p), -ETIMEDOUT);
+	assert_string_equal(attr(DEV_A, "x"), "x1"); /* nothing more was touched */
+	assert_int_equal(row.writes, 3);
+	assert_int_equal(entries(), 1);
+	recover();
+	assert_untouched();
+}
+
+static void test_an_optional_step_may_fail(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	add(&p, DEV_A, "x", "x1");
+	add(&p, DEV_A, "y", "y1");
+	add(&p, DEV_B, "none", "1"); /* the device has no such attribute */
+	p.steps[1].optional = p.steps[2].optional = true;
+	row.fail_at = 2;
+	row.fail_with = -EOPNOTSUPP;
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_string_equal(attr(DEV_A, "y"), "y0");
+}
+
+static void test_an_attribute_that_is_missing_fails_the_plan_before_it_begins(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	add(&p, DEV_A, "x", "x1");
+	add(&p, DEV_A, "none", "1");
+	assert_int_equal(change(&p), -EOPNOTSUPP);
+	assert_int_equal(row.writes, 0);
+	assert_int_equal(entries(), 0);
+}
+
+static void test_a_transient_step_is_put_back_at_commit(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	p.steps[0].transient = true;
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_A, "y"), "y1");
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_int_equal(n, 3);
+	assert_untouched();
+}
+
+static void test_one_attribute_changed_twice_comes_back_to_the_first_value(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	add(&p, DEV_A, "x", "");
+	add(&p, DEV_A, "y", "y1");
+	add(&p, DEV_A, "x", "x2");
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x2");
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+	assert_int_equal(n, 3);
+	assert_untouched();
+}
+
+/* A row whose write makes another device, as sriov_numvfs does. */
+static int making_write(int root, const struct step *s, const char *value, struct err *e)
+{
+	int r = attr_write(root, s, value, e);
+
+	if (r == 0 && strcmp(s->key, "x") == 0 && strcmp(value, "x1") == 0)
+		fake_sysfs_text(host, "z0", "attr/new/z");
+	return r;
+}
+
+static void test_a_step_may_speak_of_a_device_an_earlier_one_makes(void **state)
+{
+	static const struct step_ops making = {
+		.op = "attr", .read = attr_read, .write = making_write
+	};
+	static const struct step_ops *const making_ops[] = { &making, NULL };
+	struct journal_owner owner = { .command = "make" };
+	struct plan p = PLAN_INIT;
+	struct txn *txn;
+	unsigned n = 0;
+
+	add(&p, DEV_A, "x", "x1");
+	add(&p, "new", "z", "z1");
+	assert_int_equal(txn_begin(host, making_ops, &p, &owner, 1, &txn, &err), 0);
+	assert_int_equal(txn_apply(txn, &err), 0);
+	plan_fini(&p);
+	assert_string_equal(fake_get(host, "attr/new/z"), "z1");
+	assert_int_equal(journal_restore(host, making_ops, "new", 1, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(fake_get(host, "attr/new/z"), "z0");
+}
+
+static void test_a_device_that_is_gone_counts_as_undone(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fake_sysfs_remove(host, "attr/" DEV_B "/x");
+	fake_sysfs_remove(host, "attr/" DEV_B "/y");
+	assert_int_equal(unlinkat(host, "attr/" DEV_B, AT_REMOVEDIR), 0);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_int_equal(entries(), 0);
+}
+
+static void test_another_device_at_the_address_is_left_alone(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	row.identity = "exchanged";
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_changed();
+	assert_int_equal(entries(), 0);
+}
+
+static void test_a_change_until_exit_goes_with_its_process(void **state)
+{
+	struct journal_owner owner = { .command = "run", .until_exit = true };
+	struct plan p = PLAN_INIT;
+	char path[64], stat[128];
+
+	/* Field 22 is the start time; the name in brackets may hold anything. */
+	snprintf(path, sizeof(path), "proc/%d/stat", (int)getpid());
+	snprintf(stat, sizeof(stat),
+		 "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", (int)getpid());
+	fake_sysfs_text(host, stat, "%s", path);
+	four_steps(&p);
+	assert_int_equal(change_as(&p, &owner), 0);
+	assert_int_equal(recover(), 0); /* we are alive */
+	assert_changed();
+	snprintf(stat, sizeof(stat),
+		 "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4712 0 0\n", (int)getpid());
+	fake_sysfs_text(host, stat, "%s", path); /* the pid is somebody else's now */
+	assert_int_equal(recover(), 4);
+	assert_untouched();
+}
+
+static void test_restore_own_leaves_what_others_did(void **state)
+{
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	unsigned n = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		add(&p, DEV_B, "x", "bx1");
+		_exit(change(&p) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	add(&q, DEV_A, "x", "x1");
+	assert_int_equal(change(&q), 0);
+	assert_int_equal(journal_restore_own(host, ops, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
+static void test_an_entry_of_another_boot_is_dropped(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	fake_sysfs_text(host, "first\n", "proc/sys/kernel/random/boot_id");
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fake_sysfs_text(host, "second\n", "proc/sys/kernel/random/boot_id");
+	recover();
+	assert_int_equal(entries(), 0);
+	assert_changed(); /* what an earlier boot did is not ours to touch */
+}
+
+static bool on_dev_b(const struct step *s, void *opaque)
+{
+	return strcmp(s->dev, DEV_B) == 0;
+}
+
+static void test_forget_strikes_steps_out_without_undoing_them(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	assert_int_equal(journal_forget(host, on_dev_b, NULL, 1, &err), 0);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
+static void test_a_change_to_forget_leaves_no_entry(void **state)
+{
+	struct journal_owner owner = { .command = "vf destroy", .forget = true };
+	struct plan p = PLAN_INIT;
+
+	four_steps(&p);
+	assert_int_equal(change_as(&p, &owner), 0);
+	assert_changed();
+	assert_int_equal(entries(), 0);
+}
+
+static int count_step(const struct step *s, void *opaque)
+{
+	++*(unsigned *)opaque;
+	return 0;
+}
+
+static void test_notes_are_found_by_device_and_by_value(void **state)
+{
+	struct plan p = PLAN_INIT;
+	char text[64] = "untouched";
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(plan_note(&p, DEV_A, "netdev", "eth\n0"), 0);
+	assert_int_equal(change(&p), 0);
+	assert_int_equal(journal_note(host, DEV_B, "netdev", text, sizeof(text)), -ENOENT);
+	assert_string_equal(text, "untouched");
+	assert_int_equal(journal_note(host, DEV_A, "netdev", text, sizeof(text)), 0);
+	assert_string_equal(text, "eth\n0");
+	assert_int_equal(journal_noted(host, "netdev", "eth\n0", text, sizeof(text)), 0);
+	assert_string_equal(text, DEV_A);
+	assert_int_equal(journal_each(host, count_step, &n), 0);
+	assert_int_equal(n, 4);
+}
+
+static void test_a_damaged_entry_is_an_error_at_every_length(void **state)
+{
+	char text[4096], path[] = "run/thruway/journal/0000000001";
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+	size_t len;
+	int fd;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fd = openat(host, path, O_RDONLY | O_CLOEXEC);
+	len = (size_t)read(fd, text, sizeof(text));
+	close(fd);
+	assert_in_range(len, 100, sizeof(text) - 1);
+	for (size_t cut = 0; cut < len; cut++) {
+		fake_put_bytes(host, path, text, cut);
+		err = (struct err)ERR_INIT;
+		assert_int_equal(journal_recover(host, ops, 1, &n, &err), -EBADMSG);
+		assert_non_null(strstr(err.text, path));
+		assert_true(err.hint[0]);
+	}
+	assert_changed();
+}
+
+static void test_a_damaged_entry_is_an_error_at_every_byte(void **state)
+{
+	char text[4096], path[] = "run/thruway/journal/0000000001";
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+	size_t len;
+	int fd;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fd = openat(host, path, O_RDONLY | O_CLOEXEC);
+	len = (size_t)read(fd, text, sizeof(text));
+	close(fd);
+	for (size_t at = 0; at < len; at++) {
+		static const char bad[] = { '\0', '\n', '\\', '=' };
+		char was = text[at];
+
+		for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
+			if (was == bad[k])
+				continue;
+			text[at] = bad[k];
+			fake_put_bytes(host, path, text, len);
+			err = (struct err)ERR_INIT;
+			/* Some make another value; none may crash, or be read as nothing to do. */
+			if (journal_recover(host, ops, 1, &n, &err) < 0)
+				assert_int_equal(err.code, -EBADMSG);
+		}
+		text[at] = was;
+	}
+}
+
+static void test_an_unreadable_entry_stops_changes(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	fake_sysfs_text(host, "rubbish\n", "run/thruway/journal/0000000001");
+	four_steps(&p);
+	assert_int_equal(change(&p), -EBADMSG);
+	assert_non_null(strstr(err.text, "damaged (line 1)"));
+	assert_untouched();
+}
+
+static void test_a_journal_that_cannot_be_written_stops_the_change(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	/* A directory where the temporary file belongs: root may write everywhere else. */
+	fake_sysfs_text(host, "", "run/thruway/journal/.0000000001/in-the-way");
+	four_steps(&p);
+	assert_int_equal(change(&p), -EISDIR);
+	assert_non_null(strstr(err.text, "cannot write the journal"));
+	assert_int_equal(row.writes, 0);
+	assert_untouched();
+}
+
+static void test_a_signal_between_steps_undoes_the_change(void **state)
+{
+	struct journal_owner owner = { .command = "bind" };
+	struct plan p = PLAN_INIT;
+	sigset_t set, old;
+	siginfo_t info;
+	struct txn *txn;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	four_steps(&p);
+	assert_int_equal(txn_begin(host, ops, &p, &owner, 1, &txn, &err), 0);
+	raise(SIGTERM);
+	assert_int_equal(txn_apply(txn, &err), -EINTR);
+	plan_fini(&p);
+	assert_int_equal(sigwaitinfo(&set, &info), SIGTERM); /* it is still there for its owner */
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
+static void test_a_held_lock_is_told_with_its_holder(void **state)
+{
+	struct plan p = PLAN_INIT;
+	int fd = -1, other;
+
+	assert_int_equal(journal_lock(host, "bind eth0", 0, &fd, &err), 0);
+	other = openat(host, "run/thruway/lock", O_RDWR | O_CLOEXEC);
+	close(fd);
+	assert_int_equal(flock(other, LOCK_EX), 0);
+	four_steps(&p);
+	{
+		struct journal_owner owner = { .command = "x" };
+		struct txn *txn;
+
+		assert_int_equal(txn_begin(host, ops, &p, &owner, 0, &txn, &err), -ETIMEDOUT);
+	}
+	plan_fini(&p);
+	assert_non_null(strstr(err.text, "bind eth0"));
+	assert_non_null(strstr(err.hint, "--lock-timeout"));
+	close(other);
+}
+
+static void test_a_hung_write_keeps_the_lock_and_is_named(void **state)
+{
+	char path[64], text[256];
+	int fd = -1, again = -1, status;
+	pid_t pid;
+
+	assert_int_equal(journal_lock(host, "bind eth0", 0, &fd, &err), 0);
+	pid = fork();
+	if (pid == 0) {
+		pause(); /* the child that writes, with the lock inherited */
+		_exit(0);
+	}
+	close(fd);
+	snprintf(path, sizeof(path), "proc/%d/fd/3", (int)pid);
+	fake_sysfs_link(host, "../../../run/thruway/lock", "%s", path);
+	snprintf(path, sizeof(path), "proc/%d/stack", (int)pid);
+	fake_sysfs_text(host, "[<0>] igbvf_remove+0x29/0x40\n[<0>] pci_device_remove+0x1/0x2\n", "%s", path);
+	assert_int_equal(journal_lock(host, "me", 0, &again, &err), -ETIMEDOUT);
+	snprintf(text, sizeof(text), "pid %d, a write of pid %d (bind eth0) that hangs in the "
+				     "kernel at igbvf_remove", (int)pid, (int)getpid());
+	assert_non_null(strstr(err.text, text));
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(journal_lock(host, "me", 1, &again, &err), 0);
+	close(again);
+}
+
+static void test_the_journal_is_for_root_alone(void **state)
+{
+	struct plan p = PLAN_INIT;
+	struct stat st;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	assert_int_equal(fstatat(host, "run/thruway/journal", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_change_is_applied_and_remembered),
+		TEST(test_restore_undoes_one_device_and_then_the_other),
+		TEST(test_restore_goes_through_changes_newest_first),
+		TEST(test_a_plan_that_changes_nothing_leaves_no_entry),
+		TEST(test_a_failure_at_any_step_undoes_the_others),
+		TEST(test_a_write_without_effect_is_a_failure),
+		TEST(test_death_at_any_step_is_recovered),
+		TEST(test_death_at_any_step_of_a_restore_is_recovered),
+		TEST(test_the_next_change_recovers_first),
+		TEST(test_an_undo_that_fails_keeps_the_entry),
+		TEST(test_an_unknown_outcome_is_left_for_recover),
+		TEST(test_an_optional_step_may_fail),
+		TEST(test_an_attribute_that_is_missing_fails_the_plan_before_it_begins),
+		TEST(test_a_transient_step_is_put_back_at_commit),
+		TEST(test_one_attribute_changed_twice_comes_back_to_the_first_value),
+		TEST(test_a_step_may_speak_of_a_device_an_earlier_one_makes),
+		TEST(test_a_device_that_is_gone_counts_as_undone),
+		TEST(test_another_device_at_the_address_is_left_alone),
+		TEST(test_a_change_until_exit_goes_with_its_process),
+		TEST(test_restore_own_leaves_what_others_did),
+		TEST(test_an_entry_of_another_boot_is_dropped),
+		TEST(test_forget_strikes_steps_out_without_undoing_them),
+		TEST(test_a_change_to_forget_leaves_no_entry),
+		TEST(test_notes_are_found_by_device_and_by_value),
+		TEST(test_a_damaged_entry_is_an_error_at_every_length),
+		TEST(test_a_damaged_entry_is_an_error_at_every_byte),
+		TEST(test_an_unreadable_entry_stops_changes),
+		TEST(test_a_journal_that_cannot_be_written_stops_the_change),
+		TEST(test_a_signal_between_steps_undoes_the_change),
+		TEST(test_a_held_lock_is_told_with_its_holder),
+		TEST(test_a_hung_write_keeps_the_lock_and_is_named),
+		TEST(test_the_journal_is_for_root_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
