@@ -23,17 +23,18 @@ qemu_accel()
 	# Without the CPU's fast string instructions: software emulation runs
 	# "rep stosb" byte by byte, eight times slower than what the kernel uses
 	# where they are missing, and counts an instruction for each byte.
-	# Four levels of page tables, as on most hosts.
+	# Most of the RAM is above 4G, or node 0 has no 1G page to give. Four
+	# levels of page tables, as on most hosts.
 	local cpu="max,+svm,-la57,-erms,-fsrm,-fzrm,-fsrs,-fsrc"
 
 	if [[ $ICOUNT ]]; then
 		# One instruction is one nanosecond of the host's clock.
 		QEMU+=(-accel tcg,thread=single -icount "shift=0,sleep=off"
-			-cpu "$cpu" -M "q35,kernel-irqchip=off")
+			-cpu "$cpu" -M "q35,max-ram-below-4g=1G,kernel-irqchip=off")
 	elif [[ ${LAB_ACCEL:-tcg} == kvm ]]; then
-		QEMU+=(-accel kvm -cpu host -M "q35,kernel-irqchip=split")
+		QEMU+=(-accel kvm -cpu host -M "q35,max-ram-below-4g=1G,kernel-irqchip=split")
 	else
-		QEMU+=(-accel tcg -cpu "$cpu" -M "q35,kernel-irqchip=off")
+		QEMU+=(-accel tcg -cpu "$cpu" -M "q35,max-ram-below-4g=1G,kernel-irqchip=off")
 	fi
 }
 
@@ -139,7 +140,8 @@ kernel_command_line()
 
 	# The TSC of software emulation is the machine's own; checking it costs a
 	# second and a half.
-	line="console=ttyS0 panic=-1 tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 nowatchdog nokaslr"
+	# A kernel at a random physical address may sit in the only free gigabyte.
+	line="console=ttyS0 panic=-1 nokaslr tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 	case $HOST_KIND in
 	none) ;;
 	amdvi) line+=" amd_iommu=on iommu=pt" ;;

@@ -162,7 +162,7 @@ part_kernel()		# DIR stock|old
 	initramfs_busybox "$dir/initrd"
 	install -m 755 "$LAB_DIR/l1/initramfs-init" "$dir/initrd/init"
 	initramfs_pack "$dir/initrd" "$dir/initrd.img"
-	rm -r "$dir/initrd" "$dir/boot"
+	rm -r "${dir:?}/initrd" "${dir:?}/boot"
 }
 
 root_modprobe()		# KERNEL-PART ARG…
