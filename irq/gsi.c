@@ -21,10 +21,12 @@ struct gsi {
 	int vm_fd; /* borrowed */
 	bool staged;
 	unsigned commits;
-	unsigned hint;			/* where the search for a free number begins */
-	bool taken[GSI_MAX_MSI];	/* by number - GSI_FIRST_MSI */
+	unsigned hint; /* where the search for a free number begins */
+	unsigned used;
+	bool taken[GSI_MAX_MSI];        /* by number - GSI_FIRST_MSI */
 	uint16_t route_of[GSI_MAX_MSI]; /* index into table->entries; 0: no route yet */
-	/* Packed: legacy entries, then one per routed GSI. Pages of it no route reached cost nothing. */
+	/* Packed: legacy entries, then one per routed GSI. Pages of it no route reached cost
+	 * nothing. */
 	struct kvm_irq_routing *table;
 };
 
@@ -87,13 +89,14 @@ struct gsi *gsi_free(struct gsi *gsi)
 
 int gsi_alloc(struct gsi *gsi, uint32_t *ret_gsi)
 {
-	for (unsigned i = 0; i < GSI_MAX_MSI; i++) {
+	for (unsigned i = 0; gsi->used < GSI_MAX_MSI; i++) {
 		unsigned n = (gsi->hint + i) % GSI_MAX_MSI;
 
 		if (gsi->taken[n])
 			continue;
 		gsi->taken[n] = true;
 		gsi->hint = n + 1;
+		gsi->used++;
 		*ret_gsi = GSI_FIRST_MSI + n;
 		return 0;
 	}
@@ -106,6 +109,7 @@ void gsi_release(struct gsi *gsi, uint32_t n)
 	unsigned i = n - GSI_FIRST_MSI, hole = gsi->route_of[i];
 
 	gsi->taken[i] = false;
+	gsi->used--;
 	gsi->hint = i;
 	if (!hole)
 		return;

@@ -21,8 +21,8 @@
 struct gsi;
 
 #define GSI_LEGACY_ROUTES 40
-#define GSI_FIRST_MSI	  24
-#define GSI_MAX_MSI	  4056
+#define GSI_FIRST_MSI     24
+#define GSI_MAX_MSI       4056
 
 /* Table with the legacy entries, committed. vm_fd is borrowed; needs KVM_CREATE_IRQCHIP done. */
 int gsi_new(int vm_fd, struct gsi **ret, struct err *err);

@@ -2,8 +2,11 @@
 #include "irq/irqfd.h"
 
 #include <errno.h>
-#include <unistd.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <linux/kvm.h>
 
@@ -65,4 +68,38 @@ bool irqfd_drain(int event_fd)
 	uint64_t count;
 
 	return read(event_fd, &count, sizeof(count)) == sizeof(count);
+}
+
+bool irqfd_pending(int event_fd)
+{
+	struct pollfd p = { .fd = event_fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLIN;
+}
+
+/* What the process has open besides, generously. */
+#define OTHER_FDS 256
+
+int irqfd_reserve(unsigned n, uint64_t *ret_need)
+{
+	uint64_t need = (uint64_t)n + OTHER_FDS;
+	struct rlimit limit;
+	int high;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	if (limit.rlim_max < need) {
+		*ret_need = need;
+		return -EMFILE;
+	}
+	if (limit.rlim_cur < need) {
+		limit.rlim_cur = need;
+		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+			return -errno;
+	}
+	/* Growing it once threads run waits for an RCU grace period, in the middle of an unmask. */
+	high = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, (int)need - 1);
+	if (high >= 0)
+		close(high);
+	return 0;
 }

@@ -30,6 +30,16 @@ int irqfd_signal_msi(int vm_fd, uint64_t address, uint32_t data);
 /* A non-blocking eventfd for a vector, or -errno. */
 int irqfd_eventfd(void);
 
+/* Whether event_fd holds a signal; it stays there. */
+bool irqfd_pending(int event_fd);
+
+/*
+ * Room for n more descriptors: raises the soft limit towards the hard one and
+ * grows the process's table now, while it is single-threaded and that is cheap.
+ * -EMFILE: the hard limit is too low, with what would be needed in *ret_need.
+ */
+int irqfd_reserve(unsigned n, uint64_t *ret_need);
+
 /* Empty event_fd; true when it held a signal. */
 bool irqfd_drain(int event_fd);
 

@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 struct vfio_device {
-	int fd;	       /* owned */
+	int fd;        /* owned */
 	char name[20]; /* BDF */
 	bool pci;
 	bool can_reset; /* by FLR, PM or a device-specific way, of this function alone */

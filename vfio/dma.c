@@ -88,16 +88,20 @@ static int memlock_error(struct err *err, uint64_t need)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
 	    limit.rlim_cur >= need)
 		return err_set(err, -ENOMEM, "cannot pin %s of guest RAM for DMA", SIZE_STR(need));
-	err_set(err, -ENOMEM, "cannot pin %s of guest RAM for DMA: the limit of locked memory is %s",
+	err_set(err, -ENOMEM,
+		"cannot pin %s of guest RAM for DMA: the limit of locked memory is %s",
 		SIZE_STR(need), SIZE_STR(limit.rlim_cur));
-	err_hint(err, "raise RLIMIT_MEMLOCK to %" PRIu64 " KiB at least (ulimit -l, LimitMEMLOCK=, or "
-		      "limits.d)", (need + 1023) / 1024);
+	err_hint(err,
+		 "raise RLIMIT_MEMLOCK to %" PRIu64 " KiB at least (ulimit -l, LimitMEMLOCK=, or "
+		 "limits.d)",
+		 (need + 1023) / 1024);
 	return -ENOMEM;
 }
 
 static int range_error(const struct dma *dma, struct range range, struct err *err)
 {
-	err_plain(err, -EINVAL, "guest RAM at 0x%" PRIx64 "-0x%" PRIx64 " is out of the IOMMU's reach",
+	err_plain(err, -EINVAL,
+		  "guest RAM at 0x%" PRIx64 "-0x%" PRIx64 " is out of the IOMMU's reach",
 		  range.start, range_last(range));
 	for (unsigned i = 0; i < dma->iommu->nranges; i++) {
 		struct range r = dma->iommu->ranges[i];

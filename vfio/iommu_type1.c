@@ -123,8 +123,8 @@ int iommu_type1_new(int container_fd, struct iommu **ret, struct err *err)
 	if (version < 0)
 		return err_set(err, version, "the VFIO container does not answer");
 	if (version != VFIO_API_VERSION)
-		return err_plain(err, -EINVAL, "the kernel's VFIO has API version %d, not %d", version,
-				 VFIO_API_VERSION);
+		return err_plain(err, -EINVAL, "the kernel's VFIO has API version %d, not %d",
+				 version, VFIO_API_VERSION);
 	if (VALUE_IOCTL(container_fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) <= 0) {
 		err_plain(err, -ENODEV, "the kernel's VFIO has no type1v2 IOMMU driver");
 		err_hint(err, "load it: modprobe vfio_iommu_type1");
@@ -154,7 +154,8 @@ static int read_ranges(struct iommu *iommu, const struct vfio_iommu_type1_info *
 	for (uint32_t i = 0; i < cap.nr_iovas && i < IOMMU_MAX_RANGES; i++) {
 		struct vfio_iova_range r;
 
-		memcpy(&r, (const char *)info + (size_t)off + sizeof(cap) + i * sizeof(r), sizeof(r));
+		memcpy(&r, (const char *)info + (size_t)off + sizeof(cap) + i * sizeof(r),
+		       sizeof(r));
 		if (r.end < r.start)
 			return -EPROTO;
 		/* A range of all 2^64 addresses loses its last page rather than its size. */
@@ -198,14 +199,20 @@ static int check_viable(int group_fd, unsigned number, struct err *err)
 		return err_set(err, r, "IOMMU group %u does not answer", number);
 	if (status.flags & VFIO_GROUP_FLAGS_CONTAINER_SET) {
 		err_plain(err, -EBUSY, "IOMMU group %u is in use by another process", number);
-		err_hint(err, "one virtual machine at a time can have a group; 'thruway vm ps' lists them");
+		err_hint(
+			err,
+			"one virtual machine at a time can have a group; 'thruway vm ps' lists them");
 		return -EBUSY;
 	}
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
-		err_plain(err, -EPERM, "IOMMU group %u is not viable: a function in it is bound to a "
-				       "host driver", number);
-		err_hint(err, "'thruway groups %u' shows which; bind the whole group with "
-			      "'thruway bind --group'", number);
+		err_plain(err, -EPERM,
+			  "IOMMU group %u is not viable: a function in it is bound to a "
+			  "host driver",
+			  number);
+		err_hint(err,
+			 "'thruway groups %u' shows which; bind the whole group with "
+			 "'thruway bind --group'",
+			 number);
 		return -EPERM;
 	}
 	return 0;
@@ -216,13 +223,17 @@ static int first_group(struct type1 *t, unsigned number, struct err *err)
 	int r = set_iommu(t->fd, VFIO_TYPE1v2_IOMMU);
 
 	if (r == -EPERM) {
-		err_set(err, r, "IOMMU group %u: the host has no interrupt remapping, so a device could "
-				"forge interrupts", number);
-		return err_hint(err, "enable it in the firmware (VT-d or AMD-Vi with x2APIC) and do not "
-				     "boot with intremap=off");
+		err_set(err, r,
+			"IOMMU group %u: the host has no interrupt remapping, so a device could "
+			"forge interrupts",
+			number);
+		return err_hint(err,
+				"enable it in the firmware (VT-d or AMD-Vi with x2APIC) and do not "
+				"boot with intremap=off");
 	}
 	if (r < 0)
-		return err_set(err, r, "IOMMU group %u: the IOMMU cannot be given to userspace", number);
+		return err_set(err, r, "IOMMU group %u: the IOMMU cannot be given to userspace",
+			       number);
 	r = read_limits(t);
 	if (r < 0)
 		return err_set(err, r, "IOMMU group %u: cannot read the IOMMU's limits", number);
@@ -241,7 +252,8 @@ int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, st
 	if (r == -EBUSY || (r == -EINVAL && !t->groups))
 		return err_set(err, r, "IOMMU group %u is in use by another process", number);
 	if (r < 0)
-		return err_set(err, r, "IOMMU group %u cannot share an I/O address space with the others",
+		return err_set(err, r,
+			       "IOMMU group %u cannot share an I/O address space with the others",
 			       number);
 	if (!t->groups)
 		r = first_group(t, number, err);
@@ -283,6 +295,7 @@ int iommu_type1_device_fd(int group_fd, const char *bdf, const char *token, int 
 	if (fd == -ENODEV)
 		return err_hint(err, "it is not bound to a VFIO driver: thruway bind %s", bdf);
 	if (fd == -EAGAIN)
-		return err_hint(err, "it could not be reset, something else holds its lock: try again");
+		return err_hint(err,
+				"it could not be reset, something else holds its lock: try again");
 	return fd;
 }

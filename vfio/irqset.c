@@ -46,8 +46,7 @@ static int set_irqs(int dev_fd, const struct vfio_irq_set *head, const int *fds,
 	return r > 0 ? -ENOSPC : r;
 }
 
-int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n,
-			const int *fds)
+int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n, const int *fds)
 {
 	struct vfio_irq_set head = {
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,

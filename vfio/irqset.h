@@ -16,8 +16,8 @@ enum vfio_irq {
 };
 
 struct vfio_irqset {
-	uint32_t count;	/* vectors; 0: the device has none of this kind */
-	bool noresize;	/* the first enable fixes how many; adding means disabling all first */
+	uint32_t count; /* vectors; 0: the device has none of this kind */
+	bool noresize;  /* the first enable fixes how many; adding means disabling all first */
 };
 
 /* -EINVAL: this kind is not known for the device. */
@@ -27,8 +27,7 @@ int vfio_irqset_get(int dev_fd, enum vfio_irq irq, struct vfio_irqset *ret);
  * Vectors first..first+n-1 signal fds[i] from now on (-1: nobody). Where none was
  * enabled the device changes to this kind. -ENOSPC: the host has fewer vectors.
  */
-int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n,
-			const int *fds);
+int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n, const int *fds);
 
 /* Every vector of the kind off, and the device no longer in this mode. */
 int vfio_irqset_disable(int dev_fd, enum vfio_irq irq);

@@ -106,8 +106,8 @@ int vfio_region_get(int dev_fd, uint32_t index, struct vfio_region *ret)
 	region.size = info.size;
 	region.offset = info.offset;
 	if (info.size && info.flags & VFIO_REGION_INFO_FLAG_MMAP) {
-		r = info.flags & VFIO_REGION_INFO_FLAG_CAPS ? read_caps(dev_fd, &region, info.argsz) :
-							      add_area(&region, 0, info.size);
+		r = info.flags & VFIO_REGION_INFO_FLAG_CAPS ? read_caps(dev_fd, &region, info.argsz)
+							    : add_area(&region, 0, info.size);
 		if (r < 0)
 			return r;
 	}
@@ -122,7 +122,8 @@ int vfio_region_get(int dev_fd, uint32_t index, struct vfio_region *ret)
 static int reserve(uint64_t size, uint64_t off, uint64_t align, char **ret)
 {
 	uint64_t total = size + align, skip;
-	char *base = mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *base =
+		mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (base == MAP_FAILED)
 		return -errno;
@@ -180,8 +181,8 @@ int vfio_region_read(int dev_fd, const struct vfio_region *region, uint64_t off,
 	return n < 0 ? -errno : -EIO;
 }
 
-int vfio_region_write(int dev_fd, const struct vfio_region *region, uint64_t off,
-		      const void *buf, unsigned len)
+int vfio_region_write(int dev_fd, const struct vfio_region *region, uint64_t off, const void *buf,
+		      unsigned len)
 {
 	ssize_t n = -1;
 

@@ -12,14 +12,14 @@
 #define VFIO_REGION_MAX_AREAS 16
 
 /* Indexes 0..5 are the BARs. The numbers are VFIO's, checked in region.c. */
-#define VFIO_REGION_ROM	   6
+#define VFIO_REGION_ROM    6
 #define VFIO_REGION_CONFIG 7
 
 struct vfio_region {
 	uint32_t index;
 	bool read, write;
 	bool msix_mappable; /* the MSI-X table may lie in a mapped area */
-	uint64_t size;	    /* 0: the region is not there */
+	uint64_t size;      /* 0: the region is not there */
 	uint64_t offset;    /* in the device descriptor */
 	unsigned nareas;    /* parts that mmap() takes, as offsets into the region */
 	struct range areas[VFIO_REGION_MAX_AREAS];
@@ -38,7 +38,7 @@ int vfio_region_map(int dev_fd, const struct vfio_region *region, struct range a
 /* One access of len bytes. What the device does not answer reads all-ones and -errno returns. */
 int vfio_region_read(int dev_fd, const struct vfio_region *region, uint64_t off, void *buf,
 		     unsigned len);
-int vfio_region_write(int dev_fd, const struct vfio_region *region, uint64_t off,
-		      const void *buf, unsigned len);
+int vfio_region_write(int dev_fd, const struct vfio_region *region, uint64_t off, const void *buf,
+		      unsigned len);
 
 #endif

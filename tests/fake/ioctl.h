@@ -14,10 +14,10 @@
 typedef int (*fake_ioctl_fn)(void *opaque, int fd, unsigned long request, void *arg);
 
 struct fake_ioctl_row {
-	int fd;			/* -1: any */
+	int fd; /* -1: any */
 	unsigned long request;
-	int result;		/* 0 and up, or -errno */
-	fake_ioctl_fn check;	/* looks at arg and fills it; its result replaces `result`; or NULL */
+	int result;          /* 0 and up, or -errno */
+	fake_ioctl_fn check; /* looks at arg and fills it; its result replaces `result`; or NULL */
 	void *opaque;
 };
 

@@ -160,7 +160,8 @@ static int hot_reset_info(struct fake_vfio *dev, struct vfio_pci_hot_reset_info 
 		return -ENODEV;
 	info->count = dev->naffected;
 	for (unsigned i = 0; i < dev->naffected; i++)
-		info->devices[i] = (struct vfio_pci_dependent_device){ .group_id = dev->affected[i] };
+		info->devices[i] =
+			(struct vfio_pci_dependent_device){ .group_id = dev->affected[i] };
 	return 0;
 }
 
@@ -169,31 +170,23 @@ static int answer(void *opaque, int fd, unsigned long request, void *arg)
 	struct fake_vfio *dev = opaque;
 
 	switch (request) {
-	case VFIO_DEVICE_GET_INFO:
-		return device_info(dev, arg);
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return region_info(dev, arg);
-	case VFIO_DEVICE_GET_IRQ_INFO:
-		return irq_info(dev, arg);
-	case VFIO_DEVICE_SET_IRQS:
-		return set_irqs(dev, arg);
-	case VFIO_DEVICE_RESET:
-		dev->resets++;
-		return 0;
-	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
-		return hot_reset_info(dev, arg);
-	case VFIO_DEVICE_PCI_HOT_RESET:
-		dev->hot_resets++;
-		return 0;
-	default:
-		return -ENOTTY;
+	case VFIO_DEVICE_GET_INFO: return device_info(dev, arg);
+	case VFIO_DEVICE_GET_REGION_INFO: return region_info(dev, arg);
+	case VFIO_DEVICE_GET_IRQ_INFO: return irq_info(dev, arg);
+	case VFIO_DEVICE_SET_IRQS: return set_irqs(dev, arg);
+	case VFIO_DEVICE_RESET: dev->resets++; return 0;
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: return hot_reset_info(dev, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET: dev->hot_resets++; return 0;
+	default: return -ENOTTY;
 	}
 }
 
 int fake_vfio_new(struct fake_vfio *dev)
 {
 	*dev = (struct fake_vfio){ .flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET,
-				   .unmask_fd = -1, .err_fd = -1, .req_fd = -1 };
+				   .unmask_fd = -1,
+				   .err_fd = -1,
+				   .req_fd = -1 };
 	all_off(dev);
 	dev->fd = memfd_create("fake-vfio", MFD_CLOEXEC);
 	if (dev->fd < 0)

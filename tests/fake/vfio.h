@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define FAKE_VFIO_REGIONS 9
-#define FAKE_VFIO_IRQS	  5
+#define FAKE_VFIO_IRQS    5
 #define FAKE_VFIO_VECTORS 4096
 
 struct fake_vfio {
@@ -21,7 +21,8 @@ struct fake_vfio {
 	struct {
 		uint64_t size;
 		uint32_t flags;
-		const void *caps; /* appended to the answer; offsets count from the answer's start */
+		const void
+			*caps; /* appended to the answer; offsets count from the answer's start */
 		size_t caps_size;
 		uint32_t first; /* the chain's start; 0: right behind the fixed part */
 	} region[FAKE_VFIO_REGIONS];
@@ -30,11 +31,11 @@ struct fake_vfio {
 	} irq[FAKE_VFIO_IRQS];
 
 	/* MSI-X and MSI as the kernel holds them. */
-	int mode;	  /* index of the kind that is enabled, -1: none */
+	int mode;         /* index of the kind that is enabled, -1: none */
 	unsigned granted; /* vectors the first enable took */
 	int trigger[FAKE_VFIO_VECTORS];
 	bool hw_pending[FAKE_VFIO_VECTORS]; /* raised while no host vector was there */
-	unsigned host_limit;		    /* vectors the host can give; 0: no limit */
+	unsigned host_limit;                /* vectors the host can give; 0: no limit */
 	int unmask_fd, err_fd, req_fd;
 	/* Who signals an eventfd: fake_kvm_signal() or NULL for a plain write. */
 	void (*signal)(void *opaque, int fd);

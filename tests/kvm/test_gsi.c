@@ -125,7 +125,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_irqfd_can_be_assigned_once_routed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(
-			test_irqfd_consumes_signals_and_leaves_them_alone_afterwards, setup, teardown),
+			test_irqfd_consumes_signals_and_leaves_them_alone_afterwards, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(test_resample_needs_a_pin_of_the_irqchip, setup,
 						teardown),
 	};

@@ -197,8 +197,7 @@ static void test_refused_table_is_an_error_with_words(void **state)
 	seen.result = -EINVAL;
 	assert_int_equal(gsi_new(VM_FD, &gsi, &err), -EINVAL);
 	assert_null(gsi);
-	assert_string_equal(err.text,
-			    "KVM refused the interrupt routing table: Invalid argument");
+	assert_string_equal(err.text, "KVM refused the interrupt routing table: Invalid argument");
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

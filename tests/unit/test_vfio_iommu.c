@@ -17,8 +17,8 @@
 #include "vfio/iommu.h"
 
 #define CONTAINER 500
-#define GROUP	  501
-#define GROUP2	  502
+#define GROUP     501
+#define GROUP2    502
 
 /* The fake container: what it answers, and the calls it saw as letters. */
 static struct {
@@ -54,7 +54,8 @@ static int get_info(struct vfio_iommu_type1_info *arg)
 		.range = { .header = { VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1,
 				       offsetof(struct info, avail) },
 			   .nr_iovas = fake.nranges },
-		.avail = { .header = { VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, 0 }, .avail = fake.avail },
+		.avail = { .header = { VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, 0 },
+			   .avail = fake.avail },
 	};
 	uint32_t room = arg->argsz;
 
@@ -66,16 +67,13 @@ static int get_info(struct vfio_iommu_type1_info *arg)
 static int container(void *opaque, int fd, unsigned long request, void *arg)
 {
 	switch (request) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION:
-		return 1;
+	case VFIO_GET_API_VERSION: return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION: return 1;
 	case VFIO_SET_IOMMU:
 		saw('I');
 		assert_int_equal((uintptr_t)arg, VFIO_TYPE1v2_IOMMU);
 		return fake.set_iommu;
-	case VFIO_IOMMU_GET_INFO:
-		return get_info(arg);
+	case VFIO_IOMMU_GET_INFO: return get_info(arg);
 	case VFIO_IOMMU_MAP_DMA:
 		saw('m');
 		fake.maps += fake.map == 0;
@@ -84,8 +82,7 @@ static int container(void *opaque, int fd, unsigned long request, void *arg)
 		saw('u');
 		fake.maps--;
 		return 0;
-	default:
-		return -ENOTTY;
+	default: return -ENOTTY;
 	}
 }
 
@@ -99,14 +96,11 @@ static int group(void *opaque, int fd, unsigned long request, void *arg)
 		saw('C');
 		assert_int_equal(*(int *)arg, CONTAINER);
 		return fake.set_container;
-	case VFIO_GROUP_UNSET_CONTAINER:
-		saw('c');
-		return 0;
+	case VFIO_GROUP_UNSET_CONTAINER: saw('c'); return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		saw('D');
 		return strcmp(arg, "0000:01:10.0 vf_token=t") == 0 ? 77 : -EBUSY;
-	default:
-		return -ENOTTY;
+	default: return -ENOTTY;
 	}
 }
 

@@ -87,7 +87,8 @@ static void test_msix_mappable_is_seen_behind_another_capability(void **state)
 		struct sparse s;
 		struct vfio_info_cap_header msix;
 	} c = {
-		.s = { .cap = { .header = { VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1, HEAD + sizeof(c.s) },
+		.s = { .cap = { .header = { VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1,
+					    HEAD + sizeof(c.s) },
 				.nr_areas = 1 },
 		       .areas = { { 0, 0x1000 } } },
 		.msix = { VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, 0 },
@@ -112,14 +113,14 @@ static void test_broken_chains_are_refused(void **state)
 		uint16_t id;
 		uint64_t start, size;
 	} rows[] = {
-		{ HEAD, HEAD, 1, 0x77, 0, 0x1000 },		       /* points at itself */
-		{ HEAD, 4096, 1, 0x77, 0, 0x1000 },		       /* leaves the answer */
-		{ HEAD + 60, 0, 1, 1, 0, 0x1000 },		       /* half a capability */
-		{ UINT32_MAX, 0, 1, 1, 0, 0x1000 },		       /* wraps */
-		{ HEAD, 0, 400, 1, 0, 0x1000 },			       /* more areas than there is room */
-		{ HEAD, 0, UINT32_MAX, 1, 0, 0x1000 },		       /* as many as wrap */
-		{ HEAD, 0, 1, 1, 0x7000, 0x2000 },		       /* past the region */
-		{ HEAD, 0, 1, 1, UINT64_MAX - 0xfff, 0x2000 },	       /* wraps */
+		{ HEAD, HEAD, 1, 0x77, 0, 0x1000 },            /* points at itself */
+		{ HEAD, 4096, 1, 0x77, 0, 0x1000 },            /* leaves the answer */
+		{ HEAD + 60, 0, 1, 1, 0, 0x1000 },             /* half a capability */
+		{ UINT32_MAX, 0, 1, 1, 0, 0x1000 },            /* wraps */
+		{ HEAD, 0, 400, 1, 0, 0x1000 },                /* more areas than there is room */
+		{ HEAD, 0, UINT32_MAX, 1, 0, 0x1000 },         /* as many as wrap */
+		{ HEAD, 0, 1, 1, 0x7000, 0x2000 },             /* past the region */
+		{ HEAD, 0, 1, 1, UINT64_MAX - 0xfff, 0x2000 }, /* wraps */
 	};
 
 	fake_vfio_region(&dev, 0, 32 * KiB, RWM);

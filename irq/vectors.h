@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Message-signalled vectors between whoever raises them (VFIO, or a device of our
+ * own) and the guest: one eventfd each, and the path its signals take. MSI-X and
+ * MSI put their registers in front of it. docs/interrupts.md tells the life of a
+ * vector.
+ *
+ * Everything runs under the VM's device lock.
+ */
+#ifndef IRQ_VECTORS_H
+#define IRQ_VECTORS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gsi;
+struct loop;
+struct vectors;
+
+/* The device's side. opaque is the device's. */
+struct vector_ops {
+	/*
+	 * Vectors first..first+n-1 signal fds[i] from now on; -1: nobody. The first call
+	 * after disable() puts the device into this mode. 0 or -errno (-ENOSPC: the host
+	 * has not as many vectors).
+	 */
+	int (*set_vectors)(void *opaque, unsigned first, unsigned n, const int *fds);
+	/* No vector signals any more, and the device leaves this mode. */
+	void (*disable)(void *opaque);
+};
+
+struct vector_config {
+	const char *name; /* of the device and kind, for messages; borrowed, as everything here */
+	int vm_fd;
+	struct gsi *gsi;
+	struct loop *loop;
+	const struct vector_ops *ops;
+	void *opaque;
+	unsigned count; /* vectors the device has, at least 1 */
+	bool noresize;  /* vectors cannot be added once enabled: all at once */
+};
+
+/* Disabled. -EINVAL, -ENOMEM, -EMFILE; silent. */
+int vectors_new(const struct vector_config *config, struct vectors **ret);
+
+/* Disables first. NULL is fine. */
+struct vectors *vectors_free(struct vectors *vs);
+
+unsigned vectors_count(const struct vectors *vs);
+bool vectors_enabled(const struct vectors *vs);
+
+/*
+ * Put the device into this mode, with room for n vectors if it cannot be resized.
+ * Vectors become live by vectors_update() or vectors_update_all().
+ */
+void vectors_enable(struct vectors *vs, unsigned n);
+
+/* All vectors off; eventfds, routes and what was pending in them go. */
+void vectors_disable(struct vectors *vs);
+
+/*
+ * What vector i says to the guest. One that is live on an old message goes over
+ * to the new one by vectors_update().
+ */
+void vectors_set_message(struct vectors *vs, unsigned i, uint64_t address, uint32_t data);
+
+/* Whether the guest wants to hear of vector i; acts by one of the updates. */
+void vectors_want(struct vectors *vs, unsigned i, bool live);
+
+/*
+ * Make vector i what is wanted. Live at once: by irqfd when KVM has its route from
+ * before, else from userspace, until a timer settles all such by one commit.
+ */
+void vectors_update(struct vectors *vs, unsigned i);
+
+/* The same for all, by one commit. */
+void vectors_update_all(struct vectors *vs);
+
+/* Signalled while the guest did not want to hear: its pending bit. */
+bool vectors_pending(const struct vectors *vs, unsigned i);
+
+/* What the timer does: an irqfd for each vector still served from userspace. */
+void vectors_settle(struct vectors *vs);
+
+struct vector_stats {
+	unsigned live;     /* wanted by the guest now */
+	unsigned irqfds;   /* of them in the kernel's hands */
+	unsigned user;     /* of them served by our event loop */
+	unsigned wired;    /* vectors the device raises: the high-water mark */
+	uint64_t relayed;  /* interrupts delivered from userspace, ever */
+	uint64_t failures; /* requests the kernel refused, ever */
+};
+void vectors_stats(const struct vectors *vs, struct vector_stats *ret);
+
+#endif

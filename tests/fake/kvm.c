@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tests/fake/kvm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "tests/fake/ioctl.h"
+
+static const struct kvm_irq_routing_entry *msi_route(const struct kvm_irq_routing_entry *routes,
+						     unsigned n, uint32_t gsi)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (routes[i].gsi == gsi && routes[i].type == KVM_IRQ_ROUTING_MSI)
+			return &routes[i];
+	return NULL;
+}
+
+static void inject(struct fake_kvm *kvm, uint32_t gsi)
+{
+	const struct kvm_irq_routing_entry *e = msi_route(kvm->routes, kvm->nroutes, gsi);
+
+	if (e)
+		kvm->deliver(kvm->opaque, (uint64_t)e->u.msi.address_hi << 32 | e->u.msi.address_lo,
+			     e->u.msi.data, true);
+	else if (gsi < 24)
+		kvm->deliver(kvm->opaque, 0, gsi, true);
+}
+
+static int set_routing(struct fake_kvm *kvm, const struct kvm_irq_routing *table)
+{
+	if (kvm->fail_routing)
+		return kvm->fail_routing;
+	if (table->nr > 4096)
+		return -EINVAL;
+	for (unsigned i = 0; i < kvm->nirqfds; i++) {
+		uint32_t gsi = kvm->irqfds[i].gsi;
+		const struct kvm_irq_routing_entry *a = msi_route(kvm->routes, kvm->nroutes, gsi),
+						   *b = msi_route(table->entries, table->nr, gsi);
+
+		if (gsi >= 24 && (!a || !b || memcmp(&a->u.msi, &b->u.msi, 12) != 0))
+			kvm->broken_order++;
+	}
+	kvm->commits++;
+	kvm->entries_sent += table->nr;
+	kvm->nroutes = table->nr;
+	memcpy(kvm->routes, table->entries, table->nr * sizeof(table->entries[0]));
+	return 0;
+}
+
+static int find(const struct fake_kvm *kvm, int fd)
+{
+	for (unsigned i = 0; i < kvm->nirqfds; i++)
+		if (kvm->irqfds[i].fd == fd)
+			return (int)i;
+	return -1;
+}
+
+static bool readable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static int irqfd(struct fake_kvm *kvm, const struct kvm_irqfd *req)
+{
+	int at = find(kvm, (int)req->fd);
+
+	if (req->flags & KVM_IRQFD_FLAG_DEASSIGN) {
+		kvm->deassigns++;
+		if (at >= 0)
+			kvm->irqfds[at] = kvm->irqfds[--kvm->nirqfds];
+		return 0;
+	}
+	if (kvm->fail_irqfd)
+		return kvm->fail_irqfd;
+	if (at >= 0)
+		return -EBUSY;
+	kvm->assigns++;
+	if (req->gsi >= 24 && !msi_route(kvm->routes, kvm->nroutes, req->gsi))
+		kvm->broken_order++;
+	kvm->irqfds[kvm->nirqfds].fd = (int)req->fd;
+	kvm->irqfds[kvm->nirqfds].gsi = req->gsi;
+	kvm->irqfds[kvm->nirqfds++].resample_fd =
+		req->flags & KVM_IRQFD_FLAG_RESAMPLE ? (int)req->resamplefd : -1;
+	/* As the kernel does: what is pending goes in at once, and stays in the count. */
+	if (readable((int)req->fd))
+		inject(kvm, req->gsi);
+	return 0;
+}
+
+static int answer(void *opaque, int fd, unsigned long request, void *arg)
+{
+	struct fake_kvm *kvm = opaque;
+	const struct kvm_msi *msi = arg;
+
+	switch (request) {
+	case KVM_SET_GSI_ROUTING: return set_routing(kvm, arg);
+	case KVM_IRQFD: return irqfd(kvm, arg);
+	case KVM_SIGNAL_MSI:
+		kvm->signals++;
+		kvm->deliver(kvm->opaque, (uint64_t)msi->address_hi << 32 | msi->address_lo,
+			     msi->data, false);
+		return 1;
+	default: return -ENOTTY;
+	}
+}
+
+static void ignore(void *opaque, uint64_t address, uint32_t data, bool by_irqfd)
+{
+}
+
+void fake_kvm_new(struct fake_kvm *kvm, int fd)
+{
+	memset(kvm, 0, sizeof(*kvm));
+	kvm->fd = fd;
+	kvm->deliver = ignore;
+	fake_ioctl_handle(fd, answer, kvm);
+}
+
+void fake_kvm_free(struct fake_kvm *kvm)
+{
+	fake_ioctl_handle(kvm->fd, NULL, NULL);
+}
+
+void fake_kvm_signal(void *opaque, int fd)
+{
+	struct fake_kvm *kvm = opaque;
+	int at = find(kvm, fd);
+
+	if (at < 0 || kvm->old)
+		eventfd_write(fd, 1);
+	if (at >= 0)
+		inject(kvm, kvm->irqfds[at].gsi);
+}
+
+void fake_kvm_eoi(struct fake_kvm *kvm, uint32_t gsi)
+{
+	for (unsigned i = 0; i < kvm->nirqfds; i++)
+		if (kvm->irqfds[i].gsi == gsi && kvm->irqfds[i].resample_fd >= 0)
+			eventfd_write(kvm->irqfds[i].resample_fd, 1);
+}
