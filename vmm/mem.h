@@ -48,6 +48,9 @@ struct mem *mem_free(struct mem *mem);
 
 uint64_t mem_size(const struct mem *mem);
 
+/* One past the last byte of the RAM that begins at 0: RAM without holes. */
+uint64_t mem_low_end(const struct mem *mem);
+
 /* One past the last byte of RAM: where 64-bit PCI windows may begin, at the earliest 4 GiB. */
 gpa_t mem_end(const struct mem *mem);
 
@@ -60,6 +63,9 @@ const struct mem_bank *mem_bank(const struct mem *mem, unsigned i);
  * before checking.
  */
 uint8_t *gmem_ptr(const struct mem *mem, gpa_t gpa, uint64_t len);
+
+/* Host address of gpa and how many bytes of its bank follow; NULL when gpa is not RAM. */
+uint8_t *gmem_span(const struct mem *mem, gpa_t gpa, uint64_t *ret_len);
 
 /* Copies that may span banks. 0, or -EFAULT with nothing copied. */
 int gmem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);

@@ -23,6 +23,7 @@ struct mem;
 struct memslots;
 struct pci;
 struct vcpu;
+struct vcpu_park;
 
 /* Why the machine stops; the main thread acts on it after all vCPUs have left KVM_RUN. */
 enum vm_request {
@@ -55,10 +56,27 @@ struct vm {
 
 	unsigned ncpus;
 	struct vcpu *vcpus; /* ncpus of them */
+	struct vcpu_park *park;
 	unsigned phys_bits; /* of guest physical addresses */
+	bool tsc_deadline;  /* KVM's local APIC has the TSC deadline timer */
+
+	enum vm_request request; /* atomic: set by vm_request(), taken by vm_take_request() */
+	int request_fd;		 /* eventfd, readable once there is a request */
+	struct err crash;	 /* why, with VM_CRASH; under lock */
 
 	struct vm_stats stats;
 };
+
+/*
+ * KVM's part of the machine, in the order that KVM wants: VM, TSS and identity
+ * map, irqchip and PIT, routing table; and the empty buses. kvm_fd is borrowed.
+ * Checks what KVM must be able to do. No vCPU and no memory yet.
+ */
+int vm_new(struct vm *vm, int kvm_fd, unsigned ncpus, struct err *err);
+void vm_fini(struct vm *vm);
+
+/* Power-on state of irqchip and PIT. vCPUs are out of KVM_RUN. 0 or -errno. */
+int vm_reset_irqchip(struct vm *vm);
 
 static inline void vm_lock(struct vm *vm)
 {
@@ -72,6 +90,12 @@ static inline void vm_unlock(struct vm *vm)
 
 /* Ask for a stop from any thread, with or without the lock. The first request stands. */
 void vm_request(struct vm *vm, enum vm_request why);
+
+/* The request, taken back so that another may come; VM_RUN when there is none. Main thread. */
+enum vm_request vm_take_request(struct vm *vm);
+
+/* VM_CRASH with a sentence; the first one stands. Takes the lock: not while holding it. */
+void vm_crash(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Drive IOAPIC/PIC pin gsi (0..23) with KVM_IRQ_LINE. */
 void vm_irq_line(struct vm *vm, unsigned gsi, bool level);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/machine.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "vmm/bus.h"
+#include "vmm/handover.h"
+#include "vmm/hw/console.h"
+#include "vmm/hw/pm.h"
+#include "vmm/hw/rtc.h"
+#include "vmm/hw/serial.h"
+#include "vmm/mem.h"
+#include "vmm/memslot.h"
+#include "vmm/vcpu.h"
+#include "vmm/x86/boot.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/smbios.h"
+#include "vmm/x86/state.h"
+
+/* --- console and serial port, joined ----------------------------------------------------------- */
+
+static size_t console_input(void *opaque, const uint8_t *data, size_t len)
+{
+	struct machine *m = opaque;
+
+	return serial_receive(m->serial, data, len);
+}
+
+static void console_quit(void *opaque)
+{
+	struct machine *m = opaque;
+
+	vm_request(&m->vm, VM_QUIT);
+}
+
+static const struct console_ops console_ops = { console_input, console_quit };
+
+static void serial_transmit(void *opaque, uint8_t byte)
+{
+	struct machine *m = opaque;
+
+	console_put(m->console, byte);
+}
+
+static void serial_more(void *opaque)
+{
+	struct machine *m = opaque;
+
+	console_more_input(m->console);
+}
+
+static const struct serial_ops serial_ops = { serial_transmit, serial_more };
+
+static int connect_console(struct machine *m, struct err *err)
+{
+	int r = console_new(m->vm.loop, m->config->console ? STDIN_FILENO : -1, STDOUT_FILENO,
+			    m->config->tty, &console_ops, m, &m->console, err);
+
+	if (r == 0)
+		serial_connect(m->serial, &serial_ops, m);
+	return r;
+}
+
+/* --- the machine, in order ---------------------------------------------------------------------- */
+
+static int add_memory(struct machine *m, struct err *err)
+{
+	const struct mem_config config = {
+		.size = m->config->memory,
+		.kind = (enum mem_kind)m->config->mem_kind,
+		.nodes = m->config->nodes,
+	};
+	int r = mem_new(&config, &m->vm.mem, err);
+
+	return r < 0 ? r : memslots_back_ram(m->vm.slots, m->vm.mem, err);
+}
+
+static int add_cpus(struct machine *m, struct err *err)
+{
+	int r = vcpus_new(&m->vm, err);
+
+	return r < 0 ? r : x86_cpuid_set_all(&m->vm, err);
+}
+
+static int add_devices(struct machine *m, struct err *err)
+{
+	int r = serial_new(&m->vm, &m->serial, err);
+
+	if (r == 0)
+		r = rtc_new(&m->vm, &m->rtc, err);
+	if (r == 0)
+		r = pm_new(&m->vm, &m->pm, err);
+	return r < 0 ? r : connect_console(m, err);
+}
+
+static int load(struct machine *m, bool fresh, struct err *err)
+{
+	const struct boot_config boot = {
+		.kernel_fd = m->config->kernel_fd,
+		.initrd_fd = m->config->initrd_fd,
+		.cmdline = m->config->cmdline,
+		.fresh = fresh,
+	};
+	struct x86_entry entry;
+	int r = boot_load(m->vm.mem, &boot, &entry, err);
+
+	if (r == 0 && smbios_write(m->vm.mem) < 0)
+		r = err_plain(err, -EFAULT, "no memory where SMBIOS belongs");
+	if (r < 0)
+		return r;
+	r = x86_state_enter(m->vm.vcpus[0].fd, &entry);
+	return r < 0 ? err_set(err, r, "KVM refused the first CPU's registers") : 0;
+}
+
+int machine_new(struct machine *m, const struct vmm_config *config, struct err *err)
+{
+	int r;
+
+	*m = (struct machine){ .config = config };
+	r = vm_new(&m->vm, config->kvm_fd, config->cpus, err);
+	if (r < 0)
+		return r;
+	r = add_memory(m, err);
+	if (r == 0)
+		r = add_cpus(m, err);
+	if (r == 0)
+		r = add_devices(m, err);
+	if (r == 0)
+		r = load(m, true, err);
+	if (r < 0)
+		machine_fini(m);
+	return r;
+}
+
+void machine_fini(struct machine *m)
+{
+	vcpus_free(&m->vm);
+	m->console = console_free(m->console);
+	m->pm = pm_free(m->pm);
+	m->rtc = rtc_free(m->rtc);
+	m->serial = serial_free(m->serial);
+	vm_fini(&m->vm);
+	m->vm.mem = mem_free(m->vm.mem);
+}
+
+static void reset_devices(struct machine *m)
+{
+	vm_lock(&m->vm);
+	serial_reset(m->serial);
+	rtc_reset(m->rtc);
+	pm_reset(m->pm);
+	vm_unlock(&m->vm);
+}
+
+int machine_reset(struct machine *m, struct err *err)
+{
+	int r;
+
+	reset_devices(m);
+	r = vm_reset_irqchip(&m->vm);
+	for (unsigned i = 0; i < m->vm.ncpus && r == 0; i++)
+		r = x86_state_reset(m->vm.vcpus[i].fd, i);
+	if (r < 0)
+		return err_set(err, r, "KVM refused the machine's power-on state");
+	return load(m, false, err);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The whole machine: built in order, reset in place, taken apart. */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include "base/err.h"
+#include "vmm/vm.h"
+
+struct console;
+struct pm;
+struct rtc;
+struct serial;
+struct vmm_config;
+
+struct machine {
+	struct vm vm;
+	const struct vmm_config *config; /* borrowed */
+	struct pm *pm;
+	struct rtc *rtc;
+	struct serial *serial;
+	struct console *console;
+};
+
+/* Everything up to the point where CPUs may run. */
+int machine_new(struct machine *m, const struct vmm_config *config, struct err *err);
+
+/* NULL parts are fine. Ends the CPUs' threads and writes out the console. */
+void machine_fini(struct machine *m);
+
+/*
+ * Guest reset: devices, interrupt controllers, kernel and initrd, CPUs, as after
+ * machine_new(). All CPUs are paused.
+ */
+int machine_reset(struct machine *m, struct err *err);
+
+#endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * thruway-vmm: one virtual machine. Started by `thruway vm run`, which has
+ * already dropped every privilege and hands over all it needs as descriptors.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <unistd.h>
+#include <sys/prctl.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "irq/gsi.h"
+#include "vmm/handover.h"
+#include "vmm/hw/pm.h"
+#include "vmm/machine.h"
+#include "vmm/vcpu.h"
+
+/*
+ * The terminal's signals go to the whole process group; what they mean is the
+ * supervisor's to say, by a command. A reader of stdout who goes is no reason to end.
+ */
+static void leave_signals_to_supervisor(void)
+{
+	static const int theirs[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGPIPE };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (unsigned i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+		sigaddset(&set, theirs[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static void on_request(void *opaque, int fd)
+{
+	struct machine *m = opaque;
+
+	(void)fd;
+	loop_quit(m->vm.loop, 0);
+}
+
+static void on_command(void *opaque, int fd)
+{
+	struct machine *m = opaque;
+	enum vmm_command command;
+	int r = handover_next_command(fd, &command);
+
+	if (r == -EAGAIN)
+		return;
+	if (r < 0 || command == VMM_COMMAND_QUIT)
+		vm_request(&m->vm, VM_QUIT);
+	else if (command == VMM_COMMAND_POWER_BUTTON)
+		pm_power_button(m->pm);
+	if (r < 0)
+		loop_del(m->vm.loop, fd);
+}
+
+static void lock_devices(void *opaque)
+{
+	vm_lock(opaque);
+}
+
+static void unlock_devices(void *opaque)
+{
+	vm_unlock(opaque);
+}
+
+static int watch(struct machine *m, struct err *err)
+{
+	int r = loop_add(m->vm.loop, m->vm.request_fd, on_request, m);
+
+	if (r == 0)
+		r = loop_add(m->vm.loop, HANDOVER_FD, on_command, m);
+	loop_hooks(m->vm.loop, lock_devices, unlock_devices, &m->vm);
+	return r < 0 ? err_set(err, r, "cannot watch the machine") : 0;
+}
+
+/* Run until the guest ends; resets in place on the way. Returns why it ended. */
+static enum vm_request serve(struct machine *m)
+{
+	for (;;) {
+		enum vm_request why;
+		struct err err = ERR_INIT;
+
+		(void)loop_run(m->vm.loop);
+		vcpus_pause(&m->vm);
+		why = vm_take_request(&m->vm);
+		if (why == VM_REBOOT && m->config->reboot) {
+			handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_REBOOT });
+			if (machine_reset(m, &err) == 0) {
+				vcpus_resume(&m->vm);
+				continue;
+			}
+			m->vm.crash = err;
+			return VM_CRASH;
+		}
+		if (why != VM_RUN)
+			return why;
+		vcpus_resume(&m->vm);
+	}
+}
+
+static int run(const struct vmm_config *config, struct err *err)
+{
+	struct machine m;
+	struct vmm_event exit_event;
+	int r = machine_new(&m, config, err);
+
+	if (r < 0)
+		return r;
+	r = watch(&m, err);
+	if (r == 0) {
+		handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_READY });
+		r = vcpus_start(&m.vm, err);
+	}
+	if (r < 0) {
+		machine_fini(&m);
+		return r;
+	}
+	exit_event = (struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = serve(&m) };
+	exit_event.stats = m.vm.stats;
+	exit_event.gsi_commits = gsi_commits(m.vm.gsi);
+	if (exit_event.reason == VM_CRASH)
+		exit_event.err = m.vm.crash;
+	/* Before the event: the supervisor gives the terminal back when it reads that. */
+	machine_fini(&m);
+	handover_event(HANDOVER_FD, &exit_event);
+	return exit_event.reason == VM_CRASH ? -EIO : 0;
+}
+
+int main(void)
+{
+	struct vmm_config config;
+	struct err err = ERR_INIT;
+	int r;
+
+	log_set_program("thruway-vmm");
+	/* One heap for all threads: each other one would cost its own pages. */
+	(void)mallopt(M_ARENA_MAX, 1);
+	leave_signals_to_supervisor();
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return 1;
+	r = handover_receive(HANDOVER_FD, &config, &err);
+	if (r < 0) {
+		err_print(&err, "thruway-vmm");
+		return 1;
+	}
+	log_set_level((enum log_level)config.log_level);
+	r = run(&config, &err);
+	if (err.code)
+		handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_ERROR, .err = err });
+	return r < 0 ? 1 : 0;
+}

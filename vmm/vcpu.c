@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/vcpu.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <linux/kvm.h>
+
+#include "base/fd.h"
+#include "base/ioctl.h"
+#include "base/size.h"
+#include "vmm/vcpu_exit.h"
+#include "vmm/vm.h"
+
+/* Deep enough for any device handler; only touched pages count. */
+#define VCPU_STACK (128 * KiB)
+
+/* Leaves KVM_RUN; its handler closes the gap before KVM_RUN (see kicked()). */
+#define KICK_SIGNAL SIGUSR1
+
+struct vcpu_park {
+	pthread_mutex_t lock;
+	pthread_cond_t parked;	/* count has grown */
+	pthread_cond_t changed; /* pause or end has */
+	unsigned count;		/* threads parked; under lock */
+	bool pause;		/* written under lock; also read without, a kick follows */
+	bool end;
+};
+
+static __thread struct kvm_run *current_run;
+
+/*
+ * A signal that comes between the look at park->pause and KVM_RUN interrupts
+ * nothing. With immediate_exit set from here, KVM_RUN then returns at once.
+ */
+static void kicked(int signo)
+{
+	(void)signo;
+	if (current_run)
+		__atomic_store_n(&current_run->immediate_exit, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * An instruction that read a port or MMIO is finished by the next KVM_RUN only.
+ * Do that, so that it does not overwrite registers set meanwhile. An access that
+ * crosses a page exits once per page; string instructions may be left midway.
+ */
+static void finish_instruction(struct vcpu *cpu)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		__atomic_store_n(&cpu->run->immediate_exit, 1, __ATOMIC_RELAXED);
+		if (VALUE_IOCTL(cpu->fd, KVM_RUN, 0) < 0 || !vcpu_handle_exit(cpu))
+			break;
+	}
+	__atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
+}
+
+/* Returns once released; false: the thread is to end. */
+static bool stay_parked(struct vcpu *cpu)
+{
+	struct vcpu_park *park = cpu->vm->park;
+	bool end;
+
+	finish_instruction(cpu);
+	pthread_mutex_lock(&park->lock);
+	park->count++;
+	pthread_cond_signal(&park->parked);
+	while (park->pause && !park->end)
+		pthread_cond_wait(&park->changed, &park->lock);
+	park->count--;
+	end = park->end;
+	pthread_mutex_unlock(&park->lock);
+	return !end;
+}
+
+/* A CPU that cannot go on waits for what main makes of it. */
+static void wait_for_pause(struct vcpu_park *park)
+{
+	pthread_mutex_lock(&park->lock);
+	while (!park->pause)
+		pthread_cond_wait(&park->changed, &park->lock);
+	pthread_mutex_unlock(&park->lock);
+}
+
+static void *vcpu_thread(void *opaque)
+{
+	struct vcpu *cpu = opaque;
+	struct vcpu_park *park = cpu->vm->park;
+	bool alive = true;
+	int r;
+
+	current_run = cpu->run;
+	for (;;) {
+		if (!alive)
+			wait_for_pause(park);
+		if (__atomic_load_n(&park->pause, __ATOMIC_ACQUIRE) && !stay_parked(cpu))
+			return NULL;
+		r = VALUE_IOCTL(cpu->fd, KVM_RUN, 0);
+		vcpu_count(&cpu->vm->stats.exits);
+		/* Before pause is read again; whoever sets pause signals after that. */
+		__atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		alive = r < 0 ? vcpu_handle_error(cpu, r) : vcpu_handle_exit(cpu);
+	}
+}
+
+static int open_vcpu(struct vm *vm, unsigned i, size_t run_size, struct err *err)
+{
+	struct vcpu *cpu = &vm->vcpus[i];
+
+	cpu->fd = VALUE_IOCTL(vm->fd, KVM_CREATE_VCPU, i);
+	if (cpu->fd < 0)
+		return err_set(err, cpu->fd, "cannot create CPU %u", i);
+	cpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+	if (cpu->run == MAP_FAILED) {
+		cpu->run = NULL;
+		return err_set(err, -errno, "cannot map CPU %u's state", i);
+	}
+	cpu->run_size = run_size;
+	return 0;
+}
+
+static struct vcpu_park *park_new(void)
+{
+	struct vcpu_park *park = calloc(1, sizeof(*park));
+
+	if (!park)
+		return NULL;
+	pthread_mutex_init(&park->lock, NULL);
+	pthread_cond_init(&park->parked, NULL);
+	pthread_cond_init(&park->changed, NULL);
+	return park;
+}
+
+int vcpus_new(struct vm *vm, struct err *err)
+{
+	struct sigaction action = { .sa_handler = kicked };
+	int run_size = VALUE_IOCTL(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int r = 0;
+
+	if (run_size < 0)
+		return err_set(err, run_size, "cannot ask KVM for the size of a CPU's state");
+	vm->park = park_new();
+	vm->vcpus = calloc(vm->ncpus, sizeof(*vm->vcpus));
+	if (!vm->park || !vm->vcpus) {
+		vcpus_free(vm);
+		return err_set(err, -ENOMEM, "cannot describe %u CPUs", vm->ncpus);
+	}
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		vm->vcpus[i] = (struct vcpu){ .vm = vm, .fd = -1, .index = i };
+	for (unsigned i = 0; i < vm->ncpus && r == 0; i++)
+		r = open_vcpu(vm, i, (size_t)run_size, err);
+	if (r == 0 && sigaction(KICK_SIGNAL, &action, NULL) < 0)
+		r = err_set(err, -errno, "cannot catch the signal that stops CPUs");
+	if (r < 0)
+		vcpus_free(vm);
+	return r;
+}
+
+int vcpus_start(struct vm *vm, struct err *err)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r == 0)
+		r = pthread_attr_setstacksize(&attr, VCPU_STACK);
+	for (unsigned i = 0; i < vm->ncpus && r == 0; i++) {
+		r = pthread_create(&vm->vcpus[i].thread, &attr, vcpu_thread, &vm->vcpus[i]);
+		vm->vcpus[i].started = r == 0;
+	}
+	pthread_attr_destroy(&attr);
+	return r ? err_set(err, -r, "cannot start the CPUs' threads") : 0;
+}
+
+static unsigned started(const struct vm *vm)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		n += vm->vcpus[i].started;
+	return n;
+}
+
+void vcpus_pause(struct vm *vm)
+{
+	struct vcpu_park *park = vm->park;
+
+	pthread_mutex_lock(&park->lock);
+	__atomic_store_n(&park->pause, true, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&park->changed);
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		if (vm->vcpus[i].started)
+			pthread_kill(vm->vcpus[i].thread, KICK_SIGNAL);
+	while (park->count < started(vm))
+		pthread_cond_wait(&park->parked, &park->lock);
+	pthread_mutex_unlock(&park->lock);
+}
+
+void vcpus_resume(struct vm *vm)
+{
+	struct vcpu_park *park = vm->park;
+
+	pthread_mutex_lock(&park->lock);
+	__atomic_store_n(&park->pause, false, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&park->changed);
+	pthread_mutex_unlock(&park->lock);
+}
+
+static void end_threads(struct vm *vm)
+{
+	vcpus_pause(vm);
+	pthread_mutex_lock(&vm->park->lock);
+	vm->park->end = true;
+	pthread_cond_broadcast(&vm->park->changed);
+	pthread_mutex_unlock(&vm->park->lock);
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		if (vm->vcpus[i].started)
+			pthread_join(vm->vcpus[i].thread, NULL);
+}
+
+void vcpus_free(struct vm *vm)
+{
+	if (vm->vcpus && vm->park)
+		end_threads(vm);
+	for (unsigned i = 0; vm->vcpus && i < vm->ncpus; i++) {
+		if (vm->vcpus[i].run)
+			munmap(vm->vcpus[i].run, vm->vcpus[i].run_size);
+		close_fdp(&vm->vcpus[i].fd);
+	}
+	free(vm->vcpus);
+	free(vm->park);
+	vm->vcpus = NULL;
+	vm->park = NULL;
+}

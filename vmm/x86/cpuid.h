@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the guest's CPUID says: the host's features, our topology. */
+#ifndef VMM_X86_CPUID_H
+#define VMM_X86_CPUID_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct kvm_cpuid2;
+struct vm;
+
+/* What KVM supports here. The caller frees *ret. */
+int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
+
+/* Bits of a guest physical address: what the processor has, or fewer if KVM maps fewer. */
+unsigned x86_cpuid_phys_bits(const struct kvm_cpuid2 *cpuid);
+
+/*
+ * Make the host's table that of CPU index of ncpus: one package, one thread per
+ * core, APIC id = index. May be called again on its own result for the next CPU.
+ */
+void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned ncpus,
+		     bool tsc_deadline);
+
+/* CPUID and MSRs of all vCPUs; sets vm->phys_bits. */
+int x86_cpuid_set_all(struct vm *vm, struct err *err);
+
+#endif
