@@ -38,6 +38,19 @@ check-kvm: $(kvm_progs)
 layer-check:
 	@tests/layer-check
 
+# The gate. Packages first: what is missing is installed when asked (CI=true, DEPS=auto), or named.
+check: deps
+	@tests/check
+
+check-lab:
+	@tests/lab/lab-test
+
+check-full: deps
+	@tests/check-full
+
+demo: deps
+	@tests/demo
+
 # Each header alone, as the first line of a file.
 headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
 	tests/fake/*.h)
