@@ -87,7 +87,7 @@ static int raise_limit(int which, uint64_t want, uint64_t *ret_have)
 
 static int raise_limits(const struct vmm_limits *limits, struct err *err)
 {
-	uint64_t have;
+	uint64_t have = 0;
 	int r = raise_limit(RLIMIT_MEMLOCK, limits->memlock, &have);
 
 	if (r < 0) {
