@@ -212,7 +212,7 @@ int hostfs_list(int root, int (*fn)(const char *name, void *opaque), void *opaqu
 		return r;
 	}
 	r = read_names(dir, &names, &count);
-	if (r == 0)
+	if (r == 0 && count > 0)
 		qsort(names, count, sizeof(*names), by_name);
 	for (size_t i = 0; i < count; i++) {
 		if (r == 0)
