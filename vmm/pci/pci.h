@@ -85,6 +85,7 @@ struct pci_dev {
 	/* Set by pci_assign(), and when the guest renumbers the port's secondary bus. */
 	uint8_t bus;
 
+	unsigned caps_end; /* pci_cap_add() goes on here; 0: at 0x40 */
 	uint8_t *power_on; /* pci's: config[0..power_on_len) as it was at pci_add() */
 	unsigned power_on_len;
 	struct pci_dev *next;
@@ -92,7 +93,7 @@ struct pci_dev {
 
 struct pci_config {
 	unsigned nodes;		 /* host bridges */
-	unsigned hotplug_slots;	 /* spare root ports on node 0's bridge, behind those in use */
+	unsigned hotplug_slots;	 /* spare root ports on node 0, behind those in use */
 	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes */
 	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
 	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
@@ -104,7 +105,7 @@ struct pci_config {
  * puts *ret into vm->pci. -EINVAL: no such number of nodes; -ENOMEM; of bus_add().
  */
 int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, struct err *err);
-/* Turns BARs off. Devices are their owners' and must still be there. */
+/* Devices are their owners' and have left by pci_remove(). NULL is fine. */
 struct pci *pci_free(struct pci *pci);
 
 /*
@@ -115,6 +116,12 @@ struct pci *pci_free(struct pci *pci);
  * -ENOSPC: no slot or bus number left; -EINVAL: a BAR that cannot be; -ENOMEM.
  */
 int pci_add(struct pci *pci, struct pci_dev *dev, unsigned node, bool express, struct err *err);
+
+/*
+ * BARs off, and out of its slot, which then reads as empty. Harmless for one that
+ * was never added. dev may be freed afterwards, and not added again.
+ */
+void pci_remove(struct pci_dev *dev);
 
 /*
  * Once, before start: number the buses, place every BAR and bridge window, write
@@ -133,7 +140,8 @@ void pci_set_ids(struct pci_dev *dev, uint16_t vendor, uint16_t device, uint32_t
 /*
  * Append a capability of len bytes at the next free place in 0x40..0xff (body
  * copied after the two header bytes, wmask likewise if given). Returns its
- * offset, or -ENOSPC.
+ * offset, or -ENOSPC. A device that lays out capabilities by itself and then
+ * appends sets caps_end first.
  */
 int pci_cap_add(struct pci_dev *dev, uint8_t id, unsigned len, const uint8_t *body,
 		const uint8_t *wmask);

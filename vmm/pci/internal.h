@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of pci/ share and nobody else sees. */
+#ifndef VMM_PCI_INTERNAL_H
+#define VMM_PCI_INTERNAL_H
+
+#include <linux/pci_regs.h>
+
+#include "base/range.h"
+#include "vmm/layout.h"
+#include "vmm/pci/pci.h"
+
+/* The three address spaces a host bridge forwards, and so does a root port. */
+enum win { WIN_IO, WIN_MEM32, WIN_MEM64, WINS };
+
+struct pci_port {
+	struct pci_dev dev;
+	struct pci_dev *child;	/* borrowed; NULL: the slot is empty */
+	unsigned slot;		/* physical slot number, from 1, unique in the machine */
+	struct range win[WINS]; /* by pci_assign(); size 0: none */
+};
+
+struct bridge {
+	struct pci_dev dev; /* function 00.0 of its root bus */
+	uint8_t bus_first, bus_last;
+	unsigned ports;		   /* each takes a bus number */
+	unsigned placed;	   /* functions on the root bus beside 00.0 */
+	struct pci_dev *fn[256];   /* of the root bus, by devfn; borrowed */
+	struct range win[WINS];	   /* by pci_assign() */
+};
+
+struct pci {
+	struct vm *vm; /* borrowed */
+	struct pci_config config;
+	unsigned nbridges;
+	struct bridge *bridges;
+	struct pci_dev *devs; /* every function, newest first */
+	unsigned slots;	      /* physical slot numbers given out */
+	unsigned blocked;     /* BARs that wait for room */
+	uint32_t cf8;
+	uint8_t cf9;
+	bool ecam_claimed, cf8_claimed;
+};
+
+/* The space a BAR lives in. Prefetchable windows above 4 GiB take prefetchable BARs only. */
+enum win bar_win(const struct pci_bar *bar);
+
+/* Offset of BAR i's register. */
+static inline unsigned bar_reg(unsigned i)
+{
+	return PCI_BASE_ADDRESS_0 + 4 * i;
+}
+
+/* Put BAR types and masks into config[] and wmask[]. 0 or -EINVAL with err set. */
+int bars_init(struct pci_dev *dev, struct err *err);
+/* Write addr into BAR i's register. */
+void bar_write_reg(struct pci_dev *dev, unsigned i, uint64_t addr);
+
+/* BARs off, ops->reset(), config[] as at pci_add(). */
+void dev_power_on(struct pci_dev *dev);
+
+/* Make dev known: common registers, list, power-on copy. 0, -EINVAL, -ENOMEM. */
+int dev_init(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *err);
+
+/* Forget dev; its BARs are off. Harmless before dev_init(). */
+void dev_fini(struct pci_dev *dev);
+
+/* A root port on node's bridge, in the next free slot. -ENOSPC, -ENOMEM. */
+int port_new(struct pci *pci, unsigned node, struct pci_port **ret, struct err *err);
+/* Put dev behind port: the slot reads as occupied, its link as up. */
+void port_attach(struct pci_port *port, struct pci_dev *dev);
+/* The slot is empty and the link down. */
+void port_detach(struct pci_port *port);
+/* NULL when dev is not a root port. */
+struct pci_port *port_of(struct pci_dev *dev);
+/* Declare an I/O window; without it the base and limit registers do not exist. */
+void port_need_io(struct pci_port *port);
+/* Put win[] and the bus numbers into the registers. */
+void port_program(struct pci_port *port, uint8_t primary, uint8_t secondary);
+
+/* The next free function of the bridge's root bus: slots 1..31 first. 0 or -ENOSPC. */
+int bridge_place(struct bridge *bridge, struct pci_dev *dev, struct err *err);
+
+/* The i-th function that was placed; NULL: it has left. */
+struct pci_dev *bridge_function(const struct bridge *bridge, unsigned i);
+
+/* Where pci_assign() put everything, into the registers. Decoding must be off. */
+void pci_program(struct pci *pci);
+
+#endif
