@@ -4,4 +4,5 @@ vmm_srcs := vmm/bus.c vmm/handover.c vmm/machine.c vmm/main.c vmm/mem.c vmm/mem_
 	vmm/hw/console.c vmm/hw/pm.c vmm/hw/rtc.c vmm/hw/serial.c \
 	vmm/x86/boot.c vmm/x86/boot_linux.c vmm/x86/boot_pvh.c vmm/x86/boot_tables.c \
 	vmm/x86/cpuid.c vmm/x86/msr.c vmm/x86/smbios.c vmm/x86/state.c
-vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/pci/root_port.c
+vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/pci/root_port.c \
+	vmm/x86/acpi.c vmm/x86/aml.c vmm/x86/aml_res.c vmm/x86/dsdt.c
