@@ -6,3 +6,5 @@ vmm_srcs := vmm/bus.c vmm/handover.c vmm/machine.c vmm/main.c vmm/mem.c vmm/mem_
 	vmm/x86/cpuid.c vmm/x86/msr.c vmm/x86/smbios.c vmm/x86/state.c
 vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/pci/root_port.c \
 	vmm/x86/acpi.c vmm/x86/aml.c vmm/x86/aml_res.c vmm/x86/dsdt.c
+vmm_srcs += vmm/vfio_pci/bars.c vmm/vfio_pci/caps.c vmm/vfio_pci/config.c vmm/vfio_pci/dev.c \
+	vmm/vfio_pci/dma.c vmm/vfio_pci/irqs.c vmm/vfio_pci/kvm_vfio.c

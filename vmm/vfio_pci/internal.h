@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of vmm/vfio_pci/ share. */
+#ifndef VMM_VFIO_PCI_INTERNAL_H
+#define VMM_VFIO_PCI_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/range.h"
+#include "vfio/device.h"
+#include "vfio/region.h"
+#include "vmm/mem.h"
+#include "vmm/pci/pci.h"
+#include "vmm/vfio_pci/vfio_pci.h"
+
+#define VFIO_PCI_MAX_GROUPS 32
+/* Areas of a BAR, each of which the table and the pending bits may cut in two. */
+#define VFIO_PCI_MAX_SPANS (VFIO_REGION_MAX_AREAS + 2)
+
+struct dma;
+struct intx;
+struct iommu;
+struct msi;
+struct msix;
+
+/* A piece of a BAR that the guest reaches without an exit. */
+struct bar_span {
+	struct range range; /* in the BAR */
+	uint8_t *hva;
+	unsigned slot; /* while the BAR is on */
+	bool mapped;   /* has a slot */
+	bool dma;      /* mapped for other devices' DMA, at dma_iova */
+	iova_t dma_iova;
+};
+
+struct vfio_pci;
+
+struct vfio_bar {
+	struct vfio_pci *v; /* it is one of v->bar[] */
+	struct vfio_region region;
+	bool io;
+	unsigned nspans;
+	struct bar_span spans[VFIO_PCI_MAX_SPANS];
+};
+
+/* MSI-X table or pending bits: which BAR, where. */
+struct msix_place {
+	unsigned bar;
+	struct range range;
+};
+
+struct vfio_pci {
+	struct pci_dev pci;
+	struct vfio_pci_set *set; /* borrowed */
+	struct vfio_device dev;
+
+	struct vfio_region config;
+	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
+	unsigned express, msi_cap, msix_cap; /* offsets; 0: not there */
+	bool flr;
+
+	struct vfio_bar bar[PCI_BARS];
+	struct msix_place table, pba;
+
+	char msix_name[40], msi_name[40];
+	struct msix *msix;
+	struct msi *msi;
+	struct intx *intx;
+	int err_fd, req_fd;
+};
+
+struct vfio_pci_set {
+	struct vm *vm; /* borrowed */
+	struct iommu *iommu;
+	struct dma *dma;
+	struct mem_listener listener;
+	bool listening;
+	int kvm_device; /* KVM's VFIO device, -1: this kernel has none */
+	unsigned ngroups;
+	struct vfio_group_ref groups[VFIO_PCI_MAX_GROUPS]; /* descriptors borrowed */
+	unsigned ndevices;
+	struct vfio_pci **devices;
+	bool p2p_failed; /* said once */
+};
+
+static inline struct vfio_pci *to_vfio_pci(struct pci_dev *pci)
+{
+	return container_of(pci, struct vfio_pci, pci);
+}
+
+/* kvm_vfio.c: tell KVM of a group before its first device is opened. */
+int kvm_vfio_add(struct vfio_pci_set *set, int group_fd, unsigned number, struct err *err);
+
+/* dma.c: guest RAM becomes reachable for the devices, bank by bank. */
+int vfio_pci_map_ram(struct vfio_pci_set *set, struct err *err);
+void vfio_pci_unmap_ram(struct vfio_pci_set *set);
+/* Other devices' DMA to a BAR: best effort, a failure is said once. */
+void vfio_pci_map_span(struct vfio_pci *v, struct bar_span *span, uint64_t bar_addr);
+void vfio_pci_unmap_span(struct vfio_pci *v, struct bar_span *span);
+
+/* config.c */
+int vfio_pci_config_init(struct vfio_pci *v, struct err *err);
+void vfio_pci_cfg_read(struct pci_dev *pci, unsigned off, uint8_t *data, unsigned len);
+void vfio_pci_cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, unsigned len);
+/* The device's own command register, whatever the guest sees. */
+void vfio_pci_set_command(struct vfio_pci *v, uint16_t command);
+
+/* caps.c: the two capability lists, read once, with what is hidden left out. */
+int vfio_pci_caps_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
+
+/* bars.c */
+int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
+void vfio_pci_bars_fini(struct vfio_pci *v);
+void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr);
+
+/* irqs.c */
+int vfio_pci_irqs_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
+void vfio_pci_irqs_fini(struct vfio_pci *v);
+/* All off, as after a reset of the function. */
+void vfio_pci_irqs_reset(struct vfio_pci *v);
+/* Vectors the guest may come to use: an eventfd each. */
+unsigned vfio_pci_max_vectors(const struct vfio_pci *v);
+/* INTx follows the command register and the two message modes. */
+void vfio_pci_intx_update(struct vfio_pci *v);
+
+/* dev.c: the guest resets the function alone; registers, interrupts and the device forget. */
+void vfio_pci_function_reset(struct vfio_pci *v);
+
+#endif
