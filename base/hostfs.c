@@ -38,6 +38,15 @@ int hostfs_root(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+int hostfs_path(int root, char *buf, size_t size, const char *fmt, ...)
+{
+	int n;
+
+	FORMAT_PATH(path, fmt);
+	n = snprintf(buf, size, "/proc/self/fd/%d/%s", root, path);
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
 static int open_at(int root, const char *path, int flags)
 {
 	int fd = openat(root, path, flags | O_CLOEXEC | O_NOCTTY);

@@ -19,6 +19,13 @@
 /* Open "/" (or the directory `path`) as a root. The caller closes it. */
 int hostfs_root(const char *path);
 
+/*
+ * A path that means the same file to a library which takes no descriptors, for
+ * as long as root is open in this process. 0 or -ENAMETOOLONG.
+ */
+int hostfs_path(int root, char *buf, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
 /* openat(2) with O_CLOEXEC added. -ENAMETOOLONG for paths over HOSTFS_PATH_MAX. */
 int hostfs_open(int root, int flags, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

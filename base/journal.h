@@ -77,6 +77,12 @@ int plan_add(struct plan *plan, const struct step *step);
 int plan_note(struct plan *plan, const char *dev, const char *key, const char *value);
 void plan_fini(struct plan *plan);
 
+/*
+ * Fill in `before` where it can be read, and drop the steps that read `after`
+ * already, as txn_begin() will. For --dry-run. 0 or -errno with err set.
+ */
+int plan_prune(int root, const struct step_ops *const *ops, struct plan *plan, struct err *err);
+
 /* "0000:01:10.0: bind to vfio-pci (now igbvf)". Returns buf. */
 char *plan_describe(const struct step_ops *const *ops, const struct step *step, char *buf,
 		    size_t size);

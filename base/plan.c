@@ -40,6 +40,55 @@ void plan_fini(struct plan *plan)
 	*plan = (struct plan)PLAN_INIT;
 }
 
+static const struct step *earlier(const struct plan *plan, size_t n, const struct step *step)
+{
+	while (n-- > 0) {
+		const struct step *s = &plan->steps[n];
+
+		if (strcmp(s->op, step->op) == 0 && strcmp(s->dev, step->dev) == 0 &&
+		    strcmp(s->key, step->key) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* Fill in before. 1: it is not known, the device is still to be made. */
+static int learn(int root, const struct step_ops *const *ops, const struct step *prev,
+		 struct step *step)
+{
+	int r;
+
+	if (prev) {
+		memcpy(step->before, prev->after, sizeof(step->before));
+		return 0;
+	}
+	for (; *ops; ops++) {
+		if (strcmp((*ops)->op, step->op) != 0)
+			continue;
+		r = (*ops)->read(root, step, step->before, sizeof(step->before));
+		return r == -ENODEV ? 1 : r;
+	}
+	return -EINVAL;
+}
+
+int plan_prune(int root, const struct step_ops *const *ops, struct plan *plan, struct err *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct step s = plan->steps[i];
+		int r = s.before[0] ? 0 : learn(root, ops, earlier(plan, kept, &s), &s);
+
+		if (r < 0 && !s.optional)
+			return err_set(err, r, "cannot read %s of %s", s.op, s.dev);
+		if (r == 0 && strcmp(s.before, s.after) == 0)
+			continue;
+		plan->steps[kept++] = s;
+	}
+	plan->count = kept;
+	return 0;
+}
+
 char *plan_describe(const struct step_ops *const *ops, const struct step *step, char *buf,
 		    size_t size)
 {

@@ -1,1 +1,3 @@
-host_srcs :=
+host_srcs := \
+	host/change.c \
+	host/device.c

@@ -5,7 +5,12 @@
 
 struct command;
 
+extern const struct command cmd_bind;
+extern const struct command cmd_groups;
 extern const struct command cmd_list;
+extern const struct command cmd_reset;
+extern const struct command cmd_restore;
+extern const struct command cmd_show;
 extern const struct command cmd_vm_run;
 
 #endif

@@ -14,6 +14,11 @@
 
 static const struct command *const commands[] = {
 	&cmd_list,
+	&cmd_show,
+	&cmd_groups,
+	&cmd_bind,
+	&cmd_restore,
+	&cmd_reset,
 	&cmd_vm_run,
 };
 

@@ -1,6 +1,12 @@
 tools_srcs := \
+	tools/cmd_bind.c \
+	tools/cmd_groups.c \
 	tools/cmd_list.c \
+	tools/cmd_reset.c \
+	tools/cmd_restore.c \
+	tools/cmd_show.c \
 	tools/cmd_vm_run.c \
+	tools/describe.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

@@ -99,6 +99,20 @@ int out_json(FILE *out, const char *schema, const char *key, json_t *value)
 	return 0;
 }
 
+void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *plan)
+{
+	char line[384];
+
+	if (!plan->count)
+		fprintf(out, "nothing to do\n");
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		fprintf(out, "%s (now: %s)\n", plan_describe(ops, s, line, sizeof(line)),
+			s->before[0] ? s->before : "none");
+	}
+}
+
 json_t *out_json_text(const char *s)
 {
 	return *s ? json_string(s) : json_null();

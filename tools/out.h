@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#include "base/journal.h"
+
 struct table;
 
 /* Column titles, NULL-terminated. NULL when memory ran out. */
@@ -24,6 +26,9 @@ struct table *table_free(struct table *t); /* NULL is fine; returns NULL */
  * ran out while it was made). 0 or -ENOMEM.
  */
 int out_json(FILE *out, const char *schema, const char *key, json_t *value);
+
+/* --dry-run: one line per step, or that there is nothing to do. */
+void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *plan);
 
 /* Text, or null for "". */
 json_t *out_json_text(const char *s);

@@ -35,7 +35,7 @@ static int open_program(int root, struct err *err)
 		}
 	}
 	if (fd == -ENOENT)
-		fd = hostfs_open(root, O_PATH, "%s/thruway/thruway-vmm", THRUWAY_LIBEXECDIR + 1);
+		fd = hostfs_open(root, O_PATH, "%s/thruway/thruway-vmm", &THRUWAY_LIBEXECDIR[1]);
 	if (fd < 0) {
 		err_set(err, fd, "cannot open %s/thruway/thruway-vmm", THRUWAY_LIBEXECDIR);
 		return err_hint(err, "reinstall thruway: the VMM is a program of its own");

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vfio/in_use.h"
+#include "vfio/in_use_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <libmount.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
 
 static const char *const words[IN_USE_REASONS] = {
 	[IN_USE_MOUNTED] = "mounted",	[IN_USE_SWAP] = "swap",
@@ -84,4 +93,139 @@ int in_use_refuse(const struct in_use *u, const char *verb, struct bdf bdf, unsi
 	err_hint(err, "take it out of use first, or say --force=%s if this host can do without it",
 		 missing);
 	return -EBUSY;
+}
+
+void in_use_add(struct in_use *u, enum in_use_reason reason, const char *fmt, ...)
+{
+	char what[IN_USE_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	u->mask |= 1u << reason;
+	for (unsigned i = 0; i < u->count; i++) {
+		if (u->items[i].reason == reason && strcmp(u->items[i].what, what) == 0)
+			return;
+	}
+	if (u->count >= IN_USE_MAX)
+		return;
+	u->items[u->count].reason = reason;
+	snprintf(u->items[u->count++].what, IN_USE_TEXT_MAX, "%s", what);
+}
+
+bool in_use_below(int root, struct bdf bdf, const char *class_path)
+{
+	char target[HOSTFS_PATH_MAX], part[BDF_STRLEN + 2];
+
+	snprintf(part, sizeof(part), "/%s/", BDF_STR(bdf));
+	return hostfs_readlink(root, target, sizeof(target), "%s", class_path) > 0 &&
+	       strstr(target, part);
+}
+
+static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, struct in_use *ret)
+{
+	unsigned used = 0;
+
+	for (unsigned i = 0; i < pf->num_vfs; i++) {
+		struct in_use vf_use;
+		struct pci_dev vf;
+		struct bdf bdf;
+
+		if (pci_dev_vf(host->root, pf->bdf, i, &bdf) < 0 ||
+		    pci_dev_read(host->root, bdf, &vf) < 0)
+			continue;
+		in_use_find(host, &vf, &vf_use);
+		if (!vf_use.mask)
+			continue;
+		in_use_add(ret, IN_USE_VF_IN_USE, "VF %u (%s) is in use: %s", i, BDF_STR(bdf),
+			   vf_use.items[0].what);
+		used++;
+	}
+	if (pf->num_vfs && !used)
+		in_use_add(ret, IN_USE_VF_IN_USE, "its %u VFs would go with it", pf->num_vfs);
+}
+
+void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret)
+{
+	*ret = (struct in_use){ 0 };
+	in_use_find_processes(host, dev, ret);
+	in_use_find_disks(host, dev, ret);
+	in_use_find_net(host, dev, ret);
+	in_use_find_seat(host, dev, ret);
+	if (dev->vendor_vfio)
+		in_use_add(ret, IN_USE_VENDOR_VFIO, "its vendor's driver hands it out as a vGPU");
+	if (!dev->is_vf)
+		find_vfs(host, dev, ret);
+}
+
+/* A whole procfs file, malloced; "" when it cannot be read. NULL: no memory. */
+static char *slurp(int root, const char *path)
+{
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, "%s", path);
+	size_t size = 4096, len = 0;
+	char *text = malloc(size), *bigger;
+	ssize_t n = fd < 0 ? 0 : 1;
+
+	while (text && n > 0) {
+		if (size - len < 2048) {
+			bigger = realloc(text, size * 2);
+			if (!bigger) {
+				free(text);
+				return NULL;
+			}
+			text = bigger;
+			size *= 2;
+		}
+		n = read(fd, text + len, size - len - 1);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (text)
+		text[len] = '\0';
+	return text;
+}
+
+static struct libmnt_table *read_mounts(int root)
+{
+	struct libmnt_table *table = mnt_new_table();
+	char path[HOSTFS_PATH_MAX];
+
+	if (table && hostfs_exists(root, "proc/self/mountinfo") &&
+	    hostfs_path(root, path, sizeof(path), "proc/self/mountinfo") == 0 &&
+	    mnt_table_parse_file(table, path) == 0)
+		return table;
+	mnt_unref_table(table);
+	return NULL;
+}
+
+int in_use_open(int root, struct in_use_host **ret)
+{
+	struct in_use_host *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return -ENOMEM;
+	h->root = root;
+	h->mounts = read_mounts(root);
+	h->swaps = slurp(root, "proc/swaps");
+	h->routes = slurp(root, "proc/net/route");
+	h->routes6 = slurp(root, "proc/net/ipv6_route");
+	if (!h->swaps || !h->routes || !h->routes6 || in_use_read_nodes(h) < 0) {
+		in_use_close(h);
+		return -ENOMEM;
+	}
+	*ret = h;
+	return 0;
+}
+
+struct in_use_host *in_use_close(struct in_use_host *h)
+{
+	if (!h)
+		return NULL;
+	mnt_unref_table(h->mounts);
+	free(h->swaps);
+	free(h->routes);
+	free(h->routes6);
+	free(h->nodes);
+	free(h);
+	return NULL;
 }

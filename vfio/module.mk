@@ -9,9 +9,17 @@ vfio_srcs := \
 	vfio/region.c
 # The host tool alone: whatever needs libpci, libudev or libnl, or changes the host.
 vfio_host_srcs := \
+	vfio/bind.c \
+	vfio/bind_step.c \
 	vfio/in_use.c \
+	vfio/in_use_disk.c \
+	vfio/in_use_net.c \
+	vfio/in_use_process.c \
+	vfio/in_use_seat.c \
+	vfio/modules.c \
 	vfio/names.c \
 	vfio/node.c \
 	vfio/pci_dev.c \
 	vfio/pci_path.c \
+	vfio/pci_reset.c \
 	vfio/topology.c

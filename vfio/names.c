@@ -68,10 +68,14 @@ static const char *lookup(struct names *names, char *buf, size_t size, int flags
 
 char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size)
 {
-	int flags = PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE;
+	char maker[128];
 
-	if (!lookup(names, buf, size, flags, vendor, device))
-		snprintf(buf, size, "%04x:%04x", vendor, device);
+	if (lookup(names, buf, size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, vendor, device))
+		return buf;
+	if (lookup(names, maker, sizeof(maker), PCI_LOOKUP_VENDOR, vendor, 0))
+		snprintf(buf, size, "%s device %04x", maker, device);
+	else
+		snprintf(buf, size, "device %04x:%04x", vendor, device);
 	return buf;
 }
 

@@ -12,7 +12,10 @@ struct names;
 struct names *names_open(void);
 struct names *names_close(struct names *names); /* NULL is fine; returns NULL */
 
-/* "Intel Corporation 82576 Gigabit Network Connection", or "8086:10c9". Returns buf. */
+/*
+ * "Intel Corporation 82576 Gigabit Network Connection", "Intel Corporation device
+ * 10c9" or "device 8086:10c9", by what the database knows. Returns buf.
+ */
 char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size);
 
 /* "Ethernet controller" of a 24-bit class, or "Class 0200". Returns buf. */

@@ -181,6 +181,22 @@ static int keep_node(const char *name, void *opaque)
 	return 0;
 }
 
+struct virtio {
+	int root;
+	const char *dev;
+	struct node_list *net;
+};
+
+/* A virtio-pci function's interfaces belong to its virtioN. */
+static int read_virtio_net(const char *name, void *opaque)
+{
+	struct virtio *v = opaque;
+
+	if (strncmp(name, "virtio", 6) == 0)
+		hostfs_list(v->root, keep_node, v->net, DEVICES "/%s/%s/net", v->dev, name);
+	return 0;
+}
+
 static void read_nodes(int root, const char *name, struct pci_dev *d)
 {
 	struct node_list net = { d->netdevs, &d->netdev_count };
@@ -188,6 +204,9 @@ static void read_nodes(int root, const char *name, struct pci_dev *d)
 
 	hostfs_list(root, keep_node, &net, DEVICES "/%s/net", name);
 	hostfs_list(root, keep_node, &nvme, DEVICES "/%s/nvme", name);
+	if (strcmp(d->driver, "virtio-pci") == 0)
+		hostfs_list(root, read_virtio_net, &(struct virtio){ root, name, &net },
+			    DEVICES "/%s", name);
 }
 
 static void read_state(int root, const char *name, struct pci_dev *d)

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "sriov/numvfs.h"
+#include "sriov/vf_link.h"
+#include "vfio/bind_step.h"
+#include "vfio/modules.h"
+
+const struct step_ops *const change_ops[] = {
+	/* one function: its driver */
+	&override_step_ops,
+	&driver_step_ops,
+	&owner_step_ops,
+	/* a PF: its VFs */
+	&autoprobe_step_ops,
+	&numvfs_step_ops,
+	&link_step_ops,
+	&vfattr_step_ops,
+	NULL
+};
+
+int change_apply(int root, const struct plan *plan, const struct journal_owner *owner,
+		 unsigned lock_timeout_s, struct err *err)
+{
+	struct txn *txn;
+	int r;
+
+	if (!plan->count)
+		return 0;
+	r = txn_begin(root, change_ops, plan, owner, lock_timeout_s, &txn, err);
+	return r < 0 ? r : txn_apply(txn, err);
+}
+
+static void in_use_closep(struct in_use_host **host)
+{
+	in_use_close(*host);
+}
+
+/* The modules of all drivers the plan binds to. */
+static int load_drivers(int root, const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, driver_step_ops.op) == 0 && s->after[0])
+			r = modules_load_driver(root, s->after, err);
+	}
+	return r;
+}
+
+static int check_nodes(int root, const struct bind_request *req, struct err *err)
+{
+	struct pci_dev dev;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < req->count; i++) {
+		r = pci_dev_read(root, req->devs[i], &dev);
+		if (r == 0 && pci_dev_driver_is_vfio(dev.driver))
+			r = bind_check_node(root, &dev, err);
+	}
+	return r < 0 ? err_set(err, r, "the device is gone") : 0;
+}
+
+int change_bind(int root, const struct bind_request *req, const struct journal_owner *owner,
+		unsigned lock_timeout_s, struct err *err)
+{
+	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
+	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	int r = in_use_open(root, &host);
+
+	if (r < 0)
+		return err_set(err, r, "cannot look at this host");
+	r = topo_scan(root, &topo, err);
+	if (r == 0)
+		r = bind_plan(root, &topo, host, req, &plan, err);
+	if (r == 0)
+		r = load_drivers(root, &plan, err);
+	if (r == 0)
+		r = change_apply(root, &plan, owner, lock_timeout_s, err);
+	return r < 0 ? r : check_nodes(root, req, err);
+}
+
+/* --- restore ---------------------------------------------------------------------------------- */
+
+/* Taking a device from a VFIO driver waits until its user lets go: for ever, if it does not. */
+static int refuse_held(int root, const struct pci_dev *dev, unsigned force, struct err *err)
+{
+	const unsigned held = 1u << IN_USE_VM | 1u << IN_USE_PROCESS;
+	struct in_use_host *host;
+	struct in_use used;
+	int r;
+
+	if (!pci_dev_driver_is_vfio(dev->driver))
+		return 0;
+	r = in_use_open(root, &host);
+	if (r < 0)
+		return err_set(err, r, "cannot look at this host");
+	in_use_find(host, dev, &used);
+	r = in_use_refuse(&used, "restore", dev->bdf, force | ~held, err);
+	in_use_close(host);
+	return r;
+}
+
+static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
+		   enum change_restored *ret, struct err *err)
+{
+	struct journal_owner owner = { .forget = true };
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	struct pci_dev now;
+	int r = bind_plan_release(dev, &plan);
+
+	if (r == -EALREADY) {
+		*ret = CHANGE_NOTHING;
+		return 0;
+	}
+	snprintf(owner.command, sizeof(owner.command), "restore %s", BDF_STR(dev->bdf));
+	if (r == 0)
+		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
+	if (r < 0)
+		return err_set(err, r, "cannot restore %s", BDF_STR(dev->bdf));
+	r = pci_dev_read(root, dev->bdf, &now);
+	if (r == 0 && !now.driver[0])
+		r = bind_reprobe(root, dev->bdf, err);
+	if (r == 0)
+		*ret = CHANGE_RELEASED;
+	return r;
+}
+
+int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
+		   enum change_restored *ret, struct err *err)
+{
+	struct pci_dev dev;
+	unsigned undone = 0;
+	int here = pci_dev_read(root, bdf, &dev), r;
+
+	r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
+	if (r == 0)
+		r = journal_restore(root, change_ops, BDF_STR(bdf), lock_timeout_s, &undone, err);
+	if (r < 0)
+		return r;
+	if (undone) {
+		*ret = here == 0 ? CHANGE_UNDONE : CHANGE_GONE;
+		return 0;
+	}
+	if (here < 0) {
+		err_plain(err, here, "cannot restore %s: no such PCI device", BDF_STR(bdf));
+		return err_hint(err, "thruway list shows the devices of this host");
+	}
+	/* The journal's recovery may have changed it: look again. */
+	r = pci_dev_read(root, bdf, &dev);
+	if (r < 0)
+		return err_set(err, r, "cannot restore %s", BDF_STR(bdf));
+	return release(root, &dev, lock_timeout_s, ret, err);
+}

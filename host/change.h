@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes to this host: every kind of journalled step in one table, and the common ones whole. */
+#ifndef HOST_CHANGE_H
+#define HOST_CHANGE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/journal.h"
+#include "vfio/bind.h"
+
+/* Every row; ends with NULL. */
+extern const struct step_ops *const change_ops[];
+
+/*
+ * Carry a plan out: lock, recover, journal, apply, verify, roll back on failure.
+ * An empty plan does nothing. 0 or -errno with err set.
+ */
+int change_apply(int root, const struct plan *plan, const struct journal_owner *owner,
+		 unsigned lock_timeout_s, struct err *err);
+
+/*
+ * Bind as planned by bind_plan(): loads the modules first, so that a missing one
+ * changes nothing, and afterwards looks that the nodes are there. Devices that
+ * are bound already are fine.
+ */
+int change_bind(int root, const struct bind_request *req, const struct journal_owner *owner,
+		unsigned lock_timeout_s, struct err *err);
+
+enum change_restored {
+	CHANGE_NOTHING,	 /* it was the host's already */
+	CHANGE_UNDONE,	 /* by the journal */
+	CHANGE_RELEASED, /* not ours: override cleared, offered to the host's drivers */
+	CHANGE_GONE,	 /* the device left; what the journal knew is forgotten */
+};
+
+/*
+ * Give a device back: undo what the journal knows of it; else take it from a VFIO
+ * driver, clear its override and let the host's drivers have it. Refused (-EBUSY)
+ * while a process holds it, unless `force` has that reason.
+ */
+int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
+		   enum change_restored *ret, struct err *err);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/size.h"
+#include "host/change.h"
+#include "host/device.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/opts.h"
+#include "tools/out.h"
+
+enum { OPT_DRIVER = 256, OPT_GROUP, OPT_OWNER, OPT_ALL };
+
+static const struct option own[] = {
+	{ "driver", required_argument, NULL, OPT_DRIVER },
+	{ "group", no_argument, NULL, OPT_GROUP },
+	{ "owner", required_argument, NULL, OPT_OWNER },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ 0 },
+};
+
+/* A driver is a name in a directory of sysfs, and no path out of it. */
+static int take_driver(const char *name, struct bind_request *req, struct err *err)
+{
+	if (!*name || strlen(name) >= PCI_DRIVER_MAX || strchr(name, '/') || name[0] == '.')
+		return err_usage(err, "bind: '%s' is no driver's name", name);
+	req->driver = name;
+	return 0;
+}
+
+/* A user's name or number. */
+static int take_owner(const char *name, struct bind_request *req, struct err *err)
+{
+	const struct passwd *pw = getpwnam(name);
+	uint64_t uid;
+
+	if (!pw && uint_parse(name, UINT32_MAX - 1, &uid) == 0)
+		pw = getpwuid((uid_t)uid);
+	if (!pw)
+		return err_usage(err, "bind: no user called '%s'", name);
+	req->give = true;
+	req->uid = pw->pw_uid;
+	req->gid = pw->pw_gid;
+	return 0;
+}
+
+static int take_options(struct opts *o, struct bind_request *req, bool *ret_all, struct err *err)
+{
+	int c, r = 0;
+
+	while (r == 0 && (c = opts_next(o, err)) != 0) {
+		if (c < 0)
+			return c;
+		switch (c) {
+		case OPT_DRIVER: r = take_driver(optarg, req, err); break;
+		case OPT_GROUP: req->whole_group = true; break;
+		case OPT_OWNER: r = take_owner(optarg, req, err); break;
+		case OPT_ALL: *ret_all = true; break;
+		}
+	}
+	return r < 0 ? r : opts_operands(o, 1, o->argc, "DEV", err);
+}
+
+static void in_use_closep(struct in_use_host **host)
+{
+	in_use_close(*host);
+}
+
+static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bind_request *req,
+		      struct err *err)
+{
+	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	int r = in_use_open(ctx->root, &host);
+
+	if (r < 0)
+		return err_set(err, r, "cannot look at this host");
+	r = bind_plan(ctx->root, topo, host, req, &plan, err);
+	if (r == 0)
+		r = plan_prune(ctx->root, change_ops, &plan, err);
+	if (r == 0)
+		out_plan(ctx->out, change_ops, &plan);
+	return r;
+}
+
+static void print_result(struct ctx *ctx, const struct topo *before, struct bdf bdf)
+{
+	const struct pci_dev *was = topo_find(before, bdf);
+	struct pci_dev now;
+
+	if (ctx->quiet || pci_dev_read(ctx->root, bdf, &now) < 0)
+		return;
+	fprintf(ctx->out, "%s: ", BDF_STR(bdf));
+	if (!now.driver[0])
+		fprintf(ctx->out, "bound to no driver");
+	else if (strcmp(was->driver, now.driver) == 0)
+		fprintf(ctx->out, "bound to %s already", now.driver);
+	else
+		fprintf(ctx->out, "bound to %s (was %s)", now.driver,
+			was->driver[0] ? was->driver : "none");
+	if (pci_dev_driver_is_vfio(now.driver))
+		fprintf(ctx->out, ", /dev/vfio/%d", now.group);
+	fputc('\n', ctx->out);
+}
+
+/* The requested devices, and those that followed them. */
+static void print_results(struct ctx *ctx, const struct topo *before,
+			  const struct bind_request *req)
+{
+	for (size_t i = 0; i < before->count; i++) {
+		const struct pci_dev *d = &before->devs[i];
+
+		for (size_t k = 0; k < req->count; k++) {
+			const struct pci_dev *asked = topo_find(before, req->devs[k]);
+
+			if (asked == d || (req->whole_group && d->group >= 0 &&
+					   asked->group == d->group && pci_dev_is_endpoint(d))) {
+				print_result(ctx, before, d->bdf);
+				break;
+			}
+		}
+	}
+}
+
+static int change(struct ctx *ctx, const struct topo *topo, const struct bind_request *req,
+		  struct err *err)
+{
+	struct journal_owner owner = { 0 };
+	int r;
+
+	snprintf(owner.command, sizeof(owner.command), "bind %s%s", BDF_STR(req->devs[0]),
+		 req->count > 1 ? " and others" : "");
+	r = change_bind(ctx->root, req, &owner, ctx->lock_timeout_s, err);
+	if (r == 0)
+		print_results(ctx, topo, req);
+	return r;
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_(device_list_fini) struct device_list list = DEVICE_LIST_INIT;
+	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
+	struct bind_request req = { 0 };
+	bool all = false;
+	struct opts o;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, own);
+	r = take_options(&o, &req, &all, err);
+	if (r == 0)
+		r = topo_scan(ctx->root, &topo, err);
+	for (int i = optind; r == 0 && i < argc; i++)
+		r = device_resolve(ctx->root, &topo, argv[i], all, "bind", &list, err);
+	if (r < 0)
+		return r;
+	req.devs = list.bdfs;
+	req.count = list.count;
+	req.force = ctx->force;
+	return (ctx->dry_run ? print_plan : change)(ctx, &topo, &req, err);
+}
+
+const struct command cmd_bind = {
+	.name = "bind",
+	.synopsis = "[--driver D] [--group] [--owner USER] [-n] [--force=A,B] DEV…",
+	.summary = "take devices from the host, for guests",
+	.help = "Binds devices to a VFIO driver: the one made for them where the kernel has it,\n"
+		"else vfio-pci. Refused for devices that this host uses (thruway list says why)\n"
+		"and for a device whose IOMMU group holds others that are in host hands.\n"
+		"What was there before is written down: 'thruway restore DEV' puts it back.\n"
+		"\n"
+		"      --driver D      this driver; 'none' leaves the device without one\n"
+		"      --group         the other endpoints of its IOMMU group too\n"
+		"      --owner USER    let USER open /dev/vfio/GROUP\n"
+		"      --all           DEV may mean several devices",
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.run = run,
+};

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "host/device.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/describe.h"
+#include "tools/opts.h"
+#include "tools/out.h"
+
+static const char *const titles[] = { "GROUP", "VIABLE", "DEVICE", "NAME", "DRIVER", NULL };
+
+/* Some device of the group was asked for, or nothing was asked for. */
+static bool selected(const struct topo *topo, const struct device_list *only, int group)
+{
+	for (size_t i = 0; i < only->count; i++) {
+		if (topo_find(topo, only->bdfs[i])->group == group)
+			return true;
+	}
+	return !only->count;
+}
+
+/* The lowest group above `after`, or -1. */
+static int next_group(const struct topo *topo, const struct device_list *only, int after)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < topo->count; i++) {
+		int g = topo->devs[i].group;
+
+		if (g > after && (best < 0 || g < best) && selected(topo, only, g))
+			best = g;
+	}
+	return best;
+}
+
+static int add_group(struct table *t, struct describer *d, int group)
+{
+	const struct pci_dev *dev = NULL;
+	char number[16], name[160];
+	int r = 0;
+
+	while (r == 0 && (dev = topo_group_next(&d->topo, group, dev))) {
+		snprintf(number, sizeof(number), "%d", group);
+		r = table_row(t, (const char *const[]){
+					 number,
+					 topo_group_viable(&d->topo, group) ? "yes" : "no",
+					 BDF_STR(dev->bdf),
+					 describe_name(d, dev, name, sizeof(name)),
+					 dev->driver,
+				 });
+	}
+	return r;
+}
+
+static int print_table(struct ctx *ctx, struct describer *d, const struct device_list *only)
+{
+	struct table *t = table_new(titles);
+	int r = t ? 0 : -ENOMEM, g = -1;
+
+	while (r == 0 && (g = next_group(&d->topo, only, g)) >= 0)
+		r = add_group(t, d, g);
+	if (r == 0)
+		table_print(t, ctx->out);
+	table_free(t);
+	return r;
+}
+
+static int print_json(struct ctx *ctx, struct describer *d, const struct device_list *only)
+{
+	json_t *list = json_array();
+	int g = -1;
+
+	while ((g = next_group(&d->topo, only, g)) >= 0) {
+		json_t *devices = json_array();
+		const struct pci_dev *dev = NULL;
+
+		while ((dev = topo_group_next(&d->topo, g, dev)))
+			json_array_append_new(devices, describe_json(d, dev));
+		json_array_append_new(list, json_pack("{s:i, s:b, s:o}", "group", g, "viable",
+						      topo_group_viable(&d->topo, g), "devices",
+						      devices));
+	}
+	return out_json(ctx->out, "thruway.groups/1", "groups", list);
+}
+
+static int no_groups(struct ctx *ctx, struct err *err)
+{
+	err_plain(err, -ENODEV, "no device of this host has an IOMMU group");
+	topo_hint_no_group(ctx->root, err);
+	return -ENODEV;
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_(device_list_fini) struct device_list only = DEVICE_LIST_INIT;
+	_cleanup_(describer_fini) struct describer d = { 0 };
+	int first = opts_common(ctx, argc, argv, err), r;
+
+	if (first < 0)
+		return first;
+	r = describer_init(&d, ctx->root, err);
+	for (int i = first; r == 0 && i < argc; i++)
+		r = device_resolve(ctx->root, &d.topo, argv[i], true, "show the group of", &only,
+				   err);
+	if (r < 0)
+		return r;
+	if (next_group(&d.topo, &(struct device_list)DEVICE_LIST_INIT, -1) < 0)
+		return no_groups(ctx, err);
+	r = (ctx->json ? print_json : print_table)(ctx, &d, &only);
+	return r < 0 ? err_set(err, r, "cannot list the groups") : 0;
+}
+
+const struct command cmd_groups = {
+	.name = "groups",
+	.synopsis = "[DEV…]",
+	.summary = "which devices the IOMMU can tell apart",
+	.help = "Lists the IOMMU groups (of these devices). The members of a group go to one guest\n"
+		"together: a group is viable, that is a guest may have it, when each of its\n"
+		"endpoints is bound to a VFIO driver, to pci-stub or to none.",
+	.takes = TAKES_JSON,
+	.run = run,
+};

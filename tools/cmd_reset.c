@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "base/journal.h"
+#include "host/device.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/opts.h"
+#include "vfio/in_use.h"
+#include "vfio/pci_reset.h"
+
+static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
+{
+	struct in_use_host *host;
+	struct in_use used;
+	int r = in_use_open(ctx->root, &host);
+
+	if (r < 0)
+		return err_set(err, r, "cannot look at this host");
+	in_use_find(host, dev, &used);
+	in_use_close(host);
+	return in_use_refuse(&used, "reset", dev->bdf, ctx->force, err);
+}
+
+static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
+{
+	_cleanup_close_ int lock = -1;
+	char command[64];
+	int r = check_unused(ctx, dev, err);
+
+	if (r < 0)
+		return r;
+	if (ctx->dry_run) {
+		fprintf(ctx->out, "%s: reset (%s)\n", BDF_STR(dev->bdf), dev->reset_methods);
+		return 0;
+	}
+	snprintf(command, sizeof(command), "reset %s", BDF_STR(dev->bdf));
+	r = journal_lock(ctx->root, command, ctx->lock_timeout_s, &lock, err);
+	if (r == 0)
+		r = pci_reset(ctx->root, dev, err);
+	if (r == 0 && !ctx->quiet)
+		fprintf(ctx->out, "%s: reset\n", BDF_STR(dev->bdf));
+	return r;
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
+	struct bdf bdf;
+	struct opts o;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
+	if (r == 0)
+		r = opts_operands(&o, 1, argc, "DEV", err);
+	if (r == 0)
+		r = topo_scan(ctx->root, &topo, err);
+	for (int i = optind; r == 0 && i < argc; i++) {
+		r = device_resolve_one(ctx->root, &topo, argv[i], "reset", &bdf, err);
+		if (r == 0)
+			r = reset(ctx, topo_find(&topo, bdf), err);
+	}
+	return r;
+}
+
+const struct command cmd_reset = {
+	.name = "reset",
+	.synopsis = "[-n] [--force=A,B] DEV…",
+	.summary = "reset devices",
+	.help = "Resets a device by the best method the kernel has for it (thruway show names\n"
+		"them). Refused while this host or a VM uses it.",
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.run = run,
+};

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/describe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/journal.h"
+#include "tools/out.h"
+#include "vfio/bind.h"
+
+int describer_init(struct describer *d, int root, struct err *err)
+{
+	int r;
+
+	*d = (struct describer){ .root = root, .topo = TOPO_INIT };
+	r = topo_scan(root, &d->topo, err);
+	if (r < 0)
+		return r;
+	d->names = names_open();
+	r = d->names ? in_use_open(root, &d->host) : -ENOMEM;
+	return r < 0 ? err_set(err, r, "cannot look at this host") : 0;
+}
+
+void describer_fini(struct describer *d)
+{
+	d->names = names_close(d->names);
+	d->host = in_use_close(d->host);
+	topo_fini(&d->topo);
+}
+
+char *describe_name(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+{
+	char name[128];
+
+	snprintf(buf, size, "%04x:%04x %s", dev->vendor, dev->device,
+		 names_device(d->names, dev->vendor, dev->device, name, sizeof(name)));
+	return buf;
+}
+
+char *describe_relation(const struct pci_dev *dev, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (dev->is_vf)
+		snprintf(buf, size, "VF %u of %s", dev->vf_index, BDF_STR(dev->pf));
+	else if (dev->total_vfs)
+		snprintf(buf, size, "PF, %u of %u VFs", dev->num_vfs, dev->total_vfs);
+	return buf;
+}
+
+char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+{
+	char name[32];
+
+	buf[0] = '\0';
+	if (dev->netdev_count)
+		snprintf(buf, size, "%s", dev->netdevs[0]);
+	else if (journal_note(d->root, BDF_STR(dev->bdf), BIND_NOTE_NETDEV, name, sizeof(name)) == 0)
+		snprintf(buf, size, "(%s)", name);
+	return buf;
+}
+
+char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+{
+	struct in_use used;
+	size_t n = 0;
+
+	buf[0] = '\0';
+	in_use_find(d->host, dev, &used);
+	for (int i = 0; i < IN_USE_REASONS && n < size; i++) {
+		if (used.mask & 1u << i)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? "," : "",
+					      in_use_word((enum in_use_reason)i));
+	}
+	return buf;
+}
+
+static json_t *number_or_null(int v)
+{
+	return v >= 0 ? json_integer(v) : json_null();
+}
+
+static json_t *users_json(struct describer *d, const struct pci_dev *dev)
+{
+	json_t *list = json_array();
+	struct in_use used;
+
+	in_use_find(d->host, dev, &used);
+	for (unsigned i = 0; i < used.count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "reason",
+						      in_use_word(used.items[i].reason), "what",
+						      used.items[i].what));
+	return list;
+}
+
+static json_t *names_json(const char (*names)[PCI_DEV_NODE_MAX], unsigned count)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+json_t *describe_json(struct describer *d, const struct pci_dev *dev)
+{
+	char name[128], ids[16], netdev[40];
+	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "device",
+			      BDF_STR(dev->bdf), "name",
+			      names_device(d->names, dev->vendor, dev->device, name, sizeof(name)),
+			      "class", "", "driver", out_json_text(dev->driver), "override",
+			      out_json_text(dev->override), "group", number_or_null(dev->group),
+			      "numa_node", number_or_null(dev->numa_node), "netdevs",
+			      names_json(dev->netdevs, dev->netdev_count), "users",
+			      users_json(d, dev));
+
+	if (!o)
+		return NULL;
+	snprintf(ids, sizeof(ids), "%04x:%04x", dev->vendor, dev->device);
+	json_object_set_new(o, "ids", json_string(ids));
+	snprintf(ids, sizeof(ids), "%06x", dev->class);
+	json_object_set_new(o, "class", json_string(ids));
+	if (!dev->netdev_count && describe_netdev(d, dev, netdev, sizeof(netdev))[0] == '(') {
+		netdev[strlen(netdev) - 1] = '\0';
+		json_object_set_new(o, "netdev_when_restored", json_string(netdev + 1));
+	}
+	if (dev->is_vf)
+		json_object_set_new(o, "vf",
+				    json_pack("{s:s, s:i}", "pf", BDF_STR(dev->pf), "index",
+					      (int)dev->vf_index));
+	if (dev->total_vfs)
+		json_object_set_new(o, "pf",
+				    json_pack("{s:i, s:i}", "total_vfs", (int)dev->total_vfs,
+					      "num_vfs", (int)dev->num_vfs));
+	return o;
+}

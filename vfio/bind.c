@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vfio/bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hostfs.h"
+#include "vfio/bind_step.h"
+#include "vfio/modules.h"
+
+static bool requested(const struct bind_request *req, struct bdf bdf)
+{
+	for (size_t i = 0; i < req->count; i++) {
+		if (bdf_eq(req->devs[i], bdf))
+			return true;
+	}
+	return false;
+}
+
+/* The driver the request means for this device; "" for none. */
+static const char *wanted_driver(int root, const struct bind_request *req, struct bdf bdf,
+				 char *buf, size_t size)
+{
+	if (!req->driver)
+		return modules_vfio_driver(root, bdf, buf, size);
+	return strcmp(req->driver, "none") == 0 ? "" : req->driver;
+}
+
+static int check_endpoint(int root, const struct pci_dev *dev, const char *driver, struct err *err)
+{
+	const char *name = BDF_STR(dev->bdf);
+
+	if (!pci_dev_is_endpoint(dev)) {
+		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge", name);
+		err_hint(err, "bind what is behind it; bridges stay with the host");
+		return -EINVAL;
+	}
+	if (dev->header_type == 0x7f) {
+		err_plain(err, -EIO, "cannot bind %s: it does not answer (reads all ones)", name);
+		err_hint(err, "its power state is %s; a reset or a cold boot may bring it back",
+			 dev->power_state[0] ? dev->power_state : "unknown");
+		return -EIO;
+	}
+	if (pci_dev_driver_is_vfio(driver) && dev->group < 0) {
+		err_plain(err, -ENODEV, "cannot bind %s to %s: it has no IOMMU group", name, driver);
+		topo_hint_no_group(root, err);
+		return -ENODEV;
+	}
+	return 0;
+}
+
+/* Name the endpoints that keep the group from being viable. */
+static int refuse_group(const struct topo *topo, const struct bind_request *req,
+			const struct pci_dev *dev, struct err *err)
+{
+	const struct pci_dev *other = NULL;
+	char names[256] = "";
+	size_t n = 0;
+
+	while ((other = topo_group_next(topo, dev->group, other))) {
+		if (requested(req, other->bdf) || pci_dev_leaves_group_viable(other))
+			continue;
+		if (n < sizeof(names))
+			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s (%s)",
+					      n ? ", " : "", BDF_STR(other->bdf), other->driver);
+	}
+	if (!n)
+		return 0;
+	err_plain(err, -EBUSY, "cannot bind %s: group %d also holds %s", BDF_STR(dev->bdf),
+		  dev->group, names);
+	err_hint(err, "the IOMMU cannot tell them apart; take them all: thruway bind --group %s",
+		 BDF_STR(dev->bdf));
+	return -EBUSY;
+}
+
+static int note_netdevs(const struct pci_dev *dev, struct plan *plan)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < dev->netdev_count; i++)
+		r = plan_note(plan, BDF_STR(dev->bdf), BIND_NOTE_NETDEV, dev->netdevs[i]);
+	return r;
+}
+
+static int plan_owner(const struct bind_request *req, const struct pci_dev *dev, struct plan *plan)
+{
+	char node[STEP_KEY_MAX];
+
+	snprintf(node, sizeof(node), "vfio/%d", dev->group);
+	return bind_step_plan_owner(plan, dev->bdf, node, req->uid, req->gid);
+}
+
+/* Checks and steps for one device. The group was looked at before. */
+static int plan_one(int root, const struct in_use_host *host, const struct bind_request *req,
+		    const struct pci_dev *dev, struct plan *plan, struct err *err)
+{
+	char buf[PCI_DRIVER_MAX];
+	const char *driver = wanted_driver(root, req, dev->bdf, buf, sizeof(buf));
+	bool bound = dev->driver[0] && strcmp(dev->driver, driver) == 0;
+	struct in_use used;
+	int r = check_endpoint(root, dev, driver, err);
+
+	if (r == 0 && !bound) {
+		in_use_find(host, dev, &used);
+		r = in_use_refuse(&used, "bind", dev->bdf, req->force, err);
+	}
+	if (r < 0)
+		return r;
+	if (bound)
+		r = bind_step_plan_override(plan, dev->bdf, driver);
+	else
+		r = bind_step_plan(plan, dev->bdf, driver);
+	if (r == 0 && !bound)
+		r = note_netdevs(dev, plan);
+	if (r == 0 && req->give && pci_dev_driver_is_vfio(driver))
+		r = plan_owner(req, dev, plan);
+	return r < 0 ? err_set(err, r, "cannot plan the binding") : 0;
+}
+
+/* The endpoints that follow the requested device `dev`; earlier requests had their own. */
+static int plan_rest_of_group(int root, const struct topo *topo, const struct in_use_host *host,
+			      const struct bind_request *req, const struct pci_dev *dev,
+			      struct plan *plan, struct err *err)
+{
+	const struct pci_dev *other = NULL;
+	struct bind_request follow = *req;
+	int r = 0;
+
+	follow.give = false; /* one node for the whole group */
+	while (r == 0 && (other = topo_group_next(topo, dev->group, other))) {
+		if (pci_dev_is_endpoint(other) && !requested(req, other->bdf))
+			r = plan_one(root, host, &follow, other, plan, err);
+	}
+	return r;
+}
+
+/* The group was seen with a device before this one of the request. */
+static bool group_done(const struct topo *topo, const struct bind_request *req, size_t n, int group)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct pci_dev *d = topo_find(topo, req->devs[i]);
+
+		if (d && d->group == group)
+			return true;
+	}
+	return false;
+}
+
+int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
+	      const struct bind_request *req, struct plan *plan, struct err *err)
+{
+	char buf[PCI_DRIVER_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < req->count; i++) {
+		const struct pci_dev *dev = topo_find(topo, req->devs[i]);
+
+		if (!dev)
+			return err_plain(err, -ENODEV, "cannot bind %s: no such PCI device",
+					 BDF_STR(req->devs[i]));
+		if (dev->group >= 0 && !req->whole_group &&
+		    pci_dev_driver_is_vfio(wanted_driver(root, req, dev->bdf, buf, sizeof(buf))))
+			r = refuse_group(topo, req, dev, err);
+		if (r == 0)
+			r = plan_one(root, host, req, dev, plan, err);
+		if (r == 0 && dev->group >= 0 && req->whole_group &&
+		    !group_done(topo, req, i, dev->group))
+			r = plan_rest_of_group(root, topo, host, req, dev, plan, err);
+	}
+	return r;
+}
+
+int bind_plan_release(const struct pci_dev *dev, struct plan *plan)
+{
+	bool guests = pci_dev_driver_is_vfio(dev->driver) || strcmp(dev->driver, "pci-stub") == 0;
+
+	if (!guests && dev->driver[0] && !dev->override[0])
+		return -EALREADY;
+	if (guests || !dev->driver[0])
+		return bind_step_plan(plan, dev->bdf, "");
+	/* Its own driver with a left-over override: only that goes, the driver stays. */
+	return bind_step_plan_override(plan, dev->bdf, "");
+}
+
+int bind_reprobe(int root, struct bdf bdf, struct err *err)
+{
+	int r = hostfs_write(root, BDF_STR(bdf), HOSTFS_DEADLINE_MS, NULL,
+			     "sys/bus/pci/drivers_probe");
+
+	/* -EINVAL: no driver wanted it, which is for the caller to see and say. */
+	return r == 0 || r == -EINVAL ? 0 : err_set(err, r, "cannot probe %s", BDF_STR(bdf));
+}
+
+int bind_check_node(int root, const struct pci_dev *dev, struct err *err)
+{
+	if (hostfs_exists(root, "dev/vfio/%d", dev->group))
+		return 0;
+	err_plain(err, -ENODEV, "%s is bound to %s, but there is no /dev/vfio/%d",
+		  BDF_STR(dev->bdf), dev->driver, dev->group);
+	err_hint(err, "devtmpfs or udev makes it; without a group interface the kernel has "
+		      "CONFIG_VFIO_GROUP=n");
+	return -ENODEV;
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A device changes hands by driver_override and drivers_probe, never by new_id,
+ * which offers the driver every other unbound device with the same ids too.
+ * Each write may hang in a driver's remove() or probe(), so each is bounded.
+ */
+#include "vfio/bind_step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "vfio/modules.h"
+#include "vfio/pci_dev.h"
+#include "vfio/pci_path.h"
+
+#define DEVICES "sys/bus/pci/devices"
+#define DRIVERS "sys/bus/pci/drivers"
+
+static int add(struct plan *plan, struct bdf bdf, const char *op, const char *key,
+	       const char *after)
+{
+	struct step s = { 0 };
+
+	snprintf(s.op, sizeof(s.op), "%s", op);
+	snprintf(s.key, sizeof(s.key), "%s", key);
+	snprintf(s.after, sizeof(s.after), "%s", after);
+	bdf_str(bdf, s.dev);
+	return plan_add(plan, &s);
+}
+
+int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver)
+{
+	int r = add(plan, bdf, "driver", "", "");
+
+	if (r == 0)
+		r = add(plan, bdf, "override", "", driver);
+	if (r == 0 && *driver)
+		r = add(plan, bdf, "driver", "", driver);
+	return r;
+}
+
+int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver)
+{
+	return add(plan, bdf, "override", "", driver);
+}
+
+int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
+			 unsigned gid)
+{
+	char owner[32];
+
+	snprintf(owner, sizeof(owner), "%u:%u", uid, gid);
+	return add(plan, bdf, "owner", node, owner);
+}
+
+static int identity(int root, const struct step *step, char *buf, size_t size)
+{
+	struct bdf bdf;
+
+	if (bdf_parse(step->dev, &bdf) < 0)
+		return -EINVAL;
+	return pci_path_identity(root, bdf, buf, size);
+}
+
+/* -ENODEV for a device that left, what r says otherwise. */
+static int or_gone(int root, const struct step *step, int r)
+{
+	return hostfs_exists(root, DEVICES "/%s", step->dev) ? r : -ENODEV;
+}
+
+/* A bounded write and its words. */
+static int write_attr(int root, const struct step *step, const char *value, const char *path,
+		      const char *verb, struct err *err)
+{
+	pid_t hung = 0;
+	int r = hostfs_write(root, value, HOSTFS_DEADLINE_MS, &hung, "%s", path);
+
+	if (r == 0)
+		return 0;
+	if (r == -ETIMEDOUT) {
+		err_plain(err, r, "cannot %s %s: no answer from the kernel after %u s", verb,
+			  step->dev, HOSTFS_DEADLINE_MS / 1000);
+		err_hint(err, "pid %d hangs in the driver; see /proc/%d/stack for where", (int)hung,
+			 (int)hung);
+		return r;
+	}
+	r = or_gone(root, step, r);
+	err_set(err, r, "cannot %s %s", verb, step->dev);
+	if (r == -EACCES || r == -EPERM)
+		err_hint(err, "run it as root");
+	return r;
+}
+
+/* --- override --------------------------------------------------------------------------------- */
+
+static int override_read(int root, const struct step *step, char *buf, size_t size)
+{
+	char text[STEP_VALUE_MAX];
+	ssize_t n = hostfs_read(root, text, sizeof(text), DEVICES "/%s/driver_override", step->dev);
+
+	if (n == -ENOENT)
+		return or_gone(root, step, -EOPNOTSUPP);
+	if (n < 0)
+		return or_gone(root, step, (int)n);
+	/* The kernel prints "(null)" where nothing is set. */
+	snprintf(buf, size, "%s", strcmp(text, "(null)") == 0 ? "" : text);
+	return 0;
+}
+
+static int override_write(int root, const struct step *step, const char *value, struct err *err)
+{
+	char path[HOSTFS_PATH_MAX];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", step->dev);
+	return write_attr(root, step, value, path, "set the driver override of", err);
+}
+
+static void override_describe(const struct step *step, char *buf, size_t size)
+{
+	if (step->after[0])
+		snprintf(buf, size, "let only %s bind it", step->after);
+	else
+		snprintf(buf, size, "let any driver bind it");
+}
+
+const struct step_ops override_step_ops = {
+	.op = "override",
+	.read = override_read,
+	.write = override_write,
+	.describe = override_describe,
+	.identity = identity,
+};
+
+/* --- driver ----------------------------------------------------------------------------------- */
+
+static int driver_read(int root, const struct step *step, char *buf, size_t size)
+{
+	ssize_t n = hostfs_link_name(root, buf, size, DEVICES "/%s/driver", step->dev);
+
+	if (n >= 0)
+		return 0;
+	if (n == -ENOENT && hostfs_exists(root, DEVICES "/%s", step->dev)) {
+		buf[0] = '\0';
+		return 0;
+	}
+	return or_gone(root, step, (int)n);
+}
+
+static int unbind(int root, const struct step *step, const char *driver, struct err *err)
+{
+	char path[HOSTFS_PATH_MAX], verb[64];
+	int r;
+
+	snprintf(path, sizeof(path), DRIVERS "/%s/unbind", driver);
+	snprintf(verb, sizeof(verb), "unbind (from %s)", driver);
+	r = write_attr(root, step, step->dev, path, verb, err);
+	if (r == -ENODEV && hostfs_exists(root, DEVICES "/%s", step->dev))
+		return err_hint(err, "somebody else is changing its driver too");
+	return r;
+}
+
+/* Which errno a driver's probe() gave; drivers_probe does not tell, bind does. */
+static int bind_by_name(int root, const struct step *step, const char *driver, struct err *err)
+{
+	char path[HOSTFS_PATH_MAX], verb[64];
+	int r;
+
+	snprintf(path, sizeof(path), DRIVERS "/%s/bind", driver);
+	snprintf(verb, sizeof(verb), "bind (to %s)", driver);
+	r = write_attr(root, step, step->dev, path, verb, err);
+	if (r == -EINVAL && strcmp(driver, "vfio-pci") == 0)
+		err_hint(err, "without an IOMMU vfio-pci refuses every device (-EINVAL)");
+	else if (r < 0 && r != -ETIMEDOUT)
+		err_hint(err, "the kernel log says why: dmesg | grep %s", step->dev);
+	return r;
+}
+
+static int probe(int root, const struct step *step, const char *driver, struct err *err)
+{
+	char now[STEP_VALUE_MAX];
+	int r = modules_load_driver(root, driver, err);
+
+	if (r < 0)
+		return r;
+	r = write_attr(root, step, step->dev, "sys/bus/pci/drivers_probe", "probe", err);
+	if (r == -ETIMEDOUT)
+		return r;
+	r = driver_read(root, step, now, sizeof(now));
+	if (r < 0)
+		return err_set(err, r, "cannot bind %s to %s", step->dev, driver);
+	if (strcmp(now, driver) == 0)
+		return 0;
+	/* Two drivers match and the other was first, or the right one refused. */
+	r = now[0] ? unbind(root, step, now, err) : 0;
+	return r < 0 ? r : bind_by_name(root, step, driver, err);
+}
+
+static int driver_write(int root, const struct step *step, const char *value, struct err *err)
+{
+	char now[STEP_VALUE_MAX];
+	int r = driver_read(root, step, now, sizeof(now));
+
+	if (r < 0)
+		return err_set(err, r, "cannot read the driver of %s", step->dev);
+	if (strcmp(now, value) == 0)
+		return 0;
+	r = now[0] ? unbind(root, step, now, err) : 0;
+	return r < 0 || !*value ? r : probe(root, step, value, err);
+}
+
+static void driver_describe(const struct step *step, char *buf, size_t size)
+{
+	if (!step->after[0])
+		snprintf(buf, size, "unbind");
+	else
+		snprintf(buf, size, "bind to %s", step->after);
+}
+
+const struct step_ops driver_step_ops = {
+	.op = "driver",
+	.read = driver_read,
+	.write = driver_write,
+	.describe = driver_describe,
+	.identity = identity,
+};
+
+/* --- owner ------------------------------------------------------------------------------------ */
+
+static int owner_read(int root, const struct step *step, char *buf, size_t size)
+{
+	char path[HOSTFS_PATH_MAX];
+	struct stat st;
+
+	/* The node comes with the driver: until then it is a device still to be made. */
+	snprintf(path, sizeof(path), "dev/%s", step->key);
+	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? -ENODEV : -errno;
+	snprintf(buf, size, "%u:%u", st.st_uid, st.st_gid);
+	return 0;
+}
+
+/* udev sets a new node's owner once, shortly after it appeared; ours must come later. */
+static void wait_for_udev(int root, const char *path)
+{
+	const struct timespec pause = { .tv_nsec = 20000000 };
+	struct stat st;
+
+	if (!hostfs_exists(root, "run/udev/control") || fstatat(root, path, &st, 0) < 0)
+		return;
+	for (int i = 0; i < 50; i++) {
+		if (hostfs_exists(root, "run/udev/data/c%u:%u", major(st.st_rdev),
+				  minor(st.st_rdev)))
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int owner_write(int root, const struct step *step, const char *value, struct err *err)
+{
+	char path[HOSTFS_PATH_MAX];
+	unsigned uid, gid;
+
+	if (sscanf(value, "%u:%u", &uid, &gid) != 2)
+		return err_plain(err, -EINVAL, "'%s' is not uid:gid", value);
+	snprintf(path, sizeof(path), "dev/%s", step->key);
+	wait_for_udev(root, path);
+	if (fchownat(root, path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_set(err, errno == ENOENT ? -ENODEV : -errno,
+			       "cannot give /%s to uid %u", path, uid);
+	return 0;
+}
+
+static void owner_describe(const struct step *step, char *buf, size_t size)
+{
+	snprintf(buf, size, "give %s to uid:gid %s", step->key, step->after);
+}
+
+const struct step_ops owner_step_ops = {
+	.op = "owner",
+	.read = owner_read,
+	.write = owner_write,
+	.describe = owner_describe,
+};

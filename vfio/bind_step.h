@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The journal's rows about one function's driver. dev is its address.
+ *
+ *	"override"  driver_override; "" for none
+ *	"driver"    the driver it is bound to; "" for none
+ *	"owner"     "uid:gid" of a VFIO node; key: its path below dev/ ("vfio/12")
+ */
+#ifndef VFIO_BIND_STEP_H
+#define VFIO_BIND_STEP_H
+
+#include "base/bdf.h"
+#include "base/journal.h"
+
+extern const struct step_ops override_step_ops;
+extern const struct step_ops driver_step_ops;
+extern const struct step_ops owner_step_ops;
+
+/*
+ * Append what takes a function from whatever driver it has to `driver` ("": to
+ * none, with no override): unbind, override, probe. Undone in reverse the steps
+ * pass through "no driver, old override" and so give the old driver back. The
+ * function need not exist yet. 0 or -ENOMEM.
+ */
+int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver);
+
+/* Append the override alone ("": none). 0 or -ENOMEM. */
+int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver);
+
+/* Append chown of a node below dev/. 0 or -ENOMEM. */
+int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
+			 unsigned gid);
+
+#endif

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Disks behind a function: mounted, swapped to, or stacked under md and
+ * device-mapper, at any depth. Read from sysfs and proc; no disk is opened.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <libmount.h>
+#include <sys/sysmacros.h>
+
+#include "base/hostfs.h"
+#include "vfio/in_use_internal.h"
+
+/* md on dm on partitions on multipath…: deeper than anybody builds. */
+#define STACK_MAX 8
+
+struct find {
+	const struct in_use_host *host;
+	const struct pci_dev *dev;
+	struct in_use *ret;
+	unsigned depth;
+	const char *disk; /* the one holders are listed of */
+};
+
+static void check_mounts(struct find *f, const char *disk)
+{
+	struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
+	char number[32], source[64];
+	struct libmnt_fs *fs;
+	unsigned maj, min;
+
+	if (it && hostfs_read(f->host->root, number, sizeof(number), "sys/class/block/%s/dev",
+			      disk) > 0 &&
+	    sscanf(number, "%u:%u", &maj, &min) == 2) {
+		snprintf(source, sizeof(source), "dev/%s", disk);
+		while (f->host->mounts && mnt_table_next_fs(f->host->mounts, it, &fs) == 0) {
+			const char *src = mnt_fs_get_source(fs);
+
+			/* btrfs shows device numbers of its own: there the source tells. */
+			if (mnt_fs_get_devno(fs) == makedev(maj, min) ||
+			    (src && src[0] == '/' && strcmp(src + 1, source) == 0))
+				in_use_add(f->ret, IN_USE_MOUNTED, "%s is mounted on %s", disk,
+					   mnt_fs_get_target(fs));
+		}
+	}
+	mnt_free_iter(it);
+}
+
+/* "/dev/sda2 partition 1000 0 -2" per line. */
+static void check_swaps(struct find *f, const char *disk)
+{
+	size_t len = strlen(disk);
+
+	for (const char *line = f->host->swaps; *line;) {
+		const char *end = strchr(line, '\n'), *name = line + strcspn(line, " \t\n");
+
+		if (line[0] == '/' && (size_t)(name - line) == len + 5 &&
+		    strncmp(line + 1, "dev/", 4) == 0 && strncmp(line + 5, disk, len) == 0)
+			in_use_add(f->ret, IN_USE_SWAP, "%s is swap space", disk);
+		if (!end)
+			break;
+		line = end + 1;
+	}
+}
+
+/* udev has looked at the disk: a ZFS member has no holder in sysfs, the module opens it itself. */
+static void check_zfs(struct find *f, const char *disk)
+{
+	char number[32], text[4096];
+
+	if (!hostfs_exists(f->host->root, "sys/module/zfs") ||
+	    hostfs_read(f->host->root, number, sizeof(number), "sys/class/block/%s/dev", disk) < 0 ||
+	    hostfs_read(f->host->root, text, sizeof(text), "run/udev/data/b%s", number) < 0)
+		return;
+	if (strstr(text, "E:ID_FS_TYPE=zfs_member"))
+		in_use_add(f->ret, IN_USE_ZFS, "%s belongs to a ZFS pool", disk);
+}
+
+static void check_disk(struct find *f, const char *disk);
+
+static int check_holder(const char *holder, void *opaque)
+{
+	struct find *f = opaque;
+	char kind[128];
+
+	if (strncmp(holder, "dm-", 3) != 0)
+		in_use_add(f->ret, IN_USE_RAID, "%s is part of %s", f->disk, holder);
+	else if (hostfs_read(f->host->root, kind, sizeof(kind), "sys/class/block/%s/dm/name",
+			     holder) > 0)
+		in_use_add(f->ret, IN_USE_LVM, "%s is part of the volume %s", f->disk, kind);
+	else
+		in_use_add(f->ret, IN_USE_LVM, "%s is part of %s", f->disk, holder);
+	check_disk(f, holder);
+	return 0;
+}
+
+/* A disk or partition, and whatever is stacked on it. */
+static void check_disk(struct find *f, const char *disk)
+{
+	const char *below = f->disk;
+
+	if (f->depth >= STACK_MAX)
+		return;
+	check_mounts(f, disk);
+	check_swaps(f, disk);
+	check_zfs(f, disk);
+	f->depth++;
+	f->disk = disk;
+	hostfs_list(f->host->root, check_holder, f, "sys/class/block/%s/holders", disk);
+	f->disk = below;
+	f->depth--;
+}
+
+static int check_block(const char *name, void *opaque)
+{
+	struct find *f = opaque;
+	char path[128];
+
+	snprintf(path, sizeof(path), "sys/class/block/%s", name);
+	if (in_use_below(f->host->root, f->dev->bdf, path))
+		check_disk(f, name);
+	return 0;
+}
+
+/* The namespaces of a subsystem: with multipath they lie below it and not below a controller. */
+static int check_namespace(const char *name, void *opaque)
+{
+	struct find *f = opaque;
+	unsigned ctrl, ns;
+	char path[64], own[32];
+
+	if (sscanf(name, "nvme%un%u", &ctrl, &ns) != 2)
+		return 0;
+	snprintf(own, sizeof(own), "nvme%un%u", ctrl, ns);
+	check_disk(f, own);
+	/* Its partitions are its children. */
+	for (unsigned part = 1; part <= 128; part++) {
+		snprintf(path, sizeof(path), "%sp%u", own, part);
+		if (hostfs_exists(f->host->root, "sys/class/block/%s", path))
+			check_disk(f, path);
+	}
+	return 0;
+}
+
+static int check_subsystem(const char *name, void *opaque)
+{
+	struct find *f = opaque;
+
+	for (unsigned i = 0; i < f->dev->nvme_count; i++) {
+		if (hostfs_exists(f->host->root, "sys/class/nvme-subsystem/%s/%s", name,
+				  f->dev->nvmes[i]))
+			hostfs_list(f->host->root, check_namespace, f,
+				    "sys/class/nvme-subsystem/%s", name);
+	}
+	return 0;
+}
+
+void in_use_find_disks(const struct in_use_host *host, const struct pci_dev *dev,
+		       struct in_use *ret)
+{
+	struct find f = { host, dev, ret, 0, "" };
+
+	hostfs_list(host->root, check_block, &f, "sys/class/block");
+	if (dev->nvme_count)
+		hostfs_list(host->root, check_subsystem, &f, "sys/class/nvme-subsystem");
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the in_use*.c files share: the host read once, and one finder per kind of user. */
+#ifndef VFIO_IN_USE_INTERNAL_H
+#define VFIO_IN_USE_INTERNAL_H
+
+#include "vfio/in_use.h"
+
+struct libmnt_table;
+
+/* A process with a device node open, as proc/PID/fd names it: without the leading slash. */
+struct in_use_open_node {
+	int pid;
+	bool vm; /* it has a KVM virtual machine, too */
+	char comm[24];
+	char path[64]; /* "dev/vfio/12" */
+};
+
+struct in_use_host {
+	int root;		      /* borrowed */
+	struct libmnt_table *mounts;  /* NULL: not readable */
+	char *swaps, *routes, *routes6; /* texts of proc/swaps, proc/net/…; never NULL */
+	struct in_use_open_node *nodes;
+	size_t node_count;
+};
+
+/* Say one reason, unless the same reason and words are there already or all is full. */
+void in_use_add(struct in_use *u, enum in_use_reason reason, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The link of a class device leads through this function's directory. */
+bool in_use_below(int root, struct bdf bdf, const char *class_path);
+
+void in_use_find_disks(const struct in_use_host *host, const struct pci_dev *dev,
+		       struct in_use *ret);
+void in_use_find_net(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret);
+void in_use_find_seat(const struct in_use_host *host, const struct pci_dev *dev,
+		      struct in_use *ret);
+void in_use_find_processes(const struct in_use_host *host, const struct pci_dev *dev,
+			   struct in_use *ret);
+
+/* Fill nodes. 0 or -ENOMEM. */
+int in_use_read_nodes(struct in_use_host *host);
+
+#endif
