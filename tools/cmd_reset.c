@@ -9,7 +9,7 @@
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "vfio/in_use.h"
-#include "vfio/pci_reset.h"
+#include "vfio/pci_dev_reset.h"
 
 static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 {
@@ -39,7 +39,7 @@ static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 	snprintf(command, sizeof(command), "reset %s", BDF_STR(dev->bdf));
 	r = journal_lock(ctx->root, command, ctx->lock_timeout_s, &lock, err);
 	if (r == 0)
-		r = pci_reset(ctx->root, dev, err);
+		r = pci_dev_reset(ctx->root, dev, err);
 	if (r == 0 && !ctx->quiet)
 		fprintf(ctx->out, "%s: reset\n", BDF_STR(dev->bdf));
 	return r;

@@ -21,5 +21,5 @@ vfio_host_srcs := \
 	vfio/node.c \
 	vfio/pci_dev.c \
 	vfio/pci_path.c \
-	vfio/pci_reset.c \
+	vfio/pci_dev_reset.c \
 	vfio/topology.c

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Resetting a function through sysfs, outside of any guest. */
-#ifndef VFIO_PCI_RESET_H
-#define VFIO_PCI_RESET_H
+#ifndef VFIO_PCI_DEV_RESET_H
+#define VFIO_PCI_DEV_RESET_H
 
 #include "base/err.h"
 #include "vfio/pci_dev.h"
@@ -10,6 +10,6 @@
  * By the first of the kernel's methods that works (reset_methods). -EOPNOTSUPP
  * when it knows none; -ENOTTY when none of them may be used here; err set.
  */
-int pci_reset(int root, const struct pci_dev *dev, struct err *err);
+int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err);
 
 #endif

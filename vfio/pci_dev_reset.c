@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vfio/pci_reset.h"
+#include "vfio/pci_dev_reset.h"
 
 #include <errno.h>
 
 #include "base/hostfs.h"
 
-int pci_reset(int root, const struct pci_dev *dev, struct err *err)
+int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
 	pid_t hung = 0;
