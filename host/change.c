@@ -7,7 +7,8 @@
 
 #include "base/fd.h"
 #include "sriov/numvfs.h"
-#include "sriov/vf_link.h"
+#include "sriov/nvme_virt.h"
+#include "sriov/vf_set.h"
 #include "vfio/bind_step.h"
 #include "vfio/modules.h"
 
@@ -20,6 +21,7 @@ const struct step_ops *const change_ops[] = {
 	&autoprobe_step_ops,
 	&numvfs_step_ops,
 	&link_step_ops,
+	&nvme_step_ops,
 	&vfattr_step_ops,
 	NULL
 };

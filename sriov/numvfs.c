@@ -118,8 +118,8 @@ int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *e
 		return err_set(err, r, "%s: cannot tell who uses its VFs", BDF_STR(pf));
 	if (r == 0)
 		return 0;
-	err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what, users);
-	return err_hint(err, "stop what uses them, or accept its loss with --force=vf-in-use");
+	return err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what,
+			 users);
 }
 
 /* How many of the n VFs have both links. */
@@ -167,6 +167,10 @@ int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err)
 		return r;
 	if (now > 0 && !force)
 		r = numvfs_check_unused(root, pf, "change the number of VFs", err);
+	if (r < 0) {
+		err_hint(err, "stop what uses them");
+		return r;
+	}
 	if (r == 0 && now > 0)
 		r = write_count(root, pf, 0, err);
 	if (r == 0 && n > 0)
@@ -210,7 +214,7 @@ static int numvfs_write(int root, const struct step *step, const char *value, st
 	if (bdf_parse(step->dev, &pf) < 0 || uint_parse(value, 65535, &n) < 0)
 		return err_plain(err, -EINVAL, "%s: \"%s\" is not a number of VFs", step->dev,
 				 value);
-	return numvfs_set(root, pf, (unsigned)n, strcmp(step->key, NUMVFS_FORCE) == 0, err);
+	return numvfs_set(root, pf, (unsigned)n, false, err);
 }
 
 static void numvfs_describe(const struct step *step, char *buf, size_t size)

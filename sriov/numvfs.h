@@ -6,8 +6,8 @@
  *	"numvfs"     sriov_numvfs; a change between two counts above 0 goes through 0
  *	"link"       IFF_UP of the PF's interface (key: its name), "up" or "down"
  *
- * A PF whose VFs are in use is never resized, whoever asks (restore and recover
- * too), unless the key of "numvfs" is "force".
+ * The rows never resize a PF whose VFs are in use, whoever asks: restore and
+ * recover too.
  */
 #ifndef SRIOV_NUMVFS_H
 #define SRIOV_NUMVFS_H
@@ -18,15 +18,14 @@
 #include "base/err.h"
 #include "base/journal.h"
 
-#define NUMVFS_FORCE "force"
-
 extern const struct step_ops autoprobe_step_ops;
 extern const struct step_ops numvfs_step_ops;
 extern const struct step_ops link_step_ops;
 
 /*
  * Make the PF have exactly n VFs: through 0 when it has another number, read
- * back, and with the links of all of them in place. 0 or -errno with err set.
+ * back, and with the links of all of them in place. Refused while VFs are in
+ * use, unless force. 0 or -errno with err set.
  */
 int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err);
 

@@ -234,9 +234,12 @@ static int open_target(int root, const struct step *step, struct target *ret, ui
 	r = pf_read(root, bdf, &ret->pf, NULL);
 	if (r < 0)
 		return r;
+	/* Without its VF a secondary controller is nothing; nor is one without a driver. */
+	if (vf >= ret->pf.numvfs || !ret->pf.nvme[0])
+		return -ENODEV;
 	fd = nvme_open(root, ret->pf.nvme);
-	if (!ret->pf.nvme[0] || fd < 0)
-		return -ENODEV; /* without its driver a controller keeps nothing for VFs */
+	if (fd < 0)
+		return fd;
 	r = read_list(fd, &ret->pf, &list, &count, ret_status);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 
 #include <net/if.h>
 
+#include "base/fd.h"
 #include "base/hostfs.h"
 
 #define DEV "sys/bus/pci/devices/%s"
@@ -59,6 +60,8 @@ static int add_netdev(const char *name, void *opaque)
 	strcpy(s->pf->netdev, name);
 	if (hostfs_read_u64(s->root, &flags, "sys/class/net/%s/flags", name) == 0)
 		s->pf->up = flags & IFF_UP;
+	s->pf->carrier = hostfs_read_u64(s->root, &flags, "sys/class/net/%s/carrier", name) == 0 &&
+			 flags;
 	return 0;
 }
 
@@ -132,20 +135,23 @@ int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err)
 
 int pf_find(int root, const char *name, struct pf *ret, struct err *err)
 {
+	static const char *const classes[] = { "net", "nvme" };
 	char device[64];
 	struct bdf bdf;
 
 	if (bdf_parse(name, &bdf) == 0)
 		return pf_read(root, bdf, ret, err);
-	if (!*name || strchr(name, '/') || !hostfs_exists(root, "sys/class/net/%s", name)) {
-		err_plain(err, -ENODEV, "%s is neither a PCI address nor a network interface", name);
-		err_hint(err, "thruway vf list shows the physical functions of this host");
-		return -ENODEV;
+	for (unsigned i = 0; i < ARRAY_SIZE(classes) && *name && !strchr(name, '/'); i++) {
+		if (!hostfs_exists(root, "sys/class/%s/%s", classes[i], name))
+			continue;
+		if (hostfs_link_name(root, device, sizeof(device), "sys/class/%s/%s/device",
+				     classes[i], name) < 0 || bdf_parse(device, &bdf) < 0)
+			return err_plain(err, -EOPNOTSUPP, "%s is not of a PCI device", name);
+		return pf_read(root, bdf, ret, err);
 	}
-	if (hostfs_link_name(root, device, sizeof(device), "sys/class/net/%s/device", name) < 0 ||
-	    bdf_parse(device, &bdf) < 0)
-		return err_plain(err, -EOPNOTSUPP, "%s is not the interface of a PCI device", name);
-	return pf_read(root, bdf, ret, err);
+	err_plain(err, -ENODEV, "%s is neither a PCI address nor a network interface nor an NVMe "
+		  "controller", name);
+	return err_hint(err, "thruway vf list shows the physical functions of this host");
 }
 
 struct pf_walk {

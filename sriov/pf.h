@@ -27,11 +27,12 @@ struct pf {
 	unsigned netdevs;	   /* its network interfaces; representors of VFs do not count */
 	char netdev[PF_NAME_MAX]; /* the first of them, "": none visible here */
 	bool up;		   /* that one has IFF_UP */
+	bool carrier;		   /* and its cable is in */
 	char nvme[PF_NAME_MAX];	   /* "nvme0", "": not an NVMe controller with a driver */
 };
 
 /*
- * The PF called `name`: a BDF, or the name of its network interface.
+ * The PF called `name`: a BDF, or the name of its network interface or NVMe controller.
  * err has a sentence for a device that does not exist (-ENODEV), is a VF (and
  * whose) or has no SR-IOV (-EOPNOTSUPP).
  */

@@ -2,7 +2,6 @@
 #include "sriov/vf_link.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <arpa/inet.h>
@@ -326,176 +325,19 @@ static int send_group(int ifindex, unsigned vf, enum vf_group group, const struc
 	return r < 0 && error == 0 ? from_nl(r) : error;
 }
 
-/* --- one group, with words ---------------------------------------------------------------------- */
-
-int vf_link_check(const struct pf *pf, struct err *err)
-{
-	const char *dev = BDF_STR(pf->bdf);
-
-	if (pf->netdevs == 1)
-		return 0;
-	if (pf->netdevs > 1)
-		return err_plain(err, -EOPNOTSUPP, "%s has %u network interfaces, and which of them "
-				 "keeps the attributes of a VF cannot be told", dev, pf->netdevs);
-	if (pf->class >> 16 != 0x02) {
-		err_plain(err, -EOPNOTSUPP, "%s is not a network device: its VFs have no MAC, vlan "
-			  "and the like", dev);
-		return err_hint(err, "leave the attributes out");
-	}
-	err_plain(err, -EOPNOTSUPP, "%s has no network interface here, so its VFs' attributes "
-		  "cannot be reached", dev);
-	return err_hint(err, pf->driver[0] ? "it may be in another network namespace" :
-			"bind the PF to its own driver");
-}
-
-static const char *refusal(enum vf_group group, int code, const struct vf_attrs *attrs, bool up)
-{
-	if (code == -EPERM)
-		return "changing the host needs root";
-	if (group == VF_GROUP_RATE && attrs->min_tx_rate && code == -EINVAL)
-		return "its driver may have no min_tx_rate";
-	if (group == VF_GROUP_RATE && !up)
-		return "its link is down, and its driver needs to know the link's speed";
-	if (group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD)
-		return "its driver may know 802.1Q only";
-	return NULL;
-}
-
-static int explain(const struct pf *pf, unsigned vf, enum vf_group group, int code,
-		   const struct vf_attrs *attrs, struct err *err)
-{
-	const char *why = refusal(group, code, attrs, pf->up);
-	char text[STEP_VALUE_MAX] = "";
-
-	if (code == -EOPNOTSUPP && !(group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD))
-		return err_set(err, code, "%s: the %s driver has no %s for VFs (vf%u)",
-			       BDF_STR(pf->bdf), pf->driver, vf_group_word(group), vf);
-	(void)vf_group_format(attrs, group, text, sizeof(text));
-	err_set(err, code, "%s: the %s driver refuses %s for vf%u", BDF_STR(pf->bdf), pf->driver,
-		text, vf);
-	if (group == VF_GROUP_RATE && !pf->up)
-		return err_hint(err, "%s: ip link set %s up, or --up", why ? why : "", pf->netdev);
-	return why ? err_hint(err, "%s", why) : code;
-}
-
-static int read_back(int root, const struct pf *pf, unsigned vf, enum vf_group group,
-		     const char *wanted, struct err *err)
-{
-	_cleanup_free_ struct vf_attrs *now = calloc(vf + 1, sizeof(*now));
-	char text[STEP_VALUE_MAX] = "nothing";
-	int r;
-
-	if (!now)
-		return -ENOMEM;
-	r = vf_link_read(root, pf, now, vf + 1);
-	if (r < 0)
-		return err_set(err, r, "%s: cannot read back %s of vf%u", BDF_STR(pf->bdf),
-			       vf_group_word(group), vf);
-	(void)vf_group_format(&now[vf], group, text, sizeof(text));
-	if (strcmp(text, wanted) == 0)
-		return 0;
-	return err_plain(err, -EIO, "%s: the %s driver took \"%s\" for vf%u but reads back \"%s\"",
-			 BDF_STR(pf->bdf), pf->driver, wanted, vf, text);
-}
-
 int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
-		const struct vf_attrs *attrs, struct err *err)
+		const struct vf_attrs *attrs)
 {
 	struct timespec pause = { .tv_nsec = BUSY_PAUSE_MS * 1000000l };
-	char wanted[STEP_VALUE_MAX];
-	int ifindex = 0, r;
+	int ifindex = 0, r = interface_index(root, pf, &ifindex);
 
-	r = vf_link_check(pf, err);
 	if (r < 0)
 		return r;
-	r = vf_group_format(attrs, group, wanted, sizeof(wanted));
-	if (r == 0)
-		r = interface_index(root, pf, &ifindex);
-	if (r < 0)
-		return err_set(err, r, "%s: cannot set %s of vf%u", BDF_STR(pf->bdf),
-			       vf_group_word(group), vf);
 	for (unsigned i = 0; i < BUSY_TRIES; i++) {
 		r = send_group(ifindex, vf, group, attrs);
 		if (r != -EBUSY && r != -EAGAIN)
 			break;
 		nanosleep(&pause, NULL);
 	}
-	if (r < 0)
-		return explain(pf, vf, group, r, attrs, err);
-	return read_back(root, pf, vf, group, wanted, err);
+	return r;
 }
-
-/* --- the journal's row -------------------------------------------------------------------------- */
-
-int vf_link_parse_key(const char *key, unsigned *ret_vf, enum vf_group *ret_group)
-{
-	char word[16];
-	unsigned vf;
-	int used = 0;
-
-	if (sscanf(key, "vf%u %15s%n", &vf, word, &used) != 2 || key[used] || vf > 65535 ||
-	    vf_group_find(word, ret_group) < 0)
-		return -EINVAL;
-	*ret_vf = vf;
-	return 0;
-}
-
-static int open_step(int root, const struct step *step, struct pf *pf, unsigned *vf,
-		     enum vf_group *group, struct err *err)
-{
-	struct bdf bdf;
-
-	if (bdf_parse(step->dev, &bdf) < 0 || vf_link_parse_key(step->key, vf, group) < 0)
-		return err_plain(err, -EINVAL, "%s: \"%s\" is not an attribute of a VF", step->dev,
-				 step->key);
-	return pf_read(root, bdf, pf, err);
-}
-
-static int vfattr_read(int root, const struct step *step, char *buf, size_t size)
-{
-	_cleanup_free_ struct vf_attrs *now = NULL;
-	enum vf_group group;
-	struct pf pf;
-	unsigned vf;
-	int r = open_step(root, step, &pf, &vf, &group, NULL);
-
-	if (r < 0)
-		return r;
-	if (vf >= pf.numvfs)
-		return -ENODEV;
-	now = calloc(vf + 1, sizeof(*now));
-	if (!now)
-		return -ENOMEM;
-	r = vf_link_read(root, &pf, now, vf + 1);
-	if (r < 0)
-		return r;
-	return vf_group_format(&now[vf], group, buf, size);
-}
-
-static int vfattr_write(int root, const struct step *step, const char *value, struct err *err)
-{
-	struct vf_attrs attrs;
-	enum vf_group group;
-	struct pf pf;
-	unsigned vf;
-	int r = open_step(root, step, &pf, &vf, &group, err);
-
-	if (r < 0)
-		return r;
-	if (vf_group_parse(value, &attrs) < 0)
-		return err_plain(err, -EINVAL, "%s: \"%s\" is not a value of %s", step->dev, value,
-				 vf_group_word(group));
-	return vf_link_set(root, &pf, vf, group, &attrs, err);
-}
-
-static void vfattr_describe(const struct step *step, char *buf, size_t size)
-{
-	snprintf(buf, size, "vf%u %s", (unsigned)strtoul(step->key + 2, NULL, 10), step->after);
-}
-
-const struct step_ops vfattr_step_ops = {
-	.op = "vfattr",
-	.read = vfattr_read,
-	.write = vfattr_write,
-	.describe = vfattr_describe,
-};

@@ -8,9 +8,10 @@
 #include "base/bdf.h"
 
 /*
- * VFs of pf that a process holds open (/dev/vfio/N or the cdev), or whose network
- * interface is up or in another network namespace. Writes "vf0 0000:01:10.0: …; vf2 …" into buf, ending in
- * "…" when it was cut. Returns how many VFs are used, or -errno.
+ * VFs of pf that this host or a VM uses (vfio/in_use.h), or whose network
+ * interface is up or in another network namespace. Writes "vf0 0000:01:10.0: …;
+ * vf2 …" into buf, ending in "…" when it was cut. Returns how many VFs are used,
+ * or -errno.
  */
 int vf_users(int root, struct bdf pf, char *buf, size_t size);
 

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sriov/vf_plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "sriov/numvfs.h"
+#include "sriov/nvme_virt.h"
+#include "sriov/vf_link.h"
+#include "sriov/vf_set.h"
+#include "sriov/vf_users.h"
+#include "vfio/bind_step.h"
+
+static int add(struct plan *plan, const char *op, struct bdf dev, const char *key,
+	       const char *after, bool transient)
+{
+	struct step step = { .transient = transient };
+
+	snprintf(step.op, sizeof(step.op), "%s", op);
+	bdf_str(dev, step.dev);
+	snprintf(step.key, sizeof(step.key), "%s", key);
+	snprintf(step.after, sizeof(step.after), "%s", after);
+	return plan_add(plan, &step);
+}
+
+/* --- create ------------------------------------------------------------------------------------- */
+
+static int refuse_existing(int root, const struct pf *pf, struct err *err)
+{
+	char users[400];
+	int used = vf_users(root, pf->bdf, users, sizeof(users));
+	const char *dev = BDF_STR(pf->bdf);
+
+	if (used > 0) {
+		err_plain(err, -EBUSY, "%s has %u VFs already, and they are in use (%s)", dev,
+			  pf->numvfs, users);
+		return err_hint(err, "the number of VFs changes through 0 only: stop what uses them, "
+				     "then thruway vf destroy %s", dev);
+	}
+	err_plain(err, -EBUSY, "%s has %u VFs already", dev, pf->numvfs);
+	return err_hint(err, "the number of VFs changes through 0 only: thruway vf destroy %s", dev);
+}
+
+static uint32_t asked_attrs(const struct vf_create *req)
+{
+	uint32_t have = req->all.have;
+
+	for (unsigned i = 0; req->each && i < req->count; i++)
+		have |= req->each[i].have;
+	return have;
+}
+
+static int check(int root, const struct vf_create *req, struct err *err)
+{
+	const struct pf *pf = req->pf;
+	const char *dev = BDF_STR(pf->bdf);
+	int r;
+
+	if (!req->count) {
+		err_usage(err, "the number of VFs must be 1 or more");
+		return err_hint(err, "thruway vf destroy %s takes them away", dev);
+	}
+	if (req->count > pf->totalvfs)
+		return err_plain(err, -ERANGE, "%s can have %u VFs at most, not %u", dev,
+				 pf->totalvfs, req->count);
+	if (pf->numvfs)
+		return refuse_existing(root, pf, err);
+	if (asked_attrs(req)) {
+		r = vf_set_check(pf, err);
+		if (r < 0)
+			return r;
+	}
+	if (req->up && pf->netdevs != 1)
+		return err_plain(err, -EOPNOTSUPP, "%s has no network interface to bring up", dev);
+	if ((req->queues || req->interrupts) && !pf->nvme[0])
+		return err_plain(err, -EOPNOTSUPP, "%s is not an NVMe controller with its driver: "
+				 "queues and interrupts are for those", dev);
+	return 0;
+}
+
+/* What vf gets: its own words, then those for all. */
+static int merge(const struct vf_create *req, unsigned vf, struct vf_attrs *ret, struct err *err)
+{
+	struct vf_attrs a = req->each ? req->each[vf] : (struct vf_attrs){ 0 };
+	const struct vf_attrs *all = &req->all;
+
+#define TAKE(bit, field)                                       \
+	do {                                                   \
+		if (!VF_HAS(&a, bit) && VF_HAS(all, bit))      \
+			a.field = all->field;                  \
+	} while (0)
+	TAKE(VF_VLAN, vlan);
+	TAKE(VF_QOS, qos);
+	TAKE(VF_PROTO, proto);
+	TAKE(VF_SPOOFCHK, spoofchk);
+	TAKE(VF_TRUST, trust);
+	TAKE(VF_STATE, state);
+	TAKE(VF_MIN_TX_RATE, min_tx_rate);
+	TAKE(VF_MAX_TX_RATE, max_tx_rate);
+	TAKE(VF_QUERY_RSS, query_rss);
+#undef TAKE
+	if (!VF_HAS(&a, VF_MAC) && VF_HAS(all, VF_MAC) && vf_mac_add(all->mac, vf, a.mac) < 0) {
+		err_usage(err, "the MAC of vf%u would leave the range that begins with its first "
+			  "three bytes", vf);
+		return err_hint(err, "begin with a lower one");
+	}
+	a.have |= all->have;
+	vf_attrs_complete(&a, NULL);
+	*ret = a;
+	return 0;
+}
+
+static int add_groups(struct plan *plan, const struct pf *pf, unsigned vf,
+		      const struct vf_attrs *attrs)
+{
+	char key[STEP_KEY_MAX], after[STEP_VALUE_MAX];
+	int r = 0;
+
+	for (unsigned group = 0; group < VF_GROUP_COUNT && r == 0; group++) {
+		if (!(attrs->have & vf_group_mask(group)))
+			continue;
+		snprintf(key, sizeof(key), "vf%u %s", vf, vf_group_word(group));
+		r = vf_group_format(attrs, group, after, sizeof(after));
+		if (r == 0)
+			r = add(plan, "vfattr", pf->bdf, key, after, false);
+	}
+	return r;
+}
+
+static int plan_attrs(const struct vf_create *req, struct plan *plan, struct err *err)
+{
+	struct vf_attrs attrs;
+	int r = 0;
+
+	for (unsigned vf = 0; vf < req->count && r == 0; vf++) {
+		r = merge(req, vf, &attrs, err);
+		if (r == 0)
+			r = add_groups(plan, req->pf, vf, &attrs);
+	}
+	return r;
+}
+
+static int plan_binding(const struct vf_create *req, struct plan *plan, struct err *err)
+{
+	struct bdf vf;
+	int r = 0;
+
+	for (unsigned i = 0; i < req->count && r == 0; i++) {
+		if (pf_vf_bdf_expected(req->pf, i, &vf) < 0)
+			return err_plain(err, -ERANGE, "%s: no bus number is left for vf%u",
+					 BDF_STR(req->pf->bdf), i);
+		r = bind_step_plan(plan, vf, req->driver);
+	}
+	return r;
+}
+
+int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, struct err *err)
+{
+	const struct pf *pf = req->pf;
+	char count[16];
+	int r = check(root, req, err);
+
+	if (r < 0)
+		return r;
+	snprintf(count, sizeof(count), "%u", req->count);
+	if (req->up)
+		r = add(plan, "link", pf->bdf, pf->netdev, "up", false);
+	if (r == 0)
+		r = add(plan, "autoprobe", pf->bdf, "", "0", true);
+	if (r == 0)
+		r = add(plan, "numvfs", pf->bdf, "", count, false);
+	if (r == 0 && pf->nvme[0])
+		r = nvme_plan_online(root, pf, req->count, req->queues, req->interrupts, plan, err);
+	if (r == 0)
+		r = plan_attrs(req, plan, err);
+	if (r == 0 && req->driver)
+		r = plan_binding(req, plan, err);
+	return r < 0 ? err_set(err, r, "%s: cannot plan its VFs", BDF_STR(pf->bdf)) : 0;
+}
+
+/* --- set ---------------------------------------------------------------------------------------- */
+
+static int check_supported(const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+			   const struct vf_attrs *now, struct err *err)
+{
+	for (unsigned i = 0; i < VF_ATTR_COUNT; i++) {
+		if (VF_HAS(asked, i) && !VF_HAS(now, i))
+			return err_plain(err, -EOPNOTSUPP, "%s: the %s driver has no %s for VFs "
+					 "(vf%u)", BDF_STR(pf->bdf), pf->driver, vf_attr_word(i),
+					 vf);
+	}
+	return 0;
+}
+
+int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *attrs,
+		struct plan *plan, struct err *err)
+{
+	_cleanup_free_ struct vf_attrs *now = calloc(vf + 1ul, sizeof(*now));
+	struct vf_attrs wanted = *attrs;
+	const char *dev = BDF_STR(pf->bdf);
+	int r;
+
+	if (!now)
+		return err_set(err, -ENOMEM, "%s", dev);
+	if (vf >= pf->numvfs) {
+		err_plain(err, -ENODEV, "%s has %u VFs, and no vf%u", dev, pf->numvfs, vf);
+		return err_hint(err, "they count from vf0: thruway vf list %s", dev);
+	}
+	r = vf_set_check(pf, err);
+	if (r < 0)
+		return r;
+	r = vf_link_read(root, pf, now, vf + 1);
+	if (r < 0)
+		return err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
+	r = check_supported(pf, vf, attrs, &now[vf], err);
+	if (r < 0)
+		return r;
+	vf_attrs_complete(&wanted, &now[vf]);
+	r = add_groups(plan, pf, vf, &wanted);
+	return r < 0 ? err_set(err, r, "%s: cannot plan the change of vf%u", dev, vf) : 0;
+}
