@@ -19,6 +19,10 @@ static const struct command *const commands[] = {
 	&cmd_bind,
 	&cmd_restore,
 	&cmd_reset,
+	&cmd_vf_create,
+	&cmd_vf_set,
+	&cmd_vf_list,
+	&cmd_vf_destroy,
 	&cmd_vm_run,
 };
 

@@ -5,6 +5,10 @@ tools_srcs := \
 	tools/cmd_reset.c \
 	tools/cmd_restore.c \
 	tools/cmd_show.c \
+	tools/cmd_vf_create.c \
+	tools/cmd_vf_destroy.c \
+	tools/cmd_vf_list.c \
+	tools/cmd_vf_set.c \
 	tools/cmd_vm_run.c \
 	tools/describe.c \
 	tools/main.c \
@@ -12,6 +16,8 @@ tools_srcs := \
 	tools/out.c \
 	tools/supervisor.c \
 	tools/tty.c \
+	tools/vf_show.c \
+	tools/vf_words.c \
 	tools/vm_devices.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+
+#include "host/change.h"
+#include "sriov/vf_destroy.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/opts.h"
+#include "vfio/in_use.h"
+
+static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
+{
+	char command[128];
+	struct vf_destroy req = {
+		.pf = pf,
+		.force = ctx->force & 1u << IN_USE_VF_IN_USE,
+		.command = command,
+		.lock_timeout_s = ctx->lock_timeout_s,
+	};
+
+	snprintf(command, sizeof(command), "vf destroy %s", BDF_STR(pf->bdf));
+	if (!ctx->dry_run)
+		return vf_destroy(ctx->root, change_ops, &req, err);
+	fprintf(ctx->out, "%s: destroy its %u VFs\n", BDF_STR(pf->bdf), pf->numvfs);
+	return 0;
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	struct opts o;
+	struct pf pf;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
+	if (r == 0)
+		r = opts_operands(&o, 1, 1, "the PF", err);
+	if (r == 0)
+		r = pf_find(ctx->root, argv[optind], &pf, err);
+	return r < 0 ? r : destroy(ctx, &pf, err);
+}
+
+const struct command cmd_vf_destroy = {
+	.name = "vf destroy",
+	.synopsis = "PF",
+	.summary = "take a PF's VFs away",
+	.help = "Takes all virtual functions of PF away and forgets everything about them: there\n"
+		"is nothing to restore afterwards. Refused while a VF is in use, that is, held open\n"
+		"by a VM or with an interface that is up; --force=vf-in-use does it all the same.",
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.run = run,
+};

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "host/change.h"
+#include "sriov/vf_plan.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/opts.h"
+#include "tools/out.h"
+#include "tools/vf_words.h"
+#include "vfio/pci_dev.h"
+
+/* A network driver of the host reads the VF's MAC when it binds, and not again. */
+static void warn_bound(struct ctx *ctx, const struct pf *pf, unsigned vf)
+{
+	struct pci_dev dev;
+	struct bdf bdf;
+
+	if (pf_vf_bdf(ctx->root, pf->bdf, vf, &bdf) == 0 &&
+	    pci_dev_read(ctx->root, bdf, &dev) == 0 && !pci_dev_driver_is_vfio(dev.driver))
+		log_warn("%s: %s takes the new MAC only when it is bound again", BDF_STR(bdf),
+			 dev.driver);
+}
+
+static int change(struct ctx *ctx, const struct pf *pf, unsigned vf, struct plan *plan,
+		  struct err *err)
+{
+	struct journal_owner owner = { 0 };
+	int r;
+
+	snprintf(owner.command, sizeof(owner.command), "vf set %s/vf%u", BDF_STR(pf->bdf), vf);
+	if (!ctx->dry_run)
+		return change_apply(ctx->root, plan, &owner, ctx->lock_timeout_s, err);
+	r = plan_prune(ctx->root, change_ops, plan, err);
+	if (r == 0)
+		out_plan(ctx->out, change_ops, plan);
+	return r;
+}
+
+static int set(struct ctx *ctx, const struct opts *o, struct err *err)
+{
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	_cleanup_(vf_words_fini) struct vf_words words = { 0 };
+	struct pf pf;
+	unsigned vf;
+	int r = vf_words_target(ctx->root, o->argv[optind], &pf, &vf, err);
+
+	if (r == 0)
+		r = vf_words_parse(o->argv + optind + 1, (unsigned)(o->argc - optind - 1), &words,
+				   err);
+	if (r == 0 && (words.queues || words.interrupts))
+		r = err_usage(err, "queues and interrupts are given by vf create");
+	if (r == 0)
+		r = vf_plan_set(ctx->root, &pf, vf, &words.all, &plan, err);
+	if (r == 0)
+		r = change(ctx, &pf, vf, &plan, err);
+	if (r == 0 && VF_HAS(&words.all, VF_MAC) && !ctx->dry_run)
+		warn_bound(ctx, &pf, vf);
+	return r;
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	struct opts o;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
+	if (r == 0)
+		r = opts_operands(&o, 3, 1 + 2 * VF_ATTR_COUNT, "PF/vfN, an attribute or its value",
+				  err);
+	return r < 0 ? r : set(ctx, &o, err);
+}
+
+const struct command cmd_vf_set = {
+	.name = "vf set",
+	.synopsis = "PF/vfN ATTR VALUE…",
+	.summary = "change attributes of a VF",
+	.help = "Sets attributes of one virtual function through its PF, reads them back, and\n"
+		"remembers what they were: thruway restore PF puts them back. ATTR and VALUE are\n"
+		"those of thruway vf create. A vlan without qos and proto is qos 0 and 802.1Q.\n"
+		"\n"
+		"  thruway vf set eth0/vf3 mac 02:00:00:00:00:13 vlan 100 qos 3 spoofchk on",
+	.takes = TAKES_DRY_RUN | TAKES_LOCK,
+	.run = run,
+};
