@@ -9,15 +9,13 @@
 #include "base/fd.h"
 #include "vmm/layout.h"
 #include "vmm/mem_backend.h"
-
-/* One per node, and one more for the node that straddles the hole below 4 GiB. */
-#define MAX_BANKS (VMM_MAX_NODES + 1)
+#include "vmm/mem_internal.h"
 
 struct mem {
 	uint64_t size;
 	int fd; /* of a shared backend; owned */
 	unsigned count;
-	struct mem_bank banks[MAX_BANKS];
+	struct mem_bank banks[MEM_MAX_BANKS];
 	struct mem_listener *listeners;
 };
 
@@ -26,6 +24,9 @@ static int check(const struct mem_config *config, struct err *err)
 	uint64_t page = mem_backend_page(config->kind);
 	struct sysinfo host;
 
+	if (!page)
+		return err_plain(err, -EINVAL, "guest memory of an unknown kind (%u)",
+				 config->kind);
 	if (config->nodes == 0 || config->nodes > VMM_MAX_NODES)
 		return err_plain(err, -EINVAL, "a guest has 1 to %u NUMA nodes, not %u",
 				 VMM_MAX_NODES, config->nodes);
@@ -43,46 +44,45 @@ static int check(const struct mem_config *config, struct err *err)
 	return 0;
 }
 
-static int add_bank(struct mem *mem, enum mem_kind kind, struct mem_bank bank, struct err *err)
-{
-	int r = mem_backend_map(kind, mem->fd, bank.fd_offset, bank.size, &bank.hva, err);
-
-	if (r < 0)
-		return r;
-	bank.fd = mem->fd;
-	mem->banks[mem->count++] = bank;
-	return 0;
-}
-
 /* Node by node, skipping the hole: guest addresses rise with the offset into RAM. */
-static int add_banks(struct mem *mem, const struct mem_config *config, struct err *err)
+unsigned mem_plan_banks(uint64_t size, uint64_t page, unsigned nodes, struct mem_bank *banks)
 {
 	/* Nodes meet at 2 MiB where they can, so that no huge page belongs to two. */
-	uint64_t page = mem_backend_page(config->kind), done = 0;
-	uint64_t share = config->size / config->nodes;
-	int r = 0;
+	uint64_t share = size / nodes, done = 0;
+	unsigned n = 0;
 
 	share = align_down(share, share >= 2 * MiB && page < 2 * MiB ? 2 * MiB : page);
-	for (unsigned node = 0; node < config->nodes; node++) {
-		uint64_t end = node + 1 == config->nodes ? config->size : done + share;
+	for (unsigned node = 0; node < nodes; node++) {
+		uint64_t end = node + 1 == nodes ? size : done + share;
 
-		while (r == 0 && done < end) {
+		while (done < end) {
 			bool low = done < LAYOUT_LOW_RAM_END;
 			uint64_t stop = low && end > LAYOUT_LOW_RAM_END ? LAYOUT_LOW_RAM_END : end;
 
-			r = add_bank(mem, config->kind,
-				     (struct mem_bank){
-					     .gpa = low ? done :
-							  done - LAYOUT_LOW_RAM_END + LAYOUT_HIGH_RAM,
-					     .size = stop - done,
-					     .node = node,
-					     .fd_offset = done,
-				     },
-				     err);
+			banks[n++] = (struct mem_bank){
+				.gpa = low ? done : done - LAYOUT_LOW_RAM_END + LAYOUT_HIGH_RAM,
+				.size = stop - done,
+				.node = node,
+				.fd = -1,
+				.fd_offset = done,
+			};
 			done = stop;
 		}
 	}
-	return r;
+	return n;
+}
+
+static int map_banks(struct mem *mem, enum mem_kind kind, unsigned count, struct err *err)
+{
+	for (; mem->count < count; mem->count++) {
+		struct mem_bank *b = &mem->banks[mem->count];
+		int r = mem_backend_map(kind, mem->fd, b->fd_offset, b->size, &b->hva, err);
+
+		if (r < 0)
+			return r;
+		b->fd = mem->fd;
+	}
+	return 0;
 }
 
 int mem_new(const struct mem_config *config, struct mem **ret, struct err *err)
@@ -101,7 +101,10 @@ int mem_new(const struct mem_config *config, struct mem **ret, struct err *err)
 		free(mem);
 		return r;
 	}
-	r = add_banks(mem, config, err);
+	r = map_banks(mem, config->kind,
+		      mem_plan_banks(config->size, mem_backend_page(config->kind), config->nodes,
+				     mem->banks),
+		      err);
 	if (r < 0) {
 		mem_free(mem);
 		return r;

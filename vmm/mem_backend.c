@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <linux/memfd.h>
 
+#include "base/fd.h"
 #include "base/range.h"
 #include "base/size.h"
 
@@ -31,7 +32,7 @@ static const struct kind {
 
 uint64_t mem_backend_page(enum mem_kind kind)
 {
-	return kinds[kind].page;
+	return (size_t)kind < ARRAY_SIZE(kinds) ? kinds[kind].page : 0;
 }
 
 /* Says which pages are missing: strerror(ENOMEM) alone helps nobody with 4 of 1 GiB. */

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "vmm/mem.h"
 
-/* What a bank's address and size are multiples of. */
+/* What a bank's address and size are multiples of; 0 for a kind there is not. */
 uint64_t mem_backend_page(enum mem_kind kind);
 
 /*
