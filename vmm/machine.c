@@ -12,7 +12,10 @@
 #include "vmm/hw/serial.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
+#include "vmm/pci/pci.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/smbios.h"
@@ -94,12 +97,33 @@ static int add_devices(struct machine *m, struct err *err)
 	return r < 0 ? r : connect_console(m, err);
 }
 
+/* 64-bit windows begin above RAM and end where the CPU's, or the devices', reach ends. */
+static int add_pci(struct machine *m, struct err *err)
+{
+	struct pci_config config = {
+		.nodes = m->config->nodes,
+		.mmio64_start = align_up(mem_end(m->vm.mem), GiB),
+		.mmio64_end = 1ull << m->vm.phys_bits,
+	};
+	int r = vfio_pci_join_all(&m->vm, m->config, &m->host_devices, err);
+
+	if (r < 0)
+		return r;
+	if (vfio_pci_dma_limit(m->host_devices) < config.mmio64_end)
+		config.mmio64_end = vfio_pci_dma_limit(m->host_devices);
+	r = pci_new(&m->vm, &config, &m->vm.pci, err);
+	if (r == 0)
+		r = vfio_pci_attach_all(m->host_devices, m->config, err);
+	return r < 0 ? r : pci_assign(m->vm.pci, err);
+}
+
 static int load(struct machine *m, bool fresh, struct err *err)
 {
 	const struct boot_config boot = {
 		.kernel_fd = m->config->kernel_fd,
 		.initrd_fd = m->config->initrd_fd,
 		.cmdline = m->config->cmdline,
+		.rsdp = LAYOUT_ACPI,
 		.fresh = fresh,
 	};
 	struct x86_entry entry;
@@ -107,6 +131,8 @@ static int load(struct machine *m, bool fresh, struct err *err)
 
 	if (r == 0 && smbios_write(m->vm.mem) < 0)
 		r = err_plain(err, -EFAULT, "no memory where SMBIOS belongs");
+	if (r == 0)
+		r = acpi_build(&m->vm, m->config->nodes, err);
 	if (r < 0)
 		return r;
 	r = x86_state_enter(m->vm.vcpus[0].fd, &entry);
@@ -127,6 +153,8 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	if (r == 0)
 		r = add_devices(m, err);
 	if (r == 0)
+		r = add_pci(m, err);
+	if (r == 0)
 		r = load(m, true, err);
 	if (r < 0)
 		machine_fini(m);
@@ -136,6 +164,8 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 void machine_fini(struct machine *m)
 {
 	vcpus_free(&m->vm);
+	m->host_devices = vfio_pci_detach_all(m->host_devices);
+	m->vm.pci = pci_free(m->vm.pci);
 	m->console = console_free(m->console);
 	m->pm = pm_free(m->pm);
 	m->rtc = rtc_free(m->rtc);
@@ -147,6 +177,8 @@ void machine_fini(struct machine *m)
 static void reset_devices(struct machine *m)
 {
 	vm_lock(&m->vm);
+	/* First: devices still write to RAM, which is about to be loaded anew. */
+	pci_reset(m->vm.pci);
 	serial_reset(m->serial);
 	rtc_reset(m->rtc);
 	pm_reset(m->pm);

@@ -10,6 +10,7 @@ struct console;
 struct pm;
 struct rtc;
 struct serial;
+struct vfio_pci_set;
 struct vmm_config;
 
 struct machine {
@@ -19,6 +20,7 @@ struct machine {
 	struct rtc *rtc;
 	struct serial *serial;
 	struct console *console;
+	struct vfio_pci_set *host_devices;
 };
 
 /* Everything up to the point where CPUs may run. */

@@ -252,6 +252,19 @@ static void test_a_removed_function_leaves_an_empty_slot(void **state)
 	guest_pci_free(&m);
 }
 
+static void test_what_is_left_when_pci_goes_is_off_and_forgotten(void **state)
+{
+	struct guest_pci m;
+	struct fake_fn fn;
+
+	set_up(&m, &fn);
+	cfg_put(&m, 1, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	guest_pci_free(&m);
+	assert_int_equal(fn.ntold, 2);
+	assert_false(fn.told[1].on);
+	pci_remove(&fn.dev); /* harmless */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_capabilities_are_chained_and_bounded),
 		cmocka_unit_test(test_guest_reset_brings_registers_and_bars_back),
 		cmocka_unit_test(test_a_removed_function_leaves_an_empty_slot),
+		cmocka_unit_test(test_what_is_left_when_pci_goes_is_off_and_forgotten),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

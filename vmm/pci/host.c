@@ -202,18 +202,14 @@ struct pci *pci_free(struct pci *pci)
 		bus_remove(pci->vm->pio, LAYOUT_PCI_CF8);
 	if (pci->ecam_claimed)
 		bus_remove(pci->vm->mmio, LAYOUT_ECAM);
-	for (unsigned i = 0; i < pci->nbridges; i++) {
-		struct bridge *bridge = &pci->bridges[i];
+	while (pci->devs) {
+		struct pci_dev *dev = pci->devs;
+		struct pci_port *port = port_of(dev);
 
-		for (unsigned n = 0; n < bridge->placed; n++) {
-			struct pci_dev *dev = bridge_function(bridge, n);
-			struct pci_port *port = dev ? port_of(dev) : NULL;
-
-			if (port)
-				dev_fini(dev);
-			free(port);
-		}
-		dev_fini(&bridge->dev);
+		put_le16(&dev->config[PCI_COMMAND], 0);
+		pci_bars_update(dev);
+		dev_fini(dev);
+		free(port);
 	}
 	free(pci->bridges);
 	free(pci);

@@ -105,7 +105,10 @@ struct pci_config {
  * puts *ret into vm->pci. -EINVAL: no such number of nodes; -ENOMEM; of bus_add().
  */
 int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, struct err *err);
-/* Devices are their owners' and have left by pci_remove(). NULL is fine. */
+/*
+ * Devices are their owners'. Those that have not left by pci_remove() must still
+ * be there: their BARs go off, and they are forgotten. NULL is fine.
+ */
 struct pci *pci_free(struct pci *pci);
 
 /*

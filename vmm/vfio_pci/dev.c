@@ -69,6 +69,7 @@ static struct vfio_pci *dev_close(struct vfio_pci *v)
 {
 	if (!v)
 		return NULL;
+	pci_remove(&v->pci);
 	vfio_pci_irqs_fini(v);
 	if (v->config.size)
 		vfio_pci_set_command(v, 0);
@@ -170,7 +171,7 @@ static int open_devices(struct vfio_pci_set *set, const struct vmm_config *confi
 	return 0;
 }
 
-static int attach(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err)
+static int join(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err)
 {
 	int r;
 
@@ -183,13 +184,11 @@ static int attach(struct vfio_pci_set *set, const struct vmm_config *config, str
 	if (!set->dma)
 		return err_set(err, -ENOMEM, "cannot attach the devices");
 	r = join_groups(set, config, err);
-	if (r == 0)
-		r = vfio_pci_map_ram(set, err);
-	return r < 0 ? r : open_devices(set, config, err);
+	return r < 0 ? r : vfio_pci_map_ram(set, err);
 }
 
-int vfio_pci_attach_all(struct vm *vm, const struct vmm_config *config, struct vfio_pci_set **ret,
-			struct err *err)
+int vfio_pci_join_all(struct vm *vm, const struct vmm_config *config, struct vfio_pci_set **ret,
+		      struct err *err)
 {
 	struct vfio_pci_set *set;
 	int r;
@@ -203,10 +202,23 @@ int vfio_pci_attach_all(struct vm *vm, const struct vmm_config *config, struct v
 		return err_set(err, -ENOMEM, "cannot attach the devices");
 	set->vm = vm;
 	set->kvm_device = -1;
-	r = attach(set, config, err);
-	/* Also on failure: pci has those that were added, and its owner frees it first. */
+	r = join(set, config, err);
+	if (r < 0) {
+		vfio_pci_detach_all(set);
+		return r;
+	}
 	*ret = set;
-	return r;
+	return 0;
+}
+
+uint64_t vfio_pci_dma_limit(const struct vfio_pci_set *set)
+{
+	return set ? iommu_limit(set->iommu) : UINT64_MAX;
+}
+
+int vfio_pci_attach_all(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err)
+{
+	return set ? open_devices(set, config, err) : 0;
 }
 
 struct vfio_pci_set *vfio_pci_detach_all(struct vfio_pci_set *set)

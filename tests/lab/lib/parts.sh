@@ -9,7 +9,7 @@
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/thruway-lab
 
 # Modules L1 needs before its root file system is there.
-L1_EARLY_MODULES=(virtio_pci virtio_blk ext4 9pnet_virtio 9p overlay virtio_console)
+L1_EARLY_MODULES=(virtio_pci virtio_blk erofs 9pnet_virtio 9p overlay virtio_console)
 # Modules a guest may need; loaded in it by modalias. The small guest has what
 # a VF and virtio need, the other one also whole devices and lspci.
 L2_SMALL_MODULES=(igbvf nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
@@ -94,14 +94,11 @@ part_image()		# DIR
 }
 
 # Files as a disk image: from a virtio disk the emulated host starts programs
-# in half the time it takes over 9p.
+# in half the time it takes over 9p, and erofs loads in a tenth of ext4's. All
+# belongs to root there, whoever unpacked it here.
 make_image()		# TREE FILE
 {
-	local size
-
-	size=$(du -sm "$1" | cut -f1)
-	root_exec /usr/sbin/mke2fs -q -F -t ext4 -O ^has_journal,^metadata_csum,^huge_file \
-		-E root_owner=0:0 -m 0 -b 4096 -d "$1" "$2" "$((size * 3 / 2 + 64))M" >&2 ||
+	root_exec /usr/bin/mkfs.erofs --quiet --all-root -T 0 "$2" "$1" >&2 ||
 		die "cannot make the disk image $2" "is the disk full? df -h $CACHE"
 }
 
