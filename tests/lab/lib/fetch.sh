@@ -140,7 +140,7 @@ fetch_lists()		# trixie|bookworm
 	fetch_apt_setup "$CACHE/apt-$1" "${suites[@]}"
 	[[ ${FETCHED_LISTS:-} != *"$1"* ]] || return 0
 	say "reading the package lists of $1 from $(fetch_mirror debian)"
-	fetch_run_apt "read Debian's package lists" apt-get -q update
+	fetch_run_apt "read Debian's package lists" apt-get -q update --error-on=any
 	FETCHED_LISTS="${FETCHED_LISTS:-} $1"
 }
 
