@@ -33,7 +33,10 @@ part()
 	local name=$1 hash=$2 builder=$3 tmp
 
 	PART=$CACHE/$name-$hash
-	[[ ! -e $PART/.complete ]] || return 0
+	if [[ -e $PART/.complete ]]; then
+		touch "$PART/.complete"
+		return
+	fi
 	mkdir -p "$CACHE"
 	exec 9>"$CACHE/lock"
 	if ! flock -n 9; then
@@ -49,8 +52,23 @@ part()
 		touch "$tmp/.complete"
 		cache_remove "$PART"
 		mv "$tmp" "$PART"
+		part_prune "$name"
 	fi
 	exec 9>&-
+}
+
+# Other recipes' versions of a part go once they were not used for a day, or
+# for an hour when there are more than two.
+part_prune()		# NAME
+{
+	local old n=0
+
+	while read -r old; do
+		[[ -e $old ]] || continue
+		n=$((n + 1))
+		[[ -z $(find "$old" -mmin "-$((n > 3 ? 60 : 1440))") ]] || continue
+		cache_remove "${old%/.complete}"
+	done < <(ls -t "$CACHE/$1"-????????????/.complete 2>/dev/null)
 }
 
 # Removes one thing of the cache and never follows a mount out of it.
