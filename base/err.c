@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/*
+ * So that `return err_hint(…)` behind an err_…() hands on its code also when the
+ * caller wants no words (err is NULL).
+ */
+static _Thread_local int last_code;
+
 static void format(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	vsnprintf(buf, size, fmt, ap);
@@ -16,6 +22,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	va_list ap;
 	size_t len;
 
+	last_code = code;
 	if (!err || err->code)
 		return code;
 	err->code = code;
@@ -31,6 +38,7 @@ int err_plain(struct err *err, int code, const char *fmt, ...)
 {
 	va_list ap;
 
+	last_code = code;
 	if (!err || err->code)
 		return code;
 	err->code = code;
@@ -44,6 +52,7 @@ int err_usage(struct err *err, const char *fmt, ...)
 {
 	va_list ap;
 
+	last_code = -EINVAL;
 	if (!err || err->code)
 		return -EINVAL;
 	err->code = -EINVAL;
@@ -59,7 +68,7 @@ int err_hint(struct err *err, const char *fmt, ...)
 	va_list ap;
 
 	if (!err)
-		return 0;
+		return last_code;
 	if (!err->hint[0]) {
 		va_start(ap, fmt);
 		format(err->hint, sizeof(err->hint), fmt, ap);
@@ -75,7 +84,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	size_t len;
 
 	if (!err)
-		return 0;
+		return last_code;
 	memcpy(old, err->text, sizeof(old));
 	va_start(ap, fmt);
 	format(err->text, sizeof(err->text), fmt, ap);

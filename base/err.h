@@ -38,10 +38,13 @@ int err_plain(struct err *err, int code, const char *fmt, ...)
 /* As err_plain with -EINVAL, and the exit status will be 2. */
 int err_usage(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Add what the user can do about it; the first hint stands. Returns err's code. */
+/*
+ * Add what the user can do about it; the first hint stands. Returns err's code, or
+ * with a NULL err that of this thread's latest error.
+ */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Put "prefix: " in front of a set error. Returns err's code. */
+/* Put "prefix: " in front of a set error. Returns as err_hint() does. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Print "PROGRAM: text" and the hint line to stderr. */
