@@ -15,7 +15,7 @@ $(O)/libthruway.a: $(lib_objs)
 
 $(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl -o $@ $< $(fake_objs) \
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl,--wrap=hostfs_write -o $@ $< $(fake_objs) \
 		$(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
 
 $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a

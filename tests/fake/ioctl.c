@@ -71,6 +71,9 @@ int __wrap_sys_ioctl(int fd, unsigned long request, void *arg)
 	for (unsigned i = 0; i < MAX_HANDLERS; i++)
 		if (handlers[i].fn && handlers[i].fd == fd)
 			return handlers[i].fn(handlers[i].opaque, fd, request, arg);
+	for (unsigned i = 0; i < MAX_HANDLERS; i++)
+		if (handlers[i].fn && handlers[i].fd < 0)
+			return handlers[i].fn(handlers[i].opaque, fd, request, arg);
 	if (row && row->request == request && (row->fd < 0 || row->fd == fd)) {
 		next_row++;
 		return row->check ? row->check(row->opaque, fd, request, arg) : row->result;

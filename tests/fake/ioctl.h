@@ -24,7 +24,7 @@ struct fake_ioctl_row {
 /* Forget handlers, table and counts. For a test's setup. */
 void fake_ioctl_reset(void);
 
-/* fn answers for fd from now on; NULL takes it back. */
+/* fn answers for fd (-1: every other one) from now on; NULL takes it back. */
 void fake_ioctl_handle(int fd, fake_ioctl_fn fn, void *opaque);
 
 /* Rows to come, in order, up to one with request 0. Borrowed. */
