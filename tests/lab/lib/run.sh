@@ -19,8 +19,7 @@ write_job()		# COMMAND…
 {
 	local var
 
-	mkdir -p "$OUT/.lab"
-	rm -f "$OUT/.lab/"* "$OUT/console.log" "$OUT/output" "$OUT/dmesg"
+	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg"
 	echo "$INIT" >"$OUT/.lab/init"
 	{
 		echo "export LAB=1 LAB_HOST=$HOST_KIND LAB_INIT=$INIT"
@@ -66,7 +65,9 @@ lab_boot()		# COMMAND…
 	trap run_cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	mkdir -p "$OUT"
+	mkdir -p "$OUT/.lab"
+	exec 7>"$OUT/.lab/lock"
+	flock -n 7 || die "another run writes to $OUT" "give this one a name of its own: --out NAME"
 	write_job "$@"
 	write_versions
 	truncate -s 256M "$RUN_DIR/nvme.img"
