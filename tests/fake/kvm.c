@@ -91,6 +91,26 @@ static int irqfd(struct fake_kvm *kvm, const struct kvm_irqfd *req)
 	return 0;
 }
 
+static int set_slot(struct fake_kvm *kvm, const struct kvm_userspace_memory_region *region)
+{
+	unsigned i = 0;
+
+	while (i < kvm->nslots && kvm->slots[i].slot != region->slot)
+		i++;
+	if (i == 64)
+		return -ENOSPC;
+	if (region->memory_size == 0) {
+		if (i == kvm->nslots)
+			return -EINVAL;
+		kvm->slots[i] = kvm->slots[--kvm->nslots];
+		return 0;
+	}
+	kvm->slots[i] = *region;
+	if (i == kvm->nslots)
+		kvm->nslots++;
+	return 0;
+}
+
 static int answer(void *opaque, int fd, unsigned long request, void *arg)
 {
 	struct fake_kvm *kvm = opaque;
@@ -104,7 +124,15 @@ static int answer(void *opaque, int fd, unsigned long request, void *arg)
 		kvm->deliver(kvm->opaque, (uint64_t)msi->address_hi << 32 | msi->address_lo,
 			     msi->data, false);
 		return 1;
-	default: return -ENOTTY;
+	case KVM_CHECK_EXTENSION:
+		return 64;
+	case KVM_SET_USER_MEMORY_REGION:
+		return set_slot(kvm, arg);
+	case KVM_CREATE_DEVICE:
+		((struct kvm_create_device *)arg)->fd = (uint32_t)kvm->vfio_fd;
+		return 0;
+	default:
+		return -ENOTTY;
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * KVM's interrupt side in a test: the routing table, irqfds and KVM_SIGNAL_MSI,
- * with every message that reaches the guest handed to a function. It counts the
+ * KVM's interrupt side in a test, and its memory slots: the routing table, irqfds and
+ * KVM_SIGNAL_MSI, with every message that reaches the guest handed to a function. It counts the
  * requests, and who breaks the order: an irqfd without a route, a route that
  * changes under its irqfd.
  */
@@ -22,6 +22,7 @@ struct fake_kvm {
 	void *opaque;
 	bool old; /* before 5.11: irqfds leave the count in the eventfd */
 	int fail_routing, fail_irqfd;
+	int vfio_fd; /* what KVM_CREATE_DEVICE gives */
 
 	struct kvm_irq_routing_entry routes[4096];
 	unsigned nroutes;
@@ -31,6 +32,9 @@ struct fake_kvm {
 		int resample_fd; /* -1: edge */
 	} irqfds[FAKE_KVM_IRQFDS];
 	unsigned nirqfds;
+
+	struct kvm_userspace_memory_region slots[64];
+	unsigned nslots;
 
 	unsigned commits, assigns, deassigns, signals, broken_order;
 	uint64_t entries_sent; /* routing entries copied in, over all commits */

@@ -2,6 +2,7 @@
 #include "tests/fake/vfio.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -195,6 +196,15 @@ int fake_vfio_new(struct fake_vfio *dev)
 			 VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
 	fake_ioctl_handle(dev->fd, answer, dev);
 	return 0;
+}
+
+int fake_vfio_open(struct fake_vfio *dev)
+{
+	int fd = fcntl(dev->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (fd >= 0)
+		fake_ioctl_handle(fd, answer, dev);
+	return fd;
 }
 
 void fake_vfio_free(struct fake_vfio *dev)

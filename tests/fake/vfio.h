@@ -54,6 +54,9 @@ struct fake_vfio {
 int fake_vfio_new(struct fake_vfio *dev);
 void fake_vfio_free(struct fake_vfio *dev);
 
+/* Another descriptor of it, as VFIO_GROUP_GET_DEVICE_FD gives; the caller closes it. */
+int fake_vfio_open(struct fake_vfio *dev);
+
 /* Give the device a region backed by memory. */
 void fake_vfio_region(struct fake_vfio *dev, unsigned i, uint64_t size, uint32_t flags);
 

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A host function as the guest sees it: what reaches the device and what does not,
+ * where BARs go, and in which order things are set up and taken down.
+ */
+#include "tests/fake/vfio_machine.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+
+#include <linux/vfio.h>
+
+#include "base/loop.h"
+#include "irq/irqfd.h"
+#include "irq/msix.h"
+#include "tests/fake/ioctl.h"
+#include "vfio/irqset.h"
+#include "vmm/mem.h"
+#include "vmm/memslot.h"
+#include "vmm/vfio_pci/internal.h"
+
+static struct vfio_machine m;
+
+static uint32_t get(unsigned off, unsigned len)
+{
+	return cfg_get(&m.guest, MACHINE_BUS, 0, off, len);
+}
+
+static void put(unsigned off, unsigned len, uint32_t value)
+{
+	cfg_put(&m.guest, MACHINE_BUS, 0, off, len, value);
+}
+
+static uint32_t device(unsigned off, unsigned len)
+{
+	uint8_t b[4] = { 0 };
+
+	fake_vfio_peek(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, off, b, len);
+	return get_le32(b);
+}
+
+static void poke(struct bus *bus, uint64_t addr, const void *data, unsigned len)
+{
+	bus_write(bus, addr, data, len);
+}
+
+static void begin(void)
+{
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	assert_int_equal(vfio_machine_start(&m), 0);
+}
+
+static uint64_t bar(unsigned i)
+{
+	return m.set->devices[0]->pci.bar[i].assigned;
+}
+
+static const struct kvm_userspace_memory_region *slot_at(uint64_t gpa)
+{
+	for (unsigned i = 0; i < m.kvm.nslots; i++)
+		if (m.kvm.slots[i].guest_phys_addr == gpa)
+			return &m.kvm.slots[i];
+	return NULL;
+}
+
+/* --- order -------------------------------------------------------------------------------------
+ */
+
+static void test_setup_and_teardown_keep_the_kernels_order(void **state)
+{
+	begin();
+	assert_string_equal(m.order, "CIKmD");
+	m.set = vfio_pci_detach_all(m.set);
+	assert_string_equal(m.order, "CIKmDuc");
+	vfio_machine_free(&m);
+}
+
+static void test_no_device_needs_no_vfio(void **state)
+{
+	vfio_machine_new(&m);
+	m.config.device_count = m.config.group_count = 0;
+	m.config.container_fd = -1;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	assert_null(m.set);
+	assert_string_equal(m.order, "");
+	vfio_machine_free(&m);
+}
+
+static void test_bridge_is_refused_and_everything_undone(void **state)
+{
+	uint8_t bridge = 1;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_HEADER_TYPE, &bridge, 1);
+	assert_int_equal(vfio_machine_start(&m), -EINVAL);
+	assert_non_null(strstr(m.guest.err.text, "0000:01:10.0 is a bridge"));
+	vfio_machine_free(&m);
+}
+
+/* --- configuration space
+ * --------------------------------------------------------------------------- */
+
+static void test_header_is_ours_and_status_the_devices(void **state)
+{
+	begin();
+	assert_int_equal(get(PCI_VENDOR_ID, 4), 0x10ca8086);
+	assert_int_equal(get(PCI_CLASS_REVISION, 4), 0x02000001);
+	assert_int_equal(get(PCI_HEADER_TYPE, 1), 0);
+	assert_int_equal(get(PCI_INTERRUPT_PIN, 1), 0);
+	assert_int_equal(get(PCI_ROM_ADDRESS, 4), 0);
+	/* The device's status changes under us: an error it saw. */
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_STATUS + 1, "\x20", 1);
+	assert_int_equal(get(PCI_STATUS, 2), 0x2000 | PCI_STATUS_CAP_LIST);
+	vfio_machine_free(&m);
+}
+
+static void test_hidden_capabilities_leave_no_trace(void **state)
+{
+	begin();
+	assert_int_equal(get(PCI_CAPABILITY_LIST, 1), 0x70);
+	assert_int_equal(get(0x71, 1), 0xa0);
+	assert_int_equal(get(0xa1, 1), 0);
+	/* AER → vendor-specific; ARI between them is gone, its registers too. */
+	assert_int_equal(get(0x100, 4), (PCI_EXT_CAP_ID_ERR | 1 << 16 | 0x1a0u << 20));
+	assert_int_equal(get(0x1a0, 4), PCI_EXT_CAP_ID_VNDR | 1 << 16);
+	assert_int_equal(get(0x154, 4), 0);
+	put(0x154, 4, 0x12345678);
+	assert_int_equal(device(0x154, 4), 0xaaaaaaaa);
+	vfio_machine_free(&m);
+}
+
+static void test_a_hidden_head_keeps_the_list(void **state)
+{
+	uint8_t head[4], next[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(head, PCI_EXT_CAP_ID_SRIOV | 1 << 16 | 0x150u << 20);
+	put_le32(next, PCI_EXT_CAP_ID_ERR | 1 << 16);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x100, head, 4);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x150, next, 4);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	assert_int_equal(get(0x100, 4), (1 << 16 | 0x150u << 20));
+	assert_int_equal(get(0x150, 4), PCI_EXT_CAP_ID_ERR | 1 << 16);
+	vfio_machine_free(&m);
+}
+
+static void test_circular_lists_are_refused(void **state)
+{
+	uint8_t b[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0xa1, "\x70", 1);
+	assert_int_equal(vfio_machine_start(&m), -EPROTO);
+	vfio_machine_free(&m);
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(b, PCI_EXT_CAP_ID_VNDR | 1 << 16 | 0x100u << 20);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x1a0, b, 4);
+	assert_int_equal(vfio_machine_start(&m), -EPROTO);
+	assert_non_null(strstr(m.guest.err.text, "is a circle"));
+	vfio_machine_free(&m);
+}
+
+/*
+ * Every (offset, width) a guest can write: the device may change only in bytes that
+ * are its own, and in the command register.
+ */
+static void test_only_the_devices_own_bytes_reach_it(void **state)
+{
+	static uint8_t before[PCI_CONFIG_SIZE], after[PCI_CONFIG_SIZE];
+	struct vfio_pci *v;
+
+	begin();
+	v = m.set->devices[0];
+	for (unsigned len = 1; len <= 4; len *= 2) {
+		for (unsigned off = 0; off < PCI_CONFIG_SIZE; off += len) {
+			/* Neither enable nor reset anything: that has its own tests. */
+			uint32_t value = off <= 0xa9 && 0xa9 < off + len ? 0 : 0x55555555;
+
+			if (off <= 0x73 && 0x73 < off + len)
+				value = 0;
+			fake_vfio_peek(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0, before,
+				       sizeof(before));
+			put(off, len, value);
+			fake_vfio_peek(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0, after,
+				       sizeof(after));
+			for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
+				bool command = i == PCI_COMMAND || i == PCI_COMMAND + 1;
+				bool own = v->emulated[i] == 0 && i >= off && i < off + len;
+
+				if (before[i] != after[i] && !command && !own)
+					fail_msg("%u bytes at 0x%x changed byte 0x%x", len, off, i);
+			}
+		}
+	}
+	assert_int_equal(v->emulated[0x40], 0);
+	assert_int_equal(device(0x40, 4), 0x55555555);
+	vfio_machine_free(&m);
+}
+
+static void test_every_read_is_safe_and_like_its_bytes(void **state)
+{
+	begin();
+	for (unsigned off = 0; off < PCI_CONFIG_SIZE; off += 4) {
+		uint32_t whole = get(off, 4);
+
+		for (unsigned i = 0; i < 4; i++)
+			assert_int_equal(get(off + i, 1), whole >> 8 * i & 0xff);
+		assert_int_equal(get(off + 2, 2), whole >> 16);
+	}
+	vfio_machine_free(&m);
+}
+
+static void test_msix_control_is_taken_in_any_width(void **state)
+{
+	begin();
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	put(0x73, 1, 0);
+	assert_int_equal(m.dev.mode, -1);
+	put(0x70, 4, (uint32_t)PCI_MSIX_FLAGS_ENABLE << 16);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_int_equal(get(0x70, 4), (0xa000u | PCI_CAP_ID_MSIX | 0x80020000u));
+	assert_int_equal(device(0x72, 2), 2); /* VFIO's own: nothing was written there */
+	vfio_machine_free(&m);
+}
+
+static void test_function_level_reset_forgets(void **state)
+{
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_true(m.kvm.nslots > 0);
+	put(0xa0 + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
+	assert_int_equal(m.dev.resets, 1);
+	assert_int_equal(m.dev.mode, -1);
+	assert_int_equal(get(PCI_COMMAND, 2), 0);
+	assert_int_equal(device(PCI_COMMAND, 2), 0);
+	assert_int_equal(get(PCI_BASE_ADDRESS_0 + 4, 4), 0);
+	assert_int_equal(m.kvm.nslots, 0);
+	vfio_machine_free(&m);
+}
+
+static void test_guest_reset_silences_the_device_first(void **state)
+{
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	pci_reset(m.guest.vm.pci);
+	assert_int_equal(m.dev.resets, 1);
+	assert_int_equal(m.dev.mode, -1);
+	assert_int_equal(device(PCI_COMMAND, 2), 0);
+	assert_int_equal(m.kvm.nslots, 0);
+	/* And again as at first. */
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_non_null(slot_at(bar(0)));
+	vfio_machine_free(&m);
+}
+
+/* --- BARs
+ * --------------------------------------------------------------------------------------------- */
+
+static void test_bar_is_mapped_but_for_table_and_pending_bits(void **state)
+{
+	begin();
+	assert_int_equal(m.kvm.nslots, 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(device(PCI_COMMAND, 2), PCI_COMMAND_MEMORY);
+	assert_non_null(slot_at(bar(0)));
+	assert_int_equal(slot_at(bar(0))->memory_size, 16 * KiB);
+	/* BAR 3: table in page 0, pending bits in page 2. */
+	assert_null(slot_at(bar(3)));
+	assert_int_equal(slot_at(bar(3) + 0x1000)->memory_size, 0x1000);
+	assert_int_equal(slot_at(bar(3) + 0x3000)->memory_size, 0x1000);
+	assert_int_equal(m.kvm.nslots, 3);
+	put(PCI_COMMAND, 2, 0);
+	assert_int_equal(m.kvm.nslots, 0);
+	assert_int_equal(device(PCI_COMMAND, 2), 0);
+	vfio_machine_free(&m);
+}
+
+static void test_mapped_page_is_the_devices(void **state)
+{
+	const struct kvm_userspace_memory_region *s;
+
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	fake_vfio_poke(&m.dev, 3, 0x3008, "register", 9);
+	s = slot_at(bar(3) + 0x3000);
+	assert_string_equal((const char *)(uintptr_t)s->userspace_addr + 8, "register");
+	vfio_machine_free(&m);
+}
+
+static void test_table_is_emulated_and_its_page_goes_to_the_device(void **state)
+{
+	uint8_t b[8], device_table[0x30], zero[0x30] = { 0 };
+
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	put_le32(b, 0xfee01000);
+	bus_write(m.guest.vm.mmio, bar(3), b, 4);
+	bus_read(m.guest.vm.mmio, bar(3), b, 4);
+	assert_int_equal(get_le32(b), 0xfee01000);
+	fake_vfio_peek(&m.dev, 3, 0, device_table, sizeof(device_table));
+	assert_memory_equal(device_table, zero, sizeof(zero));
+	/* Behind the three entries the page is the device's, and an access may span both. */
+	poke(m.guest.vm.mmio, bar(3) + 0x30, "abcd", 4);
+	bus_read(m.guest.vm.mmio, bar(3) + 0x2c, b, 8);
+	assert_int_equal(get_le32(b), 1); /* masked */
+	assert_memory_equal(b + 4, "abcd", 4);
+	/* The pending bits do not take a write, nor does the device. */
+	poke(m.guest.vm.mmio, bar(3) + 0x2000, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+	bus_read(m.guest.vm.mmio, bar(3) + 0x2000, b, 8);
+	assert_int_equal(get_le64(b), 0);
+	fake_vfio_peek(&m.dev, 3, 0x2000, b, 8);
+	assert_int_equal(get_le64(b), 0);
+	vfio_machine_free(&m);
+}
+
+static void test_interrupt_through_table_and_bus(void **state)
+{
+	uint8_t b[4];
+
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	put_le32(b, 0xfee00000);
+	bus_write(m.guest.vm.mmio, bar(3) + 0x10, b, 4);
+	put_le32(b, 0x41);
+	bus_write(m.guest.vm.mmio, bar(3) + 0x18, b, 4);
+	put_le32(b, 0);
+	bus_write(m.guest.vm.mmio, bar(3) + 0x1c, b, 4);
+	assert_true(m.dev.trigger[1] >= 0);
+	assert_int_equal(m.dev.trigger[0], -1);
+	vectors_settle(msix_vectors(m.set->devices[0]->msix));
+	assert_int_equal(m.kvm.nirqfds, 1);
+	vfio_machine_free(&m);
+}
+
+static void test_io_and_small_bars_go_over_the_bus(void **state)
+{
+	uint32_t rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	uint8_t b[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(b, PCI_BASE_ADDRESS_SPACE_IO);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_2, b, 4);
+	fake_vfio_region(&m.dev, 2, 32, rw);
+	put_le32(b, 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_5, b, 4);
+	fake_vfio_region(&m.dev, 5, 256, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
+	assert_null(slot_at(bar(5)));
+	poke(m.guest.vm.pio, bar(2) + 3, "x", 1);
+	poke(m.guest.vm.mmio, bar(5) + 8, "yz", 2);
+	fake_vfio_peek(&m.dev, 2, 3, b, 1);
+	assert_int_equal(b[0], 'x');
+	fake_vfio_peek(&m.dev, 5, 8, b, 2);
+	assert_memory_equal(b, "yz", 2);
+	put(PCI_COMMAND, 2, 0);
+	bus_read(m.guest.vm.pio, bar(2) + 3, b, 1);
+	assert_int_equal(b[0], 0xff);
+	vfio_machine_free(&m);
+}
+
+static void test_two_devices_reach_each_others_bars(void **state)
+{
+	unsigned ram;
+
+	begin();
+	ram = m.dma_maps;
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dma_maps, ram); /* alone: for nobody */
+	vfio_machine_free(&m);
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	m.config.device_count = 2;
+	m.config.devices[1] = m.config.devices[0];
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dma_maps, ram + 3);
+	put(PCI_COMMAND, 2, 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dma_maps, ram + 3); /* kept over decode off */
+	assert_int_equal(m.dma_unmaps, 0);
+	vfio_machine_free(&m);
+}
+
+/* --- INTx
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void test_intx_follows_command_and_msix(void **state)
+{
+	uint8_t pin = 2;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_INTERRUPT_PIN, &pin, 1);
+	m.dev.irq[VFIO_PCI_INTX_IRQ_INDEX].count = 1;
+	m.dev.irq[VFIO_PCI_INTX_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	assert_int_equal(get(PCI_INTERRUPT_PIN, 1), 1);
+	assert_int_equal(m.dev.mode, -1);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dev.mode, VFIO_PCI_INTX_IRQ_INDEX);
+	assert_int_equal(m.kvm.nirqfds, 1);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	put(0x72, 2, 0);
+	assert_int_equal(m.dev.mode, VFIO_PCI_INTX_IRQ_INDEX);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
+	assert_int_equal(m.dev.mode, -1);
+	assert_int_equal(m.kvm.nirqfds, 0);
+	vfio_machine_free(&m);
+}
+
+static void test_error_and_request_are_listened_to(void **state)
+{
+	begin();
+	assert_true(m.dev.err_fd >= 0);
+	assert_true(m.dev.req_fd >= 0);
+	vfio_machine_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_setup_and_teardown_keep_the_kernels_order),
+		cmocka_unit_test(test_no_device_needs_no_vfio),
+		cmocka_unit_test(test_bridge_is_refused_and_everything_undone),
+		cmocka_unit_test(test_header_is_ours_and_status_the_devices),
+		cmocka_unit_test(test_hidden_capabilities_leave_no_trace),
+		cmocka_unit_test(test_a_hidden_head_keeps_the_list),
+		cmocka_unit_test(test_circular_lists_are_refused),
+		cmocka_unit_test(test_only_the_devices_own_bytes_reach_it),
+		cmocka_unit_test(test_every_read_is_safe_and_like_its_bytes),
+		cmocka_unit_test(test_msix_control_is_taken_in_any_width),
+		cmocka_unit_test(test_function_level_reset_forgets),
+		cmocka_unit_test(test_guest_reset_silences_the_device_first),
+		cmocka_unit_test(test_bar_is_mapped_but_for_table_and_pending_bits),
+		cmocka_unit_test(test_mapped_page_is_the_devices),
+		cmocka_unit_test(test_table_is_emulated_and_its_page_goes_to_the_device),
+		cmocka_unit_test(test_interrupt_through_table_and_bus),
+		cmocka_unit_test(test_io_and_small_bars_go_over_the_bus),
+		cmocka_unit_test(test_two_devices_reach_each_others_bars),
+		cmocka_unit_test(test_intx_follows_command_and_msix),
+		cmocka_unit_test(test_error_and_request_are_listened_to),
+	};
+
+	return cmocka_run_group_tests_name("vfio_pci", tests, NULL, NULL);
+}
