@@ -20,6 +20,7 @@ static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *
 	if (r < 0)
 		return err_set(err, r, "cannot look at this host");
 	in_use_find(host, dev, &used);
+	in_use_add_vfs(dev, &used);
 	in_use_close(host);
 	return in_use_refuse(&used, "reset", dev->bdf, ctx->force, err);
 }

@@ -86,6 +86,17 @@ static int restore_all(struct ctx *ctx, const struct device_list *list, struct e
 	return 0;
 }
 
+/* --all without a device: everything the journal has. */
+static int restore_everything(struct ctx *ctx, struct err *err)
+{
+	unsigned undone = 0;
+	int r = journal_restore(ctx->root, change_ops, NULL, ctx->lock_timeout_s, &undone, err);
+
+	if (r == 0 && !ctx->quiet)
+		fprintf(ctx->out, "%u changes undone\n", undone);
+	return r;
+}
+
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	_cleanup_(device_list_fini) struct device_list list = DEVICE_LIST_INIT;
@@ -97,6 +108,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	opts_init(&o, ctx, argc, argv, own);
 	while ((c = opts_next(&o, err)) > 0)
 		*(c == OPT_GROUP ? &group : &many) = true;
+	if (c == 0 && many && optind == argc)
+		return restore_everything(ctx, err);
 	r = c < 0 ? c : opts_operands(&o, 1, argc, "DEV", err);
 	if (r == 0)
 		r = topo_scan(ctx->root, &topo, err);
@@ -109,14 +122,15 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_restore = {
 	.name = "restore",
-	.synopsis = "[--group] [--force=A,B] DEV…",
+	.synopsis = "[--group] [--force=A,B] DEV… | --all",
 	.summary = "give devices back to the host as they were",
 	.help = "Undoes what thruway changed about a device: driver, override, and for a PF its VFs\n"
 		"and their attributes. A device that thruway did not change is taken from its VFIO\n"
 		"driver and offered to the drivers of the host. Refused while a VM has it.\n"
 		"\n"
 		"      --group         the other endpoints of its IOMMU group too\n"
-		"      --all           DEV may mean several devices",
+		"      --all           DEV may mean several devices; without DEV: undo everything\n"
+		"                      that thruway changed on this host",
 	.takes = TAKES_LOCK | TAKES_FORCE,
 	.run = run,
 };

@@ -103,6 +103,7 @@ static int plan_one(int root, const struct in_use_host *host, const struct bind_
 
 	if (r == 0 && !bound) {
 		in_use_find(host, dev, &used);
+		in_use_add_vfs(dev, &used);
 		r = in_use_refuse(&used, "bind", dev->bdf, req->force, err);
 	}
 	if (r < 0)

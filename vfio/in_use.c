@@ -125,8 +125,6 @@ bool in_use_below(int root, struct bdf bdf, const char *class_path)
 
 static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, struct in_use *ret)
 {
-	unsigned used = 0;
-
 	for (unsigned i = 0; i < pf->num_vfs; i++) {
 		struct in_use vf_use;
 		struct pci_dev vf;
@@ -140,9 +138,12 @@ static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, s
 			continue;
 		in_use_add(ret, IN_USE_VF_IN_USE, "VF %u (%s) is in use: %s", i, BDF_STR(bdf),
 			   vf_use.items[0].what);
-		used++;
 	}
-	if (pf->num_vfs && !used)
+}
+
+void in_use_add_vfs(const struct pci_dev *pf, struct in_use *ret)
+{
+	if (pf->num_vfs && !(ret->mask & 1u << IN_USE_VF_IN_USE))
 		in_use_add(ret, IN_USE_VF_IN_USE, "its %u VFs would go with it", pf->num_vfs);
 }
 

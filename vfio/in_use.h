@@ -25,7 +25,7 @@ enum in_use_reason {
 	IN_USE_KEYBOARD,
 	IN_USE_VM,	    /* a process that runs a VM holds its VFIO node */
 	IN_USE_PROCESS,	    /* another process holds a node of it */
-	IN_USE_VF_IN_USE,   /* a PF's virtual functions exist */
+	IN_USE_VF_IN_USE,   /* a PF's virtual functions are in use, or (in_use_add_vfs) exist */
 	IN_USE_VENDOR_VFIO, /* a vGPU that its own driver hands out */
 	IN_USE_REASONS
 };
@@ -50,6 +50,9 @@ int in_use_open(int root, struct in_use_host **ret);
 struct in_use_host *in_use_close(struct in_use_host *host); /* NULL is fine; returns NULL */
 
 void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret);
+
+/* For what takes a PF's VFs away with it: VFs that nobody uses count too. */
+void in_use_add_vfs(const struct pci_dev *pf, struct in_use *ret);
 
 /* "mounted", "vf-in-use", … */
 const char *in_use_word(enum in_use_reason reason);

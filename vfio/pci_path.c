@@ -78,32 +78,54 @@ static void add_place(struct bdf at, void *opaque)
 		t->len += (size_t)n;
 }
 
-/* The Device Serial Number capability, when the extended configuration space is readable. */
-static uint64_t serial_number(int root, const char *name)
+/*
+ * The Device Serial Number capability; 0 where there is none or only root may
+ * read it. -EIO when the device does not answer: then it has no identity to compare.
+ */
+static int serial_number(int root, const char *name, uint64_t *ret)
 {
 	uint8_t cfg[4096];
 	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, DEVICES "/%s/config", name);
 	ssize_t len = fd < 0 ? 0 : pread(fd, cfg, sizeof(cfg), 0);
 	size_t pos = PCI_CFG_SPACE_SIZE;
 
+	*ret = 0;
+	if (len >= 4 && get_le32(cfg) == UINT32_MAX)
+		return -EIO;
 	for (unsigned i = 0; i < 480 && pos >= PCI_CFG_SPACE_SIZE && (ssize_t)pos + 12 <= len; i++) {
 		uint32_t header = get_le32(cfg + pos);
 
-		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN)
-			return get_le64(cfg + pos + 4);
+		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN) {
+			*ret = get_le64(cfg + pos + 4);
+			break;
+		}
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
 	return 0;
 }
 
+/* "pci0000:80": the host bridge the device is below, which firmware numbers. */
+static void host_bridge(int root, struct bdf bdf, char *buf, size_t size)
+{
+	char link[HOSTFS_PATH_MAX], *at = NULL;
+
+	if (hostfs_readlink(root, link, sizeof(link), DEVICES "/%s", BDF_STR(bdf)) > 0)
+		at = strstr(link, "/pci");
+	snprintf(buf, size, "%.*s", at ? (int)strcspn(at + 1, "/") : 0, at ? at + 1 : "");
+}
+
 static int describe(int root, const struct pci_dev *d, char *buf, size_t size)
 {
-	uint64_t serial = serial_number(root, BDF_STR(d->bdf));
 	struct text t = { buf, size, 0 };
-	int n;
+	uint64_t serial;
+	char bridge[24];
+	int n = serial_number(root, BDF_STR(d->bdf), &serial);
 
-	n = snprintf(buf, size, "%04x:%04x/%04x:%04x serial=%016llx at %04x:", d->vendor, d->device,
-		     d->sub_vendor, d->sub_device, (unsigned long long)serial, d->bdf.domain);
+	if (n < 0)
+		return n;
+	host_bridge(root, d->bdf, bridge, sizeof(bridge));
+	n = snprintf(buf, size, "%04x:%04x/%04x:%04x serial=%016llx at %s", d->vendor, d->device,
+		     d->sub_vendor, d->sub_device, (unsigned long long)serial, bridge);
 	if (n < 0 || (size_t)n >= size)
 		return -ENOSPC;
 	t.len = (size_t)n;

@@ -61,16 +61,14 @@ static void test_a_callback_may_remove_itself_and_others_that_are_ready(void **s
 	int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
 	s.other = b;
-	assert_int_equal(loop_add(s.loop, a, remove_other, &s), 0);
-	assert_int_equal(loop_run(s.loop), 0); /* b comes in between: both are ready below */
+	/* epoll hands out in the order of readiness: a first, b is ready behind it. */
 	assert_int_equal(loop_add(s.loop, a, remove_other, &s), 0);
 	assert_int_equal(loop_add(s.loop, b, never, &s), 0);
-	/* epoll hands out in the order of readiness: a was ready first. */
 	assert_int_equal(loop_run(s.loop), 0);
 	assert_int_equal(loop_add(s.loop, stop, drain_and_quit, &s), 0);
 	eventfd_write(stop, 1);
 	assert_int_equal(loop_run(s.loop), 7);
-	assert_int_equal(s.calls, 3);
+	assert_int_equal(s.calls, 2);
 	loop_free(s.loop);
 	close(a);
 	close(b);

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Binding and giving back, over a kernel played by tests/fake/kernel.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/log.h"
+#include "host/change.h"
+#include "tests/fake/kernel.h"
+#include "tests/fake/pci.h"
+#include "tests/fake/sysfs.h"
+#include "vfio/bind_step.h"
+
+#define PF  "0000:01:00.0"
+#define VF  "0000:01:10.0"
+#define GPU "0000:04:00.0" /* shares group 42 with */
+#define HDA "0000:04:00.1"
+#define DEV_DIR "sys/bus/pci/devices/"
+
+static struct fake_kernel kernel;
+static struct err err;
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = { { "run", 0 }, { 0 } };
+	static const struct fake_pci devs[] = {
+		{ .bdf = PF, .driver = "igb", .group = "14", .total_vfs = 7, .num_vfs = 1,
+		  .netdev = "eth0" },
+		{ .bdf = VF, .ids = "8086:10ca", .driver = "igbvf", .group = "21", .pf = PF,
+		  .netdev = "eth2" },
+		{ .bdf = GPU, .ids = "10de:2204", .group = "42" },
+		{ .bdf = HDA, .ids = "10de:1aef", .driver = "igbvf", .group = "42" },
+		{ .bdf = "0000:05:00.0", .header_type = 1, .driver = "pcieport", .group = "5" },
+		{ .bdf = "0000:06:00.0", .driver = "igbvf" },
+	};
+
+	log_set_level(LOG_QUIET);
+	err = (struct err)ERR_INIT;
+	kernel = (struct fake_kernel){ .root = fake_sysfs(nodes), .native = "igbvf" };
+	for (size_t i = 0; i < ARRAY_SIZE(devs); i++)
+		fake_pci_add(kernel.root, &devs[i]);
+	fake_kernel_start(&kernel);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_kernel_stop();
+	fake_sysfs_free(&kernel.root);
+	return 0;
+}
+
+static int bind_with(const char *name, struct bind_request req)
+{
+	struct journal_owner owner = { .command = "bind" };
+	struct bdf bdf;
+
+	assert_int_equal(bdf_parse(name, &bdf), 0);
+	req.devs = &bdf;
+	req.count = 1;
+	return change_bind(kernel.root, &req, &owner, 1, &err);
+}
+
+static int bind_dev(const char *name)
+{
+	return bind_with(name, (struct bind_request){ 0 });
+}
+
+static int restore_dev(const char *name, enum change_restored *what)
+{
+	struct bdf bdf;
+
+	assert_int_equal(bdf_parse(name, &bdf), 0);
+	return change_restore(kernel.root, bdf, 0, 1, what, &err);
+}
+
+static const char *driver_of(const char *name)
+{
+	static char buf[64];
+
+	if (hostfs_link_name(kernel.root, buf, sizeof(buf), DEV_DIR "%s/driver", name) < 0)
+		return "";
+	return buf;
+}
+
+static const char *override_of(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), DEV_DIR "%s/driver_override", name);
+	return fake_get(kernel.root, path);
+}
+
+static void test_bind_unbinds_overrides_and_probes_and_never_writes_new_id(void **state)
+{
+	assert_int_equal(bind_dev(VF), 0);
+	assert_string_equal(driver_of(VF), "vfio-pci");
+	assert_string_equal(override_of(VF), "vfio-pci"); /* stays while it is bound */
+	assert_int_equal(kernel.nwrites, 3);
+	assert_string_equal(kernel.writes[0], "drivers/igbvf/unbind=" VF);
+	assert_string_equal(kernel.writes[1], "devices/" VF "/driver_override=vfio-pci");
+	assert_string_equal(kernel.writes[2], "drivers_probe=" VF);
+}
+
+static void test_restore_gives_back_what_was_there(void **state)
+{
+	enum change_restored what = CHANGE_NOTHING;
+	char name[64];
+
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(journal_noted(kernel.root, BIND_NOTE_NETDEV, "eth2", name, sizeof(name)), 0);
+	assert_string_equal(name, VF);
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(what, CHANGE_UNDONE);
+	assert_string_equal(driver_of(VF), "igbvf");
+	assert_string_equal(override_of(VF), "(null)");
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(what, CHANGE_NOTHING);
+}
+
+static void test_binding_twice_changes_nothing_the_second_time(void **state)
+{
+	assert_int_equal(bind_dev(VF), 0);
+	kernel.nwrites = 0;
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(kernel.nwrites, 0);
+}
+
+static void test_a_device_bound_by_ids_only_gets_its_override(void **state)
+{
+	fake_sysfs_link(kernel.root, "vfio-pci", DEV_DIR VF "/driver");
+	fake_sysfs_text(kernel.root, "", "dev/vfio/21");
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(kernel.nwrites, 1); /* and is not unbound under its user */
+	assert_string_equal(override_of(VF), "vfio-pci");
+}
+
+static void test_a_group_in_other_hands_is_refused_with_its_members(void **state)
+{
+	assert_int_equal(bind_dev(GPU), -EBUSY);
+	assert_string_equal(err.text, "cannot bind " GPU ": group 42 also holds " HDA " (igbvf)");
+	assert_non_null(strstr(err.hint, "--group"));
+	assert_int_equal(kernel.nwrites, 0);
+}
+
+static void test_a_whole_group_is_bound_and_comes_back(void **state)
+{
+	enum change_restored what;
+
+	assert_int_equal(bind_with(GPU, (struct bind_request){ .whole_group = true }), 0);
+	assert_string_equal(driver_of(GPU), "vfio-pci");
+	assert_string_equal(driver_of(HDA), "vfio-pci");
+	assert_int_equal(restore_dev(GPU, &what), 0);
+	assert_int_equal(restore_dev(HDA, &what), 0);
+	assert_string_equal(driver_of(GPU), "");
+	assert_string_equal(driver_of(HDA), "igbvf");
+}
+
+static void test_both_members_by_name_need_no_group_option(void **state)
+{
+	struct journal_owner owner = { .command = "bind" };
+	struct bdf both[2];
+	struct bind_request req = { .devs = both, .count = 2 };
+
+	assert_int_equal(bdf_parse(GPU, &both[0]), 0);
+	assert_int_equal(bdf_parse(HDA, &both[1]), 0);
+	assert_int_equal(change_bind(kernel.root, &req, &owner, 1, &err), 0);
+	assert_string_equal(driver_of(HDA), "vfio-pci");
+}
+
+static void test_what_cannot_be_bound_is_refused_with_its_reason(void **state)
+{
+	static const struct {
+		const char *dev, *text;
+		int r;
+	} rows[] = {
+		{ "0000:99:00.0", "no such PCI device", -ENODEV },
+		{ "0000:05:00.0", "it is a bridge", -EINVAL },
+		{ "0000:06:00.0", "it has no IOMMU group", -ENODEV },
+		{ PF, "its 1 VFs would go with it", -EBUSY },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		err = (struct err)ERR_INIT;
+		assert_int_equal(bind_dev(rows[i].dev), rows[i].r);
+		assert_non_null(strstr(err.text, rows[i].text));
+		assert_non_null(strstr(err.text, rows[i].dev));
+	}
+	assert_int_equal(kernel.nwrites, 0);
+	assert_false(hostfs_exists(kernel.root, "run/thruway")); /* not even the journal */
+}
+
+static void test_no_vfio_driver_needs_no_group(void **state)
+{
+	assert_int_equal(bind_with("0000:06:00.0", (struct bind_request){ .driver = "none" }), 0);
+	assert_string_equal(driver_of("0000:06:00.0"), "");
+	assert_string_equal(override_of("0000:06:00.0"), "(null)");
+}
+
+static void test_a_driver_that_is_not_there_changes_nothing(void **state)
+{
+	assert_int_equal(bind_with(VF, (struct bind_request){ .driver = "nosuch-vfio-pci" }), -ENOENT);
+	assert_non_null(strstr(err.text, "cannot load the driver nosuch-vfio-pci"));
+	assert_int_equal(kernel.nwrites, 0);
+	assert_string_equal(driver_of(VF), "igbvf");
+}
+
+static void test_a_probe_that_fails_says_why_and_gives_the_device_back(void **state)
+{
+	kernel.refuses = "vfio-pci";
+	assert_int_equal(bind_dev(VF), -EIO);
+	assert_string_equal(err.text, "cannot bind (to vfio-pci) " VF ": Input/output error");
+	assert_string_equal(driver_of(VF), "igbvf");
+	assert_string_equal(override_of(VF), "(null)");
+}
+
+static void test_a_driver_that_never_lets_go_is_reported_and_left(void **state)
+{
+	kernel.hangs_in_unbind = "igbvf";
+	assert_int_equal(bind_dev(VF), -ETIMEDOUT);
+	assert_non_null(strstr(err.text, "no answer from the kernel"));
+	assert_int_equal(kernel.nwrites, 1);
+}
+
+static void test_a_device_that_is_not_ours_is_released(void **state)
+{
+	enum change_restored what;
+
+	fake_sysfs_link(kernel.root, "vfio-pci", DEV_DIR VF "/driver");
+	fake_sysfs_text(kernel.root, "vfio-pci", DEV_DIR VF "/driver_override");
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(what, CHANGE_RELEASED);
+	assert_string_equal(driver_of(VF), "igbvf");
+	assert_string_equal(override_of(VF), "(null)");
+}
+
+static void test_a_left_over_override_goes_without_touching_the_driver(void **state)
+{
+	enum change_restored what;
+
+	fake_sysfs_text(kernel.root, "vfio-pci", DEV_DIR VF "/driver_override");
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(what, CHANGE_RELEASED);
+	assert_int_equal(kernel.nwrites, 1);
+	assert_string_equal(override_of(VF), "(null)");
+}
+
+static void test_a_device_that_left_is_said_to_be_gone(void **state)
+{
+	enum change_restored what;
+
+	assert_int_equal(bind_dev(VF), 0);
+	fake_sysfs_remove(kernel.root, DEV_DIR VF);
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(what, CHANGE_GONE);
+	assert_int_equal(restore_dev(VF, &what), -ENODEV); /* and forgotten */
+	assert_string_equal(err.text, "cannot restore " VF ": no such PCI device");
+}
+
+static void test_a_device_a_vm_holds_is_not_restored(void **state)
+{
+	enum change_restored what;
+
+	assert_int_equal(bind_dev(VF), 0);
+	fake_sysfs_text(kernel.root, "thruway-vmm", "proc/77/comm");
+	fake_sysfs_link(kernel.root, "/dev/vfio/21", "proc/77/fd/5");
+	fake_sysfs_link(kernel.root, "anon_inode:kvm-vm", "proc/77/fd/6");
+	assert_int_equal(restore_dev(VF, &what), -EBUSY);
+	assert_string_equal(err.text,
+			    "cannot restore " VF ": the VM of pid 77 (thruway-vmm) has it");
+	assert_string_equal(driver_of(VF), "vfio-pci");
+}
+
+static void test_the_owner_of_the_node_is_set_and_put_back(void **state)
+{
+	struct bind_request req = { .give = true, .uid = 12345, .gid = 54321 };
+	enum change_restored what;
+	struct stat st;
+
+	if (geteuid() != 0)
+		skip(); /* chown is root's */
+	assert_int_equal(bind_with(VF, req), 0);
+	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &st, 0), 0);
+	assert_int_equal(st.st_uid, 12345);
+	assert_int_equal(st.st_gid, 54321);
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &st, 0), 0);
+	assert_int_equal(st.st_uid, 0);
+}
+
+/* kill -9 behind each write of a whole-group bind: the next command puts everything back. */
+static void test_death_at_any_write_of_a_bind_is_recovered(void **state)
+{
+	for (unsigned at = 1;; at++) {
+		unsigned undone;
+		int status;
+		pid_t pid;
+
+		kernel.nwrites = 0;
+		kernel.die_at = at;
+		pid = fork();
+		if (pid == 0) {
+			int r = bind_with(GPU, (struct bind_request){ .whole_group = true });
+
+			_exit(r == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		kernel.die_at = 0;
+		if (WEXITSTATUS(status) == 0) {
+			assert_true(at > 5); /* two devices: unbind, 2 overrides, 2 probes */
+			return;
+		}
+		assert_int_equal(WEXITSTATUS(status), 77);
+		assert_int_equal(journal_recover(kernel.root, change_ops, 1, &undone, &err), 0);
+		assert_string_equal(driver_of(GPU), "");
+		assert_string_equal(driver_of(HDA), "igbvf");
+		assert_string_equal(override_of(GPU), "(null)");
+		assert_string_equal(override_of(HDA), "(null)");
+	}
+}
+
+static void test_a_plan_reads_as_what_will_be_done(void **state)
+{
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	char line[128];
+	struct bdf vf;
+
+	assert_int_equal(bdf_parse(VF, &vf), 0);
+	assert_int_equal(bind_step_plan(&plan, vf, "vfio-pci"), 0);
+	assert_int_equal(plan_prune(kernel.root, change_ops, &plan, &err), 0);
+	assert_int_equal(plan.count, 3);
+	assert_string_equal(plan_describe(change_ops, &plan.steps[2], line, sizeof(line)),
+			    VF ": bind to vfio-pci");
+	assert_string_equal(plan.steps[0].before, "igbvf");
+	assert_string_equal(plan.steps[2].before, ""); /* by then */
+	plan.count = 0;
+	assert_int_equal(bind_step_plan(&plan, vf, ""), 0);
+	assert_int_equal(plan_prune(kernel.root, change_ops, &plan, &err), 0);
+	assert_int_equal(plan.count, 1); /* the override is none already */
+	assert_int_equal(kernel.nwrites, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_bind_unbinds_overrides_and_probes_and_never_writes_new_id),
+		TEST(test_restore_gives_back_what_was_there),
+		TEST(test_binding_twice_changes_nothing_the_second_time),
+		TEST(test_a_device_bound_by_ids_only_gets_its_override),
+		TEST(test_a_group_in_other_hands_is_refused_with_its_members),
+		TEST(test_a_whole_group_is_bound_and_comes_back),
+		TEST(test_both_members_by_name_need_no_group_option),
+		TEST(test_what_cannot_be_bound_is_refused_with_its_reason),
+		TEST(test_no_vfio_driver_needs_no_group),
+		TEST(test_a_driver_that_is_not_there_changes_nothing),
+		TEST(test_a_probe_that_fails_says_why_and_gives_the_device_back),
+		TEST(test_a_driver_that_never_lets_go_is_reported_and_left),
+		TEST(test_a_device_that_is_not_ours_is_released),
+		TEST(test_a_left_over_override_goes_without_touching_the_driver),
+		TEST(test_a_device_that_left_is_said_to_be_gone),
+		TEST(test_a_device_a_vm_holds_is_not_restored),
+		TEST(test_the_owner_of_the_node_is_set_and_put_back),
+		TEST(test_death_at_any_write_of_a_bind_is_recovered),
+		TEST(test_a_plan_reads_as_what_will_be_done),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

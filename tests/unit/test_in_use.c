@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Each reason for which this host needs a device, once seen and once absent. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "tests/fake/pci.h"
+#include "tests/fake/sysfs.h"
+#include "vfio/in_use.h"
+
+#define DEV "0000:03:00.0"
+#define PLACE "../../devices/pci0000:00/" DEV
+
+static int root = -1;
+
+static int setup(void **state)
+{
+	static const struct fake_node none[] = { { 0 } };
+
+	root = fake_sysfs(none);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_sysfs_free(&root);
+	return 0;
+}
+
+static struct in_use look(const char *name)
+{
+	struct in_use_host *h = NULL;
+	struct pci_dev d;
+	struct in_use u;
+	struct bdf bdf;
+
+	assert_int_equal(bdf_parse(name, &bdf), 0);
+	assert_int_equal(pci_dev_read(root, bdf, &d), 0);
+	assert_int_equal(in_use_open(root, &h), 0);
+	in_use_find(h, &d, &u);
+	in_use_close(h);
+	return u;
+}
+
+/* Exactly this one reason, in these words. */
+static void assert_only(enum in_use_reason reason, const char *what)
+{
+	struct in_use u = look(DEV);
+
+	assert_int_equal(u.mask, 1u << reason);
+	assert_int_equal(u.count, 1);
+	assert_string_equal(u.items[0].what, what);
+}
+
+static void add_nic(void)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "igb", .netdev = "eth0" });
+	fake_sysfs_text(root, "", "sys/class/net/eth0/mtu");
+}
+
+/* A disk with one partition behind the device. */
+static void add_disk(void)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "ahci", .class = 0x010601 });
+	fake_sysfs_link(root, PLACE "/ata1/host0/block/sda", "sys/class/block/sda");
+	fake_sysfs_link(root, PLACE "/ata1/host0/block/sda/sda2", "sys/class/block/sda2");
+	fake_sysfs_text(root, "8:0", "sys/devices/pci0000:00/" DEV "/ata1/host0/block/sda/dev");
+	fake_sysfs_text(root, "8:2", "sys/devices/pci0000:00/" DEV "/ata1/host0/block/sda/sda2/dev");
+}
+
+static void mount_dev(const char *number, const char *source)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "22 1 %s / /srv rw,relatime shared:1 - ext4 %s rw", number,
+		 source);
+	fake_sysfs_text(root, line, "proc/self/mountinfo");
+}
+
+static void test_an_idle_device_has_no_users(void **state)
+{
+	add_nic();
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_mounted_by_device_number(void **state)
+{
+	add_disk();
+	mount_dev("8:2", "/dev/root");
+	assert_only(IN_USE_MOUNTED, "sda2 is mounted on /srv");
+}
+
+static void test_mounted_by_source_where_the_number_is_anonymous(void **state)
+{
+	add_disk();
+	mount_dev("0:31", "/dev/sda2"); /* btrfs */
+	assert_only(IN_USE_MOUNTED, "sda2 is mounted on /srv");
+}
+
+static void test_another_disks_mount_is_not_ours(void **state)
+{
+	add_disk();
+	mount_dev("8:16", "/dev/sdb");
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_swap(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root,
+			"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+			"/dev/sda22                             partition\t1\t0\t-2\n"
+			"/dev/sda2                              partition\t1\t0\t-3",
+			"proc/swaps");
+	assert_only(IN_USE_SWAP, "sda2 is swap space");
+}
+
+static void test_a_volume_on_a_volume_that_is_mounted(void **state)
+{
+	struct in_use u;
+
+	add_disk();
+	fake_sysfs_text(root, "", "sys/devices/pci0000:00/" DEV
+				  "/ata1/host0/block/sda/sda2/holders/dm-0");
+	fake_sysfs_text(root, "vg-root", "sys/class/block/dm-0/dm/name");
+	fake_sysfs_text(root, "254:0", "sys/class/block/dm-0/dev");
+	mount_dev("254:0", "/dev/mapper/vg-root");
+	u = look(DEV);
+	assert_int_equal(u.mask, 1u << IN_USE_LVM | 1u << IN_USE_MOUNTED);
+	assert_string_equal(u.items[0].what, "sda2 is part of the volume vg-root");
+	assert_string_equal(u.items[1].what, "dm-0 is mounted on /srv");
+}
+
+static void test_raid(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root, "", "sys/devices/pci0000:00/" DEV
+				  "/ata1/host0/block/sda/holders/md127");
+	assert_only(IN_USE_RAID, "sda is part of md127");
+}
+
+static void test_stacked_disks_that_loop_end(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root, "", "sys/devices/pci0000:00/" DEV
+				  "/ata1/host0/block/sda/holders/sda");
+	assert_only(IN_USE_RAID, "sda is part of sda");
+}
+
+static void test_zfs_members_as_udev_saw_them(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root, "I:1\nE:ID_FS_TYPE=zfs_member", "run/udev/data/b8:2");
+	assert_int_equal(look(DEV).mask, 0); /* ZFS is not even loaded */
+	fake_sysfs_text(root, "", "sys/module/zfs/version");
+	assert_only(IN_USE_ZFS, "sda2 belongs to a ZFS pool");
+}
+
+static void test_an_nvme_namespace_below_its_subsystem(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "nvme", .class = 0x010802 });
+	fake_sysfs_text(root, "", "sys/bus/pci/devices/" DEV "/nvme/nvme0/model");
+	fake_sysfs_text(root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0/model");
+	fake_sysfs_text(root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0n1/size");
+	fake_sysfs_text(root, "259:1", "sys/class/block/nvme0n1p1/dev");
+	fake_sysfs_text(root, "259:0", "sys/class/block/nvme0n1/dev");
+	mount_dev("259:1", "/dev/nvme0n1p1");
+	assert_only(IN_USE_MOUNTED, "nvme0n1p1 is mounted on /srv");
+}
+
+static void test_routes(void **state)
+{
+	add_nic();
+	fake_sysfs_text(root,
+			"Iface\tDestination\tGateway\tFlags\n"
+			"eth01\t0000A8C0\t00000000\t0001\n"
+			"eth0\t0000A8C0\t00000000\t0001",
+			"proc/net/route");
+	assert_only(IN_USE_ROUTE, "eth0 has an address or route");
+	fake_sysfs_text(root, "Iface\tDestination\neth0\t00000000\t0102A8C0\t0003", "proc/net/route");
+	assert_only(IN_USE_ROUTE, "eth0 has the default route");
+}
+
+#define ROUTE6(dest, plen) dest " " plen " 00000000000000000000000000000000 00 " \
+	"00000000000000000000000000000000 00000100 00000001 00000000 00000001     eth0"
+
+static void test_ipv6_routes_but_not_link_local_ones(void **state)
+{
+	add_nic();
+	fake_sysfs_text(root,
+			ROUTE6("fe800000000000000000000000000000", "40") "\n"
+			ROUTE6("ff000000000000000000000000000000", "08"),
+			"proc/net/ipv6_route");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, ROUTE6("20010db8000000000000000000000000", "40"),
+			"proc/net/ipv6_route");
+	assert_only(IN_USE_ROUTE, "eth0 has an address or route");
+}
+
+static void test_a_bridge_port_and_a_bond_slave(void **state)
+{
+	add_nic();
+	fake_sysfs_link(root, "../br0", "sys/class/net/eth0/master");
+	fake_sysfs_text(root, "", "sys/class/net/br0/bridge/bridge_id");
+	assert_only(IN_USE_BRIDGE, "eth0 is a port of br0");
+	fake_sysfs_link(root, "../bond0", "sys/class/net/eth0/master");
+	fake_sysfs_text(root, "", "sys/class/net/bond0/bonding/mode");
+	assert_only(IN_USE_BOND, "eth0 is part of the bond bond0");
+}
+
+static void test_a_route_through_a_vlan_on_it(void **state)
+{
+	add_nic();
+	fake_sysfs_link(root, "../eth0.5", "sys/class/net/eth0/upper_eth0.5");
+	fake_sysfs_link(root, "../eth0", "sys/class/net/eth0.5/lower_eth0");
+	fake_sysfs_text(root, "Iface\tDestination\neth0.5\t0000A8C0\t0\t1", "proc/net/route");
+	assert_only(IN_USE_ROUTE, "eth0.5 has an address or route");
+}
+
+static void test_the_boot_display_until_a_guest_driver_has_it(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "i915", .class = 0x030000 });
+	fake_sysfs_text(root, "1", "sys/bus/pci/devices/" DEV "/boot_vga");
+	assert_only(IN_USE_CONSOLE, "it is the display this host booted with");
+	fake_sysfs_link(root, "../vfio-pci", "sys/bus/pci/devices/" DEV "/driver");
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_a_serial_console(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "serial", .class = 0x070002 });
+	fake_sysfs_text(root, "tty0 ttyS4", "sys/class/tty/console/active");
+	fake_sysfs_link(root, PLACE "/tty/ttyS4", "sys/class/tty/ttyS4");
+	assert_only(IN_USE_CONSOLE, "ttyS4 is a console of this host");
+}
+
+static void test_a_keyboard_but_not_a_power_button(void **state)
+{
+	const char *dir = "sys/devices/pci0000:00/" DEV "/usb1/input/input3";
+
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "xhci_hcd", .class = 0x0c0330 });
+	fake_sysfs_link(root, PLACE "/usb1/input/input3", "sys/class/input/input3");
+	fake_sysfs_text(root, "Some Keyboard", "%s/name", dir);
+	fake_sysfs_text(root, "10000000000000 0", "%s/capabilities/key", dir); /* KEY_POWER only */
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, "402000000 3803078f800d001 feffffdfffefffff fffffffffffffffe",
+			"%s/capabilities/key", dir);
+	assert_only(IN_USE_KEYBOARD, "a keyboard is behind it: Some Keyboard");
+}
+
+static void test_a_vm_and_another_process_are_told_apart(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "vfio-pci", .group = "12" });
+	fake_sysfs_text(root, "qemu-system-x86", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/vfio/12", "proc/400/fd/9");
+	fake_sysfs_link(root, "/dev/vfio/vfio", "proc/400/fd/8");
+	assert_only(IN_USE_PROCESS, "pid 400 (qemu-system-x86) has it open");
+	fake_sysfs_link(root, "anon_inode:kvm-vm", "proc/400/fd/12");
+	assert_only(IN_USE_VM, "the VM of pid 400 (qemu-system-x86) has it");
+	fake_sysfs_link(root, "/dev/vfio/121", "proc/400/fd/9"); /* another group */
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_a_device_held_by_its_own_node(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "vfio-pci", .group = "12" });
+	fake_sysfs_text(root, "", "sys/bus/pci/devices/" DEV "/vfio-dev/vfio3/dev");
+	fake_sysfs_text(root, "vmm", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/vfio/devices/vfio3", "proc/400/fd/9");
+	assert_only(IN_USE_PROCESS, "pid 400 (vmm) has it open");
+}
+
+static void test_a_gpu_that_a_compositor_has_open(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "amdgpu", .class = 0x030000 });
+	fake_sysfs_text(root, "", "sys/bus/pci/devices/" DEV "/drm/card1/dev");
+	fake_sysfs_text(root, "Xorg", "proc/700/comm");
+	fake_sysfs_link(root, "/dev/dri/card1", "proc/700/fd/14");
+	assert_only(IN_USE_PROCESS, "pid 700 (Xorg) has it open");
+}
+
+static void test_a_pf_is_in_use_when_a_vf_is(void **state)
+{
+	struct in_use u;
+	struct pci_dev pf;
+
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "igb", .total_vfs = 7,
+					       .num_vfs = 1 });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:03:10.0", .driver = "vfio-pci",
+					       .group = "12", .pf = DEV });
+	u = look(DEV);
+	assert_int_equal(u.mask, 0); /* VFs that nobody uses are no use of the PF … */
+	assert_int_equal(pci_dev_read(root, (struct bdf){ 0, 3, 0, 0 }, &pf), 0);
+	in_use_add_vfs(&pf, &u); /* … unless they go with it */
+	assert_string_equal(u.items[0].what, "its 1 VFs would go with it");
+	fake_sysfs_text(root, "vmm", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/vfio/12", "proc/400/fd/9");
+	assert_only(IN_USE_VF_IN_USE,
+		    "VF 0 (0000:03:10.0) is in use: pid 400 (vmm) has it open");
+}
+
+static void test_a_vendors_vgpu(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "nvidia" });
+	fake_sysfs_text(root, "0", "sys/bus/pci/devices/" DEV "/nvidia/current_vgpu_type");
+	assert_only(IN_USE_VENDOR_VFIO, "its vendor's driver hands it out as a vGPU");
+}
+
+static void test_only_the_named_reasons_are_forced(void **state)
+{
+	struct bdf bdf = { 0, 3, 0, 0 };
+	struct err err = ERR_INIT;
+	unsigned force = 0;
+	struct in_use u;
+
+	add_nic();
+	fake_sysfs_text(root, "Iface\tDestination\neth0\t00000000\t0\t3", "proc/net/route");
+	fake_sysfs_link(root, "../br0", "sys/class/net/eth0/master");
+	u = look(DEV);
+	assert_int_equal(in_use_refuse(&u, "bind", bdf, 0, &err), -EBUSY);
+	assert_string_equal(err.text, "cannot bind " DEV ": eth0 has the default route");
+	assert_non_null(strstr(err.hint, "--force=route,bridge "));
+	assert_int_equal(in_use_parse_force("route", &force, NULL), 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(in_use_refuse(&u, "bind", bdf, force, &err), -EBUSY);
+	assert_string_equal(err.text, "cannot bind " DEV ": eth0 is a port of br0");
+	assert_int_equal(in_use_parse_force("bridge", &force, NULL), 0);
+	assert_int_equal(in_use_refuse(&u, "bind", bdf, force, NULL), 0);
+}
+
+static void test_force_takes_known_words_only(void **state)
+{
+	static const char *const bad[] = { "", "all", "route,", ",route", "route bridge", "Route",
+					   "rout", "routes" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err err = ERR_INIT;
+		unsigned force = 0;
+
+		assert_int_equal(in_use_parse_force(bad[i], &force, &err), -EINVAL);
+		assert_int_equal(force, 0);
+		assert_true(err.usage);
+		assert_non_null(strstr(err.hint, "mounted swap raid"));
+	}
+	for (int i = 0; i < IN_USE_REASONS; i++) {
+		unsigned force = 0;
+
+		assert_int_equal(in_use_parse_force(in_use_word((enum in_use_reason)i), &force, NULL),
+				 0);
+		assert_int_equal(force, 1u << i);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_an_idle_device_has_no_users),
+		TEST(test_mounted_by_device_number),
+		TEST(test_mounted_by_source_where_the_number_is_anonymous),
+		TEST(test_another_disks_mount_is_not_ours),
+		TEST(test_swap),
+		TEST(test_a_volume_on_a_volume_that_is_mounted),
+		TEST(test_raid),
+		TEST(test_stacked_disks_that_loop_end),
+		TEST(test_zfs_members_as_udev_saw_them),
+		TEST(test_an_nvme_namespace_below_its_subsystem),
+		TEST(test_routes),
+		TEST(test_ipv6_routes_but_not_link_local_ones),
+		TEST(test_a_bridge_port_and_a_bond_slave),
+		TEST(test_a_route_through_a_vlan_on_it),
+		TEST(test_the_boot_display_until_a_guest_driver_has_it),
+		TEST(test_a_serial_console),
+		TEST(test_a_keyboard_but_not_a_power_button),
+		TEST(test_a_vm_and_another_process_are_told_apart),
+		TEST(test_a_device_held_by_its_own_node),
+		TEST(test_a_gpu_that_a_compositor_has_open),
+		TEST(test_a_pf_is_in_use_when_a_vf_is),
+		TEST(test_a_vendors_vgpu),
+		TEST(test_only_the_named_reasons_are_forced),
+		TEST(test_force_takes_known_words_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
