@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vCPUs against the kernel, with real-mode payloads of a few bytes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+
+#include <linux/kvm.h>
+
+#include "base/fd.h"
+#include "base/ioctl.h"
+#include "base/size.h"
+#include "vmm/bus.h"
+#include "vmm/mem.h"
+#include "vmm/memslot.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+#include "vmm/x86/cpuid.h"
+#include "vmm/x86/state.h"
+
+#define CODE	 0x1000
+#define CODE_2	 0x2000
+#define PORT	 0x500
+#define MMIO	 0xd0000
+#define RAM_SIZE 0x10000
+
+static struct machine {
+	int kvm;
+	struct vm vm;
+	uint8_t *ram;
+	/* What the device on both buses saw; under vm_lock(). */
+	unsigned writes, reads;
+	uint64_t last_off;
+	uint32_t last_value;
+	unsigned last_len;
+} m;
+
+static void dev_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
+{
+	m.reads++;
+	m.last_off = off;
+	memset(data, 0x40, len);
+}
+
+static void dev_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+{
+	m.last_value = 0;
+	memcpy(&m.last_value, data, len);
+	m.last_off = off;
+	m.last_len = len;
+	m.writes++;
+}
+
+static const struct bus_ops dev_ops = { dev_read, dev_write };
+
+/* Real mode at CODE with DS over the MMIO page. */
+static void enter_at(uint64_t rip)
+{
+	struct kvm_sregs s;
+	struct kvm_regs r = { .rip = rip, .rdx = PORT, .rflags = 2, .rsp = 0x8000 };
+	struct kvm_mp_state mp = { KVM_MP_STATE_RUNNABLE }; /* no longer halted */
+	int fd = m.vm.vcpus[0].fd;
+
+	assert_true(SIZED_IOCTL(fd, KVM_SET_MP_STATE, &mp) >= 0);
+	assert_true(SIZED_IOCTL(fd, KVM_GET_SREGS, &s) >= 0);
+	s.cs.base = s.cs.selector = 0;
+	s.ds.base = MMIO;
+	s.ds.selector = MMIO >> 4;
+	assert_true(SIZED_IOCTL(fd, KVM_SET_SREGS, &s) >= 0);
+	assert_true(SIZED_IOCTL(fd, KVM_SET_REGS, &r) >= 0);
+}
+
+static int build(void)
+{
+	unsigned slot;
+	int r = vm_new(&m.vm, m.kvm, 1, NULL);
+
+	if (r < 0)
+		return r;
+	m.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (m.ram == MAP_FAILED || memslot_set(m.vm.slots, 0, RAM_SIZE, m.ram, false, &slot) < 0)
+		return -1;
+	if (bus_add(m.vm.pio, PORT, 16, "test", &dev_ops, NULL, NULL) < 0 ||
+	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
+		return -1;
+	r = vcpus_new(&m.vm, NULL);
+	return r < 0 ? r : x86_cpuid_set_all(&m.vm, NULL);
+}
+
+static int setup(void **state)
+{
+	memset(&m, 0, sizeof(m));
+	m.kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	return m.kvm < 0 ? 0 : build();
+}
+
+static int teardown(void **state)
+{
+	if (m.kvm < 0)
+		return 0;
+	vcpus_free(&m.vm);
+	vm_fini(&m.vm);
+	munmap(m.ram, RAM_SIZE);
+	close(m.kvm);
+	return 0;
+}
+
+static void start(const uint8_t *code, size_t len)
+{
+	if (m.kvm < 0) {
+		print_message("no usable /dev/kvm here\n");
+		skip();
+	}
+	memcpy(m.ram + CODE, code, len);
+	enter_at(CODE);
+	assert_int_equal(vcpus_start(&m.vm, NULL), 0);
+}
+
+/* Until the device saw n writes; fails after 5 s. */
+static void wait_writes(unsigned n)
+{
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned seen;
+
+		vm_lock(&m.vm);
+		seen = m.writes;
+		vm_unlock(&m.vm);
+		if (seen >= n)
+			return;
+		usleep(1000);
+	}
+	fail_msg("the guest did not get there");
+}
+
+static enum vm_request wait_request(void)
+{
+	enum vm_request why = VM_RUN;
+
+	for (unsigned i = 0; i < 5000 && why == VM_RUN; i++) {
+		usleep(1000);
+		why = vm_take_request(&m.vm);
+	}
+	return why;
+}
+
+static void test_ports_and_mmio_reach_the_buses(void **state)
+{
+	static const uint8_t code[] = {
+		0xec,		  /* in al, dx */
+		0xfe, 0xc0,	  /* inc al */
+		0xee,		  /* out dx, al */
+		0xa2, 0x10, 0x00, /* mov [0x10], al */
+		0xa1, 0x20, 0x00, /* mov ax, [0x20] */
+		0x42, 0xef,	  /* inc dx; out dx, ax */
+		0xf4, 0xeb, 0xfd, /* hlt */
+	};
+
+	start(code, sizeof(code));
+	wait_writes(3);
+	vcpus_pause(&m.vm);
+	assert_int_equal(m.reads, 2);
+	assert_int_equal(m.last_off, 1);
+	assert_int_equal(m.last_len, 2);
+	assert_int_equal(m.last_value, 0x4040);
+	assert_int_equal(m.vm.stats.pio, 3);
+	assert_int_equal(m.vm.stats.mmio, 2);
+	assert_true(m.vm.stats.exits >= 5);
+	vcpus_resume(&m.vm);
+}
+
+static void test_unclaimed_ports_read_all_ones(void **state)
+{
+	static const uint8_t code[] = {
+		0xe4, 0x64, /* in al, 0x64: no keyboard controller */
+		0xee,	    /* out dx, al */
+		0xf4, 0xeb, 0xfd,
+	};
+
+	start(code, sizeof(code));
+	wait_writes(1);
+	assert_int_equal(m.last_value, 0xff);
+}
+
+static void test_a_halted_cpu_is_paused_and_resumed_many_times(void **state)
+{
+	static const uint8_t code[] = { 0xf4, 0xeb, 0xfd };
+
+	start(code, sizeof(code));
+	for (unsigned i = 0; i < 500; i++) {
+		vcpus_pause(&m.vm);
+		vcpus_resume(&m.vm);
+	}
+	vcpus_pause(&m.vm);
+	vcpus_pause(&m.vm); /* again is harmless */
+	vcpus_resume(&m.vm);
+}
+
+static void test_registers_set_while_paused_stand(void **state)
+{
+	static const uint8_t in_loop[] = { 0xec, 0xeb, 0xfd }; /* in al, dx; loop */
+	static const uint8_t say_b[] = { 0xb0, 'B', 0xee, 0xf4, 0xeb, 0xfd };
+
+	memset(&m.last_value, 0, sizeof(m.last_value));
+	if (m.kvm >= 0)
+		memcpy(m.ram + CODE_2, say_b, sizeof(say_b));
+	start(in_loop, sizeof(in_loop));
+	for (unsigned i = 1; i <= 100; i++) {
+		usleep(100);
+		vcpus_pause(&m.vm);
+		enter_at(CODE_2);
+		vcpus_resume(&m.vm);
+		wait_writes(i);
+		assert_int_equal(m.last_value, 'B');
+		vcpus_pause(&m.vm);
+		enter_at(CODE);
+		vcpus_resume(&m.vm);
+	}
+}
+
+/* Asks KVM for one, because not every KVM arrives there from real mode. */
+static void inject_triple_fault(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT, .args = { 1 } };
+	struct kvm_vcpu_events events;
+	int fd = m.vm.vcpus[0].fd;
+
+	if (SIZED_IOCTL(m.vm.fd, KVM_ENABLE_CAP, &cap) < 0) {
+		print_message("this KVM cannot inject a triple fault (before Linux 6.1)\n");
+		skip();
+	}
+	assert_true(SIZED_IOCTL(fd, KVM_GET_VCPU_EVENTS, &events) >= 0);
+	events.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	events.triple_fault.pending = 1;
+	assert_true(SIZED_IOCTL(fd, KVM_SET_VCPU_EVENTS, &events) >= 0);
+}
+
+static void test_triple_fault_is_a_crash_and_reset_revives(void **state)
+{
+	static const uint8_t code[] = { 0xf4, 0xeb, 0xfd };
+	static const uint8_t say_b[] = { 0xb0, 'B', 0xee, 0xf4, 0xeb, 0xfd };
+
+	start(code, sizeof(code));
+	vcpus_pause(&m.vm);
+	inject_triple_fault();
+	vcpus_resume(&m.vm);
+	assert_int_equal(wait_request(), VM_CRASH);
+	assert_non_null(strstr(m.vm.crash.text, "triple fault"));
+	vcpus_pause(&m.vm);
+	assert_int_equal(vm_reset_irqchip(&m.vm), 0);
+	assert_int_equal(x86_state_reset(m.vm.vcpus[0].fd, 0), 0);
+	memcpy(m.ram + CODE, say_b, sizeof(say_b));
+	enter_at(CODE);
+	vcpus_resume(&m.vm);
+	wait_writes(1);
+	assert_int_equal(m.last_value, 'B');
+}
+
+static void test_reset_is_power_on_state(void **state)
+{
+	static const uint8_t code[] = { 0xf4, 0xeb, 0xfd };
+	struct kvm_sregs s;
+	struct kvm_regs r;
+	struct kvm_mp_state mp;
+
+	start(code, sizeof(code));
+	vcpus_pause(&m.vm);
+	assert_int_equal(x86_state_reset(m.vm.vcpus[0].fd, 0), 0);
+	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_SREGS, &s) >= 0);
+	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_REGS, &r) >= 0);
+	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_MP_STATE, &mp) >= 0);
+	assert_int_equal(s.cs.base, 0xffff0000);
+	assert_int_equal(r.rip, 0xfff0);
+	assert_int_equal(s.cr0, 0x60000010);
+	assert_int_equal(s.efer, 0);
+	assert_int_equal(s.apic_base, 0xfee00900);
+	assert_int_equal(mp.mp_state, KVM_MP_STATE_RUNNABLE);
+	enter_at(CODE);
+	vcpus_resume(&m.vm);
+}
+
+static void test_a_page_that_faults_becomes_mmio(void **state)
+{
+	static const uint8_t code[] = {
+		0xa0, 0x00, 0x10, /* mov al, [0x1000]: a BAR whose device is gone */
+		0xee,		  /* out dx, al */
+		0xf4, 0xeb, 0xfd,
+	};
+	_cleanup_close_ int fd = memfd_create("bar", MFD_CLOEXEC);
+	unsigned slot;
+	void *bar;
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	bar = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(bar, MAP_FAILED);
+	assert_int_equal(ftruncate(fd, 0), 0); /* touching it is SIGBUS now */
+	if (m.kvm >= 0)
+		assert_int_equal(memslot_set(m.vm.slots, MMIO + 0x1000, 4096, bar, false, &slot), 0);
+	start(code, sizeof(code));
+	wait_writes(1);
+	assert_int_equal(m.last_value, 0xff);
+	/* Hardware faults and asks us; where KVM emulates every instruction it sees MMIO at once. */
+	assert_true(m.vm.stats.bar_faults <= 1);
+	assert_int_equal(m.vm.stats.mmio, 1);
+	vcpus_pause(&m.vm);
+	munmap(bar, 4096);
+}
+
+static void test_absurd_cpu_counts_are_refused(void **state)
+{
+	static const unsigned rows[] = { 0, 256, 100000 };
+	struct vm vm;
+
+	if (m.kvm < 0)
+		skip();
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(vm_new(&vm, m.kvm, rows[i], &err), -EINVAL);
+		assert_true(err.usage);
+	}
+}
+
+static void test_another_device_is_no_kvm(void **state)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct err err = ERR_INIT;
+	struct vm vm;
+
+	assert_true(vm_new(&vm, null, 1, &err) < 0);
+	assert_non_null(strstr(err.text, "not KVM"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_ports_and_mmio_reach_the_buses),
+		T(test_unclaimed_ports_read_all_ones),
+		T(test_a_halted_cpu_is_paused_and_resumed_many_times),
+		T(test_registers_set_while_paused_stand),
+		T(test_triple_fault_is_a_crash_and_reset_revives),
+		T(test_reset_is_power_on_state),
+		T(test_a_page_that_faults_becomes_mmio),
+		T(test_absurd_cpu_counts_are_refused),
+		T(test_another_device_is_no_kvm),
+#undef T
+	};
+
+	return cmocka_run_group_tests_name("vcpu_kvm", tests, NULL, NULL);
+}
