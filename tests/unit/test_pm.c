@@ -126,6 +126,19 @@ static void test_power_button_raises_sci_until_cleared(void **state)
 	assert_int_equal(in(LAYOUT_PM1A_EVT + 2, 2), PWRBTN); /* writing status left enable alone */
 }
 
+static void test_acpica_can_enable_every_fixed_event(void **state)
+{
+	static const unsigned events[] = { 1 << 0, 1 << 5, 1 << 8, 1 << 10 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		out(LAYOUT_PM1A_EVT + 2, events[i], 2);
+		assert_int_equal(in(LAYOUT_PM1A_EVT + 2, 2), events[i]);
+	}
+	out(LAYOUT_PM1A_EVT + 2, 0xffff, 2);
+	assert_int_equal(in(LAYOUT_PM1A_EVT + 2, 2), 0x521);
+	assert_false(f.sci);
+}
+
 static void test_reset_takes_the_button_back(void **state)
 {
 	out(LAYOUT_PM1A_EVT + 2, PWRBTN, 2);
@@ -155,6 +168,7 @@ int main(void)
 		T(test_reset_register_wants_its_bit),
 		T(test_the_first_request_stands),
 		T(test_power_button_raises_sci_until_cleared),
+		T(test_acpica_can_enable_every_fixed_event),
 		T(test_reset_takes_the_button_back),
 		T(test_timer_counts_24_bits_at_3579545_hz),
 #undef T
