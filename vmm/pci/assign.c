@@ -288,6 +288,27 @@ static int assign_space(struct pci *pci, enum win kind, struct err *err)
 	return r;
 }
 
+/*
+ * As many buses as there are ports, one bridge's after the other's. A range with
+ * unused numbers costs 64 exits for each of them: Linux takes the last bus from
+ * MCFG and looks for peers on all that it has not met, by ports CF8 and CFC.
+ */
+static void number_root_buses(struct pci *pci)
+{
+	unsigned next = 0;
+
+	for (unsigned i = 0; i < pci->nbridges; i++) {
+		struct bridge *bridge = &pci->bridges[i];
+
+		bridge->bus_first = (uint8_t)next;
+		bridge->bus_last = (uint8_t)(next + bridge->ports);
+		next = bridge->bus_last + 1u;
+		for (unsigned n = 0; n < ARRAY_SIZE(bridge->fn); n++)
+			if (bridge->fn[n])
+				bridge->fn[n]->bus = bridge->bus_first;
+	}
+}
+
 void pci_program(struct pci *pci)
 {
 	for (unsigned i = 0; i < pci->nbridges; i++) {
@@ -319,6 +340,7 @@ int pci_assign(struct pci *pci, struct err *err)
 		if (r < 0)
 			return err_prefix(err, "hotplug slot %u", i + 1), r;
 	}
+	number_root_buses(pci);
 	for (enum win kind = 0; kind < WINS; kind++) {
 		int r = assign_space(pci, kind, err);
 

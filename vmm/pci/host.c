@@ -42,16 +42,15 @@ static struct pci_dev *find_behind_port(const struct bridge *bridge, uint8_t bus
 
 static struct pci_dev *find_dev(struct pci *pci, uint8_t bus, uint8_t devfn)
 {
-	for (unsigned i = 0; i < pci->nbridges; i++) {
-		struct bridge *bridge = &pci->bridges[i];
+	unsigned i = pci->nbridges - 1;
 
-		if (bus == bridge->bus_first)
-			return bridge->fn[devfn];
-		/* One link, one device: a port has nothing but function 0 below. */
-		if (bus > bridge->bus_first && bus <= bridge->bus_last)
-			return devfn ? NULL : find_behind_port(bridge, bus);
-	}
-	return NULL;
+	/* Bridges have their buses in order, from 0 on. */
+	while (bus < pci->bridges[i].bus_first)
+		i--;
+	if (bus == pci->bridges[i].bus_first)
+		return pci->bridges[i].fn[devfn];
+	/* One link, one device: a port has nothing but function 0 below. */
+	return devfn ? NULL : find_behind_port(&pci->bridges[i], bus);
 }
 
 static bool well_formed(unsigned off, unsigned len)

@@ -21,7 +21,7 @@ struct pci_port {
 
 struct bridge {
 	struct pci_dev dev; /* function 00.0 of its root bus */
-	uint8_t bus_first, bus_last;
+	uint8_t bus_first, bus_last; /* final from pci_assign() on */
 	unsigned ports;		   /* each takes a bus number */
 	unsigned placed;	   /* functions on the root bus beside 00.0 */
 	struct pci_dev *fn[256];   /* of the root bus, by devfn; borrowed */

@@ -202,14 +202,14 @@ static void madt(struct area *area, const struct acpi_machine *m)
 }
 
 /* PCI Firmware 3.3, 4.1.2: one segment; who has which bus is said by _BBN and _CRS. */
-static void mcfg(struct area *area)
+static void mcfg(struct area *area, const struct acpi_machine *m)
 {
 	uint8_t *t = take(area, HEADER_LEN + 8 + 16);
 
 	if (!t)
 		return;
 	put_le64(t + 44, LAYOUT_ECAM);
-	t[55] = 255; /* last bus */
+	t[55] = m->bridges[m->bridge_count - 1].bus_last;
 	seal(t, "MCFG", 1, HEADER_LEN + 8 + 16);
 	list(area, t);
 }
@@ -290,7 +290,7 @@ long acpi_write(const struct acpi_machine *machine, uint8_t *buf, size_t space)
 
 	fadt(&area, fixed, dsdt(&area, machine));
 	madt(&area, machine);
-	mcfg(&area);
+	mcfg(&area, machine);
 	if (machine->nodes > 1) {
 		srat(&area, machine);
 		slit(&area, machine);
