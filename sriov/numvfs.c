@@ -231,6 +231,7 @@ const struct step_ops numvfs_step_ops = {
 	.read = numvfs_read,
 	.write = numvfs_write,
 	.describe = numvfs_describe,
+	.identity = pf_identity,
 };
 
 /* --- autoprobe ------------------------------------------------------------------------------- */
@@ -279,6 +280,7 @@ const struct step_ops autoprobe_step_ops = {
 	.read = autoprobe_read,
 	.write = autoprobe_write,
 	.describe = autoprobe_describe,
+	.identity = pf_identity,
 };
 
 /* --- the PF's link --------------------------------------------------------------------------- */
@@ -335,4 +337,5 @@ const struct step_ops link_step_ops = {
 	.read = link_read,
 	.write = link_write,
 	.describe = link_describe,
+	.identity = pf_identity,
 };

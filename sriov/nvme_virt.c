@@ -320,4 +320,5 @@ const struct step_ops nvme_step_ops = {
 	.read = nvme_read,
 	.write = nvme_write,
 	.describe = nvme_describe,
+	.identity = pf_identity,
 };

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "vfio/pci_path.h"
 
 #define DEV "sys/bus/pci/devices/%s"
 
@@ -218,4 +219,11 @@ int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index)
 		}
 	}
 	return -ENOENT;
+}
+
+int pf_identity(int root, const struct step *step, char *buf, size_t size)
+{
+	struct bdf bdf;
+
+	return bdf_parse(step->dev, &bdf) < 0 ? -EINVAL : pci_path_identity(root, bdf, buf, size);
 }

@@ -8,6 +8,7 @@
 
 #include "base/bdf.h"
 #include "base/err.h"
+#include "base/journal.h"
 
 #define PF_NAME_MAX 16 /* IFNAMSIZ: netdev names; nvme controller names are shorter */
 
@@ -51,5 +52,8 @@ int pf_vf_bdf_expected(const struct pf *pf, unsigned index, struct bdf *ret);
 
 /* The PF of a VF, and which of its VFs this is. -ENOENT: not a VF. */
 int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index);
+
+/* For the journal's rows about a PF: what tells it from another at its address. */
+int pf_identity(int root, const struct step *step, char *buf, size_t size);
 
 #endif

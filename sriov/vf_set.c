@@ -197,4 +197,5 @@ const struct step_ops vfattr_step_ops = {
 	.read = vfattr_read,
 	.write = vfattr_write,
 	.describe = vfattr_describe,
+	.identity = pf_identity,
 };
