@@ -22,6 +22,7 @@ $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
 
+$(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)
 

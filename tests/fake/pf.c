@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hostfs.h"
 #include "tests/fake/hostfs.h"
@@ -24,7 +25,7 @@ static const struct fake_node machine[] = {
 	{ FAKE_PF_DIR "/sriov_drivers_autoprobe", "1" },
 	{ FAKE_PF_DIR "/net/eth0" },
 	{ "sys/class/net/eth0/flags", "0x1002" },
-	{ "sys/class/net/eth0/ifindex", "2" },
+	{ "sys/class/net/eth0/ifindex", "2147483000" },
 	{ "sys/class/net/eth0/carrier", "0" },
 	{ "sys/class/net/eth0/device", .link = "../../../" FAKE_PF },
 	{ "sys/bus/pci/devices/0000:00:1f.0/vendor", "0x8086" },
@@ -50,6 +51,7 @@ static void make_vf(struct fake_pf *k, unsigned i)
 	fake_sysfs_text(k->root, "0x8086", "%s/vendor", dir);
 	fake_sysfs_text(k->root, "0x10ca", "%s/device", dir);
 	fake_sysfs_text(k->root, "0x020000", "%s/class", dir);
+	fake_sysfs_text(k->root, "(null)", "%s/driver_override", dir);
 	if (!k->no_physfn)
 		fake_sysfs_link(k->root, "../" FAKE_PF, "%s/physfn", dir);
 	snprintf(dir, sizeof(dir), "../%s", vf);
@@ -109,6 +111,8 @@ static int on_write(void *opaque, int root, const char *path, const char *value)
 	struct fake_pf *k = opaque;
 	const char *file = strrchr(path, '/') + 1;
 
+	if (k->die_at && k->nwrites + 1 == k->die_at)
+		_exit(77);
 	if (k->nwrites < FAKE_WRITES_MAX)
 		snprintf(k->writes[k->nwrites++], sizeof(k->writes[0]), "%.30s=%.30s", file, value);
 	if (strcmp(file, "sriov_numvfs") == 0)

@@ -17,6 +17,7 @@ struct fake_pf {
 	int fail;	   /* errno of the next write above 0, once */
 	unsigned at_most;  /* the driver makes no more than these; 0: no limit */
 	bool no_physfn;	   /* the links back never appear */
+	unsigned die_at;   /* the process ends before its n-th write, from 1; 0: never */
 	unsigned nwrites;
 	char writes[FAKE_WRITES_MAX][64]; /* "sriov_numvfs=2", in order */
 };
