@@ -391,6 +391,12 @@ static void test_two_devices_reach_each_others_bars(void **state)
 	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
 	assert_int_equal(m.dma_maps, ram + 3); /* kept over decode off */
 	assert_int_equal(m.dma_unmaps, 0);
+	/* One that is off makes room for another. */
+	put(PCI_COMMAND, 2, 0);
+	cfg_put_bar64(&m.guest, MACHINE_BUS + 1, 0, 0, bar(0));
+	cfg_put(&m.guest, MACHINE_BUS + 1, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dma_unmaps, 1);
+	assert_int_equal(m.dma_maps, ram + 6);
 	vfio_machine_free(&m);
 }
 

@@ -46,10 +46,28 @@ void vfio_pci_unmap_ram(struct vfio_pci_set *set)
 	set->listening = false;
 }
 
+/* BARs that are off and were mapped where another is now make room. */
+static void evict(struct vfio_pci_set *set, struct range range)
+{
+	for (unsigned i = 0; i < set->ndevices; i++) {
+		struct vfio_pci *v = set->devices[i];
+
+		for (unsigned k = 0; k < PCI_BARS; k++) {
+			for (unsigned n = 0; n < v->bar[k].nspans && !v->pci.bar[k].live; n++) {
+				struct bar_span *span = &v->bar[k].spans[n];
+				struct range old = { span->dma_iova, span->range.size };
+
+				if (span->dma && range_overlaps(old, range))
+					vfio_pci_unmap_span(v, span);
+			}
+		}
+	}
+}
+
 /*
  * A device writing to another's BAR is all this serves: with one device it is not
- * done. It stays mapped while the BAR is off, as remapping is what costs; when
- * the BAR comes on elsewhere the old one goes.
+ * done. It stays mapped while the BAR is off, as remapping is what costs; it goes
+ * when the BAR comes on elsewhere, or another one comes on there.
  */
 void vfio_pci_map_span(struct vfio_pci *v, struct bar_span *span, uint64_t bar_addr)
 {
@@ -60,6 +78,7 @@ void vfio_pci_map_span(struct vfio_pci *v, struct bar_span *span, uint64_t bar_a
 	if (set->ndevices < 2 || (span->dma && span->dma_iova == iova))
 		return;
 	vfio_pci_unmap_span(v, span);
+	evict(set, (struct range){ iova, span->range.size });
 	r = dma_map_device(set->dma, iova, span->range.size, span->hva);
 	span->dma = r >= 0;
 	span->dma_iova = iova;
@@ -67,8 +86,7 @@ void vfio_pci_map_span(struct vfio_pci *v, struct bar_span *span, uint64_t bar_a
 		return;
 	set->p2p_failed = true;
 	log_warn("%s: other devices cannot reach its memory at 0x%" PRIx64
-		 " (%s); they go on through "
-		 "guest RAM",
+		 " (%s); they go on through guest RAM",
 		 v->pci.name, iova, strerror(-r));
 }
 
