@@ -25,8 +25,12 @@
 #include "irq/gsi.h"
 #include "irq/irqfd.h"
 
-/* Long enough for a driver to request its vectors in one go, short for the traffic on them. */
-#define SETTLE_NS 5000000ull
+/*
+ * A driver requests its vectors in one go: as long as new ones come, settling waits
+ * for the next tick, but the first one not longer than this many.
+ */
+#define TICK_NS	  5000000ull
+#define MAX_TICKS 8
 
 enum path { PATH_OFF, PATH_USER, PATH_IRQFD };
 
@@ -49,6 +53,7 @@ struct vectors {
 	int epoll_fd;     /* the eventfds of USER vectors */
 	int timer_fd;
 	bool enabled, timer_armed, short_of_routes;
+	unsigned fresh, ticks; /* unmasked since the last tick; ticks since settled */
 	uint64_t relayed, failures;
 };
 
@@ -258,7 +263,7 @@ void vectors_want(struct vectors *vs, unsigned i, bool live)
 static void arm_timer(struct vectors *vs)
 {
 	if (!vs->timer_armed)
-		vs->timer_armed = loop_timer_arm(vs->timer_fd, SETTLE_NS) == 0;
+		vs->timer_armed = loop_timer_arm(vs->timer_fd, TICK_NS) == 0;
 }
 
 void vectors_update(struct vectors *vs, unsigned i)
@@ -273,6 +278,7 @@ void vectors_update(struct vectors *vs, unsigned i)
 	if (!v->routed || start_irqfd(vs, v) < 0) {
 		if (start_user(vs, v) < 0)
 			return;
+		vs->fresh += vs->timer_armed; /* the one that starts the timer is not late */
 		arm_timer(vs);
 	}
 	wire(vs, v);
@@ -311,6 +317,7 @@ void vectors_settle(struct vectors *vs)
 {
 	int r = 0;
 
+	vs->fresh = vs->ticks = 0;
 	if (!vs->enabled)
 		return;
 	if (stage_routes(vs))
@@ -383,6 +390,11 @@ static void on_timer(void *opaque, int fd)
 	if (read(fd, &count, sizeof(count)) != sizeof(count))
 		return;
 	vs->timer_armed = false;
+	if (vs->fresh && ++vs->ticks < MAX_TICKS) {
+		vs->fresh = 0;
+		arm_timer(vs);
+		return;
+	}
 	vectors_settle(vs);
 }
 
