@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_set.h"
@@ -70,14 +71,37 @@ static int check_nodes(int root, const struct bind_request *req, struct err *err
 	return r < 0 ? err_set(err, r, "the device is gone") : 0;
 }
 
+/*
+ * Undo what a killed process left, so that the checks see the host as it will be.
+ * What cannot be undone is txn_begin()'s to judge: it may have nothing to do with us.
+ */
+static int recover_first(int root, unsigned lock_timeout_s, struct err *err)
+{
+	struct err own = ERR_INIT;
+	unsigned undone;
+	int r;
+
+	if (!hostfs_exists(root, "run/thruway/journal"))
+		return 0;
+	r = journal_recover(root, change_ops, lock_timeout_s, &undone, &own);
+	if (r != -ETIMEDOUT && r != -EACCES && r != -EPERM)
+		return 0;
+	if (err && !err->code)
+		*err = own;
+	return r;
+}
+
 int change_bind(int root, const struct bind_request *req, const struct journal_owner *owner,
 		unsigned lock_timeout_s, struct err *err)
 {
 	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
-	int r = in_use_open(root, &host);
+	int r = recover_first(root, lock_timeout_s, err);
 
+	if (r < 0)
+		return r;
+	r = in_use_open(root, &host);
 	if (r < 0)
 		return err_set(err, r, "cannot look at this host");
 	r = topo_scan(root, &topo, err);
@@ -161,4 +185,33 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 	if (r < 0)
 		return err_set(err, r, "cannot restore %s", BDF_STR(bdf));
 	return release(root, &dev, lock_timeout_s, ret, err);
+}
+
+struct held_check {
+	int root;
+	unsigned force;
+	struct err *err;
+};
+
+static int check_held(const struct step *step, void *opaque)
+{
+	struct held_check *c = opaque;
+	struct pci_dev dev;
+	struct bdf bdf;
+
+	if (strcmp(step->op, driver_step_ops.op) != 0 || bdf_parse(step->dev, &bdf) < 0 ||
+	    pci_dev_read(c->root, bdf, &dev) < 0)
+		return 0;
+	return refuse_held(c->root, &dev, c->force, c->err);
+}
+
+int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
+		       struct err *err)
+{
+	struct held_check check = { root, force, err };
+	int r = journal_each(root, check_held, &check);
+
+	if (r < 0)
+		return err_set(err, r, "cannot read the journal");
+	return journal_restore(root, change_ops, NULL, lock_timeout_s, ret_undone, err);
 }

@@ -90,7 +90,7 @@ static int restore_all(struct ctx *ctx, const struct device_list *list, struct e
 static int restore_everything(struct ctx *ctx, struct err *err)
 {
 	unsigned undone = 0;
-	int r = journal_restore(ctx->root, change_ops, NULL, ctx->lock_timeout_s, &undone, err);
+	int r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
 
 	if (r == 0 && !ctx->quiet)
 		fprintf(ctx->out, "%u changes undone\n", undone);

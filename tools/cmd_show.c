@@ -132,6 +132,23 @@ static void print_device(FILE *out, struct describer *d, const struct pci_dev *d
 	journal_each(d->root, print_change, &changes);
 }
 
+struct json_changes {
+	json_t *list;
+	const char *dev;
+};
+
+static int add_change(const struct step *step, void *opaque)
+{
+	struct json_changes *c = opaque;
+
+	if (strcmp(step->dev, c->dev) == 0)
+		json_array_append_new(c->list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "what", step->op, "key",
+						step->key, "before", step->before, "after",
+						step->after));
+	return 0;
+}
+
 static json_t *bars_json(const struct pci_dev *dev)
 {
 	json_t *list = json_array();
@@ -149,12 +166,15 @@ static json_t *bars_json(const struct pci_dev *dev)
 static json_t *device_json(struct describer *d, const struct pci_dev *dev)
 {
 	json_t *o = describe_json(d, dev), *parents = json_array();
+	struct json_changes changes = { json_array(), BDF_STR(dev->bdf) };
 	struct bdf path[PARENTS_MAX];
 	int n = pci_path_parents(d->root, dev->bdf, path, PARENTS_MAX);
 
 	for (int i = 0; i < n; i++)
 		json_array_append_new(parents, json_string(BDF_STR(path[i])));
 	json_object_set_new(o, "behind", parents);
+	journal_each(d->root, add_change, &changes);
+	json_object_set_new(o, "changes", changes.list);
 	json_object_set_new(o, "bars", bars_json(dev));
 	json_object_set_new(o, "msix_vectors",
 			    dev->msix_vectors >= 0 ? json_integer(dev->msix_vectors) : json_null());

@@ -104,22 +104,20 @@ static json_t *names_json(const char (*names)[PCI_DEV_NODE_MAX], unsigned count)
 
 json_t *describe_json(struct describer *d, const struct pci_dev *dev)
 {
-	char name[128], ids[16], netdev[40];
-	json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "device",
-			      BDF_STR(dev->bdf), "name",
-			      names_device(d->names, dev->vendor, dev->device, name, sizeof(name)),
-			      "class", "", "driver", out_json_text(dev->driver), "override",
-			      out_json_text(dev->override), "group", number_or_null(dev->group),
-			      "numa_node", number_or_null(dev->numa_node), "netdevs",
-			      names_json(dev->netdevs, dev->netdev_count), "users",
-			      users_json(d, dev));
+	char name[128], ids[16], class[8], netdev[40];
+	json_t *o;
 
+	snprintf(ids, sizeof(ids), "%04x:%04x", dev->vendor, dev->device);
+	snprintf(class, sizeof(class), "%06x", dev->class & 0xffffff);
+	o = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "device",
+		      BDF_STR(dev->bdf), "ids", ids, "name",
+		      names_device(d->names, dev->vendor, dev->device, name, sizeof(name)), "class",
+		      class, "driver", out_json_text(dev->driver), "override",
+		      out_json_text(dev->override), "group", number_or_null(dev->group),
+		      "numa_node", number_or_null(dev->numa_node), "netdevs",
+		      names_json(dev->netdevs, dev->netdev_count), "users", users_json(d, dev));
 	if (!o)
 		return NULL;
-	snprintf(ids, sizeof(ids), "%04x:%04x", dev->vendor, dev->device);
-	json_object_set_new(o, "ids", json_string(ids));
-	snprintf(ids, sizeof(ids), "%06x", dev->class);
-	json_object_set_new(o, "class", json_string(ids));
 	if (!dev->netdev_count && describe_netdev(d, dev, netdev, sizeof(netdev))[0] == '(') {
 		netdev[strlen(netdev) - 1] = '\0';
 		json_object_set_new(o, "netdev_when_restored", json_string(netdev + 1));

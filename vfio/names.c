@@ -62,8 +62,9 @@ static const char *lookup(struct names *names, char *buf, size_t size, int flags
 {
 	if (setjmp(on_error))
 		return NULL;
-	return pci_lookup_name(names->access, buf, (int)size, flags | PCI_LOOKUP_NO_NUMBERS, id1,
-			       id2);
+	/* libpci 3.9 leaks a struct udev per name that it looks for in a hwdb that is not there. */
+	return pci_lookup_name(names->access, buf, (int)size,
+			       flags | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB, id1, id2);
 }
 
 char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size)

@@ -84,19 +84,22 @@ static void add_place(struct bdf at, void *opaque)
  */
 static int serial_number(int root, const char *name, uint64_t *ret)
 {
-	uint8_t cfg[4096];
 	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, DEVICES "/%s/config", name);
-	ssize_t len = fd < 0 ? 0 : pread(fd, cfg, sizeof(cfg), 0);
-	size_t pos = PCI_CFG_SPACE_SIZE;
+	off_t pos = PCI_CFG_SPACE_SIZE;
+	uint8_t b[12];
 
 	*ret = 0;
-	if (len >= 4 && get_le32(cfg) == UINT32_MAX)
+	if (fd >= 0 && pread(fd, b, 4, 0) == 4 && get_le32(b) == UINT32_MAX)
 		return -EIO;
-	for (unsigned i = 0; i < 480 && pos >= PCI_CFG_SPACE_SIZE && (ssize_t)pos + 12 <= len; i++) {
-		uint32_t header = get_le32(cfg + pos);
+	/* Capability by capability: each byte of this file is a cycle on the bus. */
+	for (unsigned i = 0; fd >= 0 && i < 480 && pos >= PCI_CFG_SPACE_SIZE; i++) {
+		uint32_t header;
 
+		if (pread(fd, b, sizeof(b), pos) != sizeof(b))
+			break;
+		header = get_le32(b);
 		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN) {
-			*ret = get_le64(cfg + pos + 4);
+			*ret = get_le64(b + 4);
 			break;
 		}
 		pos = PCI_EXT_CAP_NEXT(header);

@@ -132,8 +132,10 @@ void fake_pci_add(int root, const struct fake_pci *p)
 	if (p->driver)
 		link_attr(&d, "driver", "../../../bus/pci/drivers/%s", p->driver);
 	if (p->netdev) {
-		snprintf(path, sizeof(path), "net/%s/address", p->netdev);
-		put_attr(&d, path, "52:54:00:00:00:%02x", 1);
+		char attr[64];
+
+		snprintf(attr, sizeof(attr), "net/%.32s/address", p->netdev);
+		put_attr(&d, attr, "52:54:00:00:00:%02x", 1);
 	}
 	put_attr(&d, "numa_node", p->node ? p->node : "-1", 0);
 }

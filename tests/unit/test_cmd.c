@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Commands as their users see them: output, JSON, and what a wrong command line gets. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <jansson.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/log.h"
+#include "tests/fake/kernel.h"
+#include "tests/fake/pci.h"
+#include "tests/fake/sysfs.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+
+#define PF  "0000:01:00.0"
+#define VF0 "0000:01:10.0"
+#define GPU "0000:04:00.0"
+#define HDA "0000:04:00.1"
+
+static struct fake_kernel kernel;
+static struct err err;
+static char *out; /* of the latest command */
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = { { "run", 0 }, { 0 } };
+	/* Ids that no database has, so that names are the same everywhere. */
+	static const struct fake_pci devs[] = {
+		{ .bdf = "0000:00:01.0", .ids = "fff5:0001", .header_type = 1,
+		  .driver = "pcieport", .group = "1", .class = 0x060400 },
+		{ .bdf = PF, .ids = "fff5:0002", .driver = "igb", .group = "14",
+		  .total_vfs = 7, .num_vfs = 1, .netdev = "eth0", .node = "1" },
+		{ .bdf = VF0, .ids = "fff5:0003", .driver = "igbvf", .group = "21", .pf = PF,
+		  .netdev = "eth2" },
+		{ .bdf = GPU, .ids = "fff5:0004", .group = "42" },
+		{ .bdf = HDA, .ids = "fff5:0005", .driver = "igbvf", .group = "42" },
+	};
+
+	log_set_level(LOG_QUIET);
+	err = (struct err)ERR_INIT;
+	kernel = (struct fake_kernel){ .root = fake_sysfs(nodes), .native = "igbvf" };
+	for (size_t i = 0; i < ARRAY_SIZE(devs); i++)
+		fake_pci_add(kernel.root, &devs[i]);
+	fake_kernel_start(&kernel);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	free(out);
+	out = NULL;
+	fake_kernel_stop();
+	fake_sysfs_free(&kernel.root);
+	return 0;
+}
+
+#define ARGS_MAX 8
+
+/* Run a command with these words, up to a NULL. */
+static int run(const struct command *c, ...)
+{
+	struct ctx ctx = { .root = kernel.root, .command = c, .lock_timeout_s = 1 };
+	char *argv[ARGS_MAX + 2] = { (char *)c->name };
+	size_t size;
+	int argc = 1, r;
+	va_list ap;
+
+	va_start(ap, c);
+	while (argc <= ARGS_MAX && (argv[argc] = va_arg(ap, char *)))
+		argc++;
+	va_end(ap);
+	free(out);
+	out = NULL;
+	err = (struct err)ERR_INIT;
+	ctx.out = open_memstream(&out, &size);
+	r = c->run(&ctx, argc, argv, &err);
+	fclose(ctx.out);
+	return r;
+}
+
+static void test_list_shows_endpoints_in_columns(void **state)
+{
+	assert_int_equal(run(&cmd_list, NULL), 0);
+	assert_string_equal(
+		out,
+		"DEVICE        NAME                        DRIVER  GROUP  NODE  NETDEV  RELATION              USED\n"
+		"0000:01:00.0  fff5:0002 device fff5:0002  igb     14     1     eth0    PF, 1 of 7 VFs        -\n"
+		"0000:01:10.0  fff5:0003 device fff5:0003  igbvf   21     -     eth2    VF 0 of 0000:01:00.0  -\n"
+		"0000:04:00.0  fff5:0004 device fff5:0004  -       42     -     -       -                     -\n"
+		"0000:04:00.1  fff5:0005 device fff5:0005  igbvf   42     -     -       -                     -\n");
+	assert_int_equal(run(&cmd_list, "--all", NULL), 0);
+	assert_non_null(strstr(out, "0000:00:01.0"));
+}
+
+static json_t *parse_out(void)
+{
+	json_error_t e;
+	json_t *doc = json_loads(out, 0, &e);
+
+	if (!doc)
+		fail_msg("no JSON: %s\n%s", e.text, out);
+	return doc;
+}
+
+static void test_list_as_json(void **state)
+{
+	const char *schema, *pf, *ids, *netdev;
+	json_t *doc;
+	int index, group, node;
+
+	assert_int_equal(run(&cmd_list, "-j", NULL), 0);
+	doc = parse_out();
+	assert_int_equal(json_unpack(doc, "{s:s}", "schema", &schema), 0);
+	assert_string_equal(schema, "thruway.list/1");
+	assert_int_equal(json_unpack(json_array_get(json_object_get(doc, "devices"), 1),
+				     "{s:s, s:i, s:{s:s, s:i}, s:n}", "ids", &ids, "group", &group,
+				     "vf", "pf", &pf, "index", &index, "numa_node"),
+			 0);
+	assert_string_equal(ids, "fff5:0003");
+	assert_string_equal(pf, PF);
+	assert_int_equal(index, 0);
+	assert_int_equal(group, 21);
+	assert_int_equal(json_unpack(json_array_get(json_object_get(doc, "devices"), 0),
+				     "{s:i, s:[s]}", "numa_node", &node, "netdevs", &netdev),
+			 0);
+	assert_int_equal(node, 1);
+	assert_string_equal(netdev, "eth0");
+	json_decref(doc);
+}
+
+static void test_groups_say_which_are_viable(void **state)
+{
+	json_t *doc;
+	int viable, group;
+
+	assert_int_equal(run(&cmd_groups, GPU, NULL), 0);
+	assert_string_equal(out,
+			    "GROUP  VIABLE  DEVICE        NAME                        DRIVER\n"
+			    "42     no      0000:04:00.0  fff5:0004 device fff5:0004  -\n"
+			    "42     no      0000:04:00.1  fff5:0005 device fff5:0005  igbvf\n");
+	assert_int_equal(run(&cmd_groups, "-j", "0000:00:01.0", NULL), 0);
+	doc = parse_out();
+	assert_int_equal(json_unpack(doc, "{s:[{s:i, s:b}]}", "groups", "group", &group, "viable",
+				     &viable),
+			 0);
+	assert_int_equal(group, 1);
+	assert_true(viable); /* a bridge alone */
+	json_decref(doc);
+}
+
+static void test_a_host_without_groups_is_told_why(void **state)
+{
+	fake_kernel_stop();
+	fake_sysfs_free(&kernel.root);
+	kernel.root = fake_sysfs((const struct fake_node[]){ { 0 } });
+	fake_pci_add(kernel.root, &(struct fake_pci){ .bdf = PF });
+	assert_int_equal(run(&cmd_groups, NULL), -ENODEV);
+	assert_string_equal(err.text, "no device of this host has an IOMMU group");
+	assert_non_null(strstr(err.hint, "VT-d or AMD-Vi"));
+}
+
+static void test_show_tells_what_thruway_changed(void **state)
+{
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	assert_string_equal(out, VF0 ": bound to vfio-pci (was igbvf), /dev/vfio/21\n");
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" VF0 "/net");
+	assert_int_equal(run(&cmd_show, "eth2", NULL), 0);
+	assert_int_equal(strncmp(out, VF0 "\n", 13), 0);
+	assert_non_null(strstr(out, "  driver         vfio-pci\n"));
+	assert_non_null(strstr(out, "  netdev         (eth2)\n"));
+	assert_non_null(strstr(out, "  changed        driver: 'igbvf' became ''\n"));
+	assert_int_equal(run(&cmd_restore, "--all", NULL), 0);
+	assert_string_equal(out, "3 changes undone\n");
+}
+
+static void test_dry_runs_change_nothing(void **state)
+{
+	assert_int_equal(run(&cmd_bind, "-n", "--group", GPU, NULL), 0);
+	assert_string_equal(out, GPU ": let only vfio-pci bind it (now: none)\n"
+			    GPU ": bind to vfio-pci (now: none)\n"
+			    HDA ": unbind (now: igbvf)\n"
+			    HDA ": let only vfio-pci bind it (now: none)\n"
+			    HDA ": bind to vfio-pci (now: none)\n");
+	assert_int_equal(run(&cmd_reset, "-n", GPU, NULL), 0);
+	assert_int_equal(kernel.nwrites, 0);
+	assert_false(hostfs_exists(kernel.root, "run/thruway"));
+}
+
+static void test_quiet_is_quiet(void **state)
+{
+	assert_int_equal(run(&cmd_bind, "-q", VF0, NULL), 0);
+	assert_string_equal(out, "");
+	assert_int_equal(run(&cmd_restore, "-q", VF0, NULL), 0);
+	assert_string_equal(out, "");
+}
+
+static void test_reset_needs_a_way_to_and_no_users(void **state)
+{
+	assert_int_equal(run(&cmd_reset, GPU, NULL), -EOPNOTSUPP);
+	assert_string_equal(err.text, "cannot reset " GPU ": the kernel knows no way to");
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
+	assert_int_equal(run(&cmd_reset, GPU, NULL), 0);
+	assert_string_equal(out, GPU ": reset\n");
+	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" GPU "/reset"), "1");
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" PF "/reset");
+	assert_int_equal(run(&cmd_reset, PF, NULL), -EBUSY); /* its VF would go down with it */
+}
+
+static void test_wrong_command_lines_are_usage_errors(void **state)
+{
+	static const struct {
+		const struct command *c;
+		const char *arg1, *arg2, *text;
+	} rows[] = {
+		{ &cmd_list, "eth0", NULL, "list: unexpected 'eth0'" },
+		{ &cmd_list, "-x", NULL, "list: unknown option '-x'" },
+		{ &cmd_list, "-n", NULL, "list: unknown option '-n'" }, /* not for this one */
+		{ &cmd_show, NULL, NULL, "show: DEV is missing" },
+		{ &cmd_bind, NULL, NULL, "bind: DEV is missing" },
+		{ &cmd_bind, "--driver", NULL, "bind: option '--driver' needs an argument" },
+		{ &cmd_bind, "--driver=../x", PF, "bind: '../x' is no driver's name" },
+		{ &cmd_bind, "--driver=", PF, "bind: '' is no driver's name" },
+		{ &cmd_bind, "--owner=no such", PF, "bind: no user called 'no such'" },
+		{ &cmd_bind, "--lock-timeout=-1", PF, "--lock-timeout takes seconds, not '-1'" },
+		{ &cmd_bind, "--force=everything", PF, "--force: 'everything' is not a reason" },
+		{ &cmd_restore, NULL, NULL, "restore: DEV is missing" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(run(rows[i].c, rows[i].arg1, rows[i].arg2, NULL), -EINVAL);
+		assert_string_equal(err.text, rows[i].text);
+		assert_int_equal(err_exit_status(&err), 2);
+	}
+	assert_int_equal(kernel.nwrites, 0);
+}
+
+static void test_help_is_an_answer_and_names_every_option(void **state)
+{
+	assert_int_equal(run(&cmd_bind, "--help", NULL), -ECANCELED);
+	assert_int_equal(err.code, 0);
+	assert_non_null(strstr(out, "usage: thruway bind "));
+	assert_non_null(strstr(out, "--owner USER"));
+	assert_non_null(strstr(out, "--dry-run"));
+	assert_null(strstr(out, "--json")); /* bind prints no data */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_list_shows_endpoints_in_columns),
+		TEST(test_list_as_json),
+		TEST(test_groups_say_which_are_viable),
+		TEST(test_a_host_without_groups_is_told_why),
+		TEST(test_show_tells_what_thruway_changed),
+		TEST(test_dry_runs_change_nothing),
+		TEST(test_quiet_is_quiet),
+		TEST(test_reset_needs_a_way_to_and_no_users),
+		TEST(test_wrong_command_lines_are_usage_errors),
+		TEST(test_help_is_an_answer_and_names_every_option),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
