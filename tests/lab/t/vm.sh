@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What tests of `thruway vm run` share; sourced after lib.sh.
+
+PATH=/src/build:$PATH
+L2_BASE="console=ttyS0 panic=-1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
+STATS=$TMP/stats.json
+
+# vm_run GUEST-WORDS ARGUMENT…: runs a guest to its end. OUT: its console and our
+# messages, without carriage returns; STATUS: the exit status.
+vm_run()
+{
+	local words=$1
+
+	shift
+	rm -f "$STATS"
+	timeout -k 5 "${L2_TIMEOUT:-100}" thruway run --kernel "$L2/vmlinuz" --initrd "$L2/initrd" \
+		--cmdline "$L2_BASE $words" --stats "$STATS" "$@" >"$TMP/guest" 2>&1 </dev/null
+	STATUS=$?
+	OUT=$(tr -d '\r' <"$TMP/guest")
+}
+
+# vm_start GUEST-WORDS ARGUMENT…: the same in the background; VM is the supervisor.
+vm_start()
+{
+	local words=$1
+
+	shift
+	rm -f "$STATS"
+	: >"$TMP/guest"
+	timeout -k 5 "${L2_TIMEOUT:-100}" thruway run --kernel "$L2/vmlinuz" --initrd "$L2/initrd" \
+		--cmdline "$L2_BASE $words" --stats "$STATS" "$@" >"$TMP/guest" 2>&1 </dev/null &
+	TIMEOUT_PID=$!
+	wait_for 10 vm_pids
+}
+
+vm_pids()
+{
+	VM=$(pgrep -P "$TIMEOUT_PID" -x thruway) && VMM=$(pgrep -P "$VM" -x thruway-vmm)
+}
+
+# Wait until the guest's console shows REGEX.
+vm_says()		# SECONDS REGEX
+{
+	wait_for "$1" grep -qE -- "$2" "$TMP/guest"
+}
+
+# The end of what vm_start began: sets STATUS and OUT.
+vm_end()
+{
+	wait "$TIMEOUT_PID"
+	STATUS=$?
+	OUT=$(tr -d '\r' <"$TMP/guest")
+}
+
+stat_of()		# NAME
+{
+	jq -r ".$1" "$STATS" 2>/dev/null
+}
+
+# What went wrong is in the last lines of the guest's console.
+ran_well()		# WHAT
+{
+	if [[ $STATUS == 0 ]]; then
+		ok "$1"
+	else
+		fail "$1" "status $STATUS"$'\n'"$(tail -n 40 <<<"$OUT")"
+	fi
+}
+
+# MSI-X interrupts of netdevs and NVMe queues that the guest counted.
+guest_msix()
+{
+	awk '/^L2: irq .*MSI/ { for (i = 4; i < NF; i++) if ($i ~ /^[0-9]+$/) n += $i } END { print n + 0 }' \
+		<<<"$OUT"
+}
