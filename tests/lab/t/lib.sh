@@ -63,7 +63,7 @@ like()			# TEXT REGEX WHAT
 	if grep -qE -- "$2" <<<"$1"; then
 		ok "$3"
 	else
-		fail "$3" "no match for: $2"$'\n'"$1"
+		fail "$3" "no match for: $2"$'\n'"$(tail -n 60 <<<"$1")"
 	fi
 }
 
