@@ -214,3 +214,14 @@ int device_resolve_one(int root, const struct topo *topo, const char *name, cons
 	device_list_fini(&list);
 	return r;
 }
+
+bool device_by_address(int root, const char *name, struct bdf *ret)
+{
+	struct bdf bdf;
+
+	if (bdf_parse(name, &bdf) < 0 ||
+	    !hostfs_exists(root, "sys/bus/pci/devices/%s", BDF_STR(bdf)))
+		return false;
+	*ret = bdf;
+	return true;
+}

@@ -12,6 +12,7 @@
 #ifndef HOST_DEVICE_H
 #define HOST_DEVICE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/bdf.h"
@@ -38,5 +39,11 @@ int device_resolve(int root, const struct topo *topo, const char *name, bool man
 /* Exactly one. */
 int device_resolve_one(int root, const struct topo *topo, const char *name, const char *verb,
 		       struct bdf *ret, struct err *err);
+
+/*
+ * `name` is the address of a function that is there: *ret, without a look at any other function.
+ * False for every other name, which device_resolve_one() then explains.
+ */
+bool device_by_address(int root, const char *name, struct bdf *ret);
 
 #endif

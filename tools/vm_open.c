@@ -143,7 +143,7 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 {
 	struct vmm_device *d = &config->devices[config->device_count];
 	struct pci_dev dev;
-	int r = pci_dev_read(root, bdf, &dev);
+	int r = pci_dev_read_binding(root, bdf, &dev);
 
 	if (r < 0)
 		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));

@@ -244,6 +244,19 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 	return 0;
 }
 
+int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
+{
+	struct pci_dev d = { .bdf = bdf };
+	const char *name = BDF_STR(bdf);
+
+	if (!hostfs_exists(root, DEVICES "/%s", name))
+		return -ENODEV;
+	read_binding(root, name, &d);
+	read_config(root, name, &d);
+	*ret = d;
+	return 0;
+}
+
 bool pci_dev_is_endpoint(const struct pci_dev *dev)
 {
 	return dev->header_type != PCI_HEADER_TYPE_BRIDGE &&

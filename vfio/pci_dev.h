@@ -57,6 +57,12 @@ struct pci_dev {
 /* 0; -ENODEV when there is no such function; other -errno of its mandatory files. */
 int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
 
+/*
+ * Only what attaching takes: bdf, header_type, driver, override, group, numa_node, and what
+ * config space tells. The rest is zero. 0 or -ENODEV.
+ */
+int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret);
+
 /* An endpoint, and not a bridge: what can be passed to a guest and what makes a group viable. */
 bool pci_dev_is_endpoint(const struct pci_dev *dev);
 

@@ -76,6 +76,18 @@ static void test_every_way_to_name_one_device(void **state)
 	}
 }
 
+static void test_only_the_address_of_what_is_there_needs_no_scan(void **state)
+{
+	struct bdf bdf = { .bus = 9 };
+
+	assert_false(device_by_address(root, "eth0", &bdf));
+	assert_false(device_by_address(root, PF "/vf0", &bdf));
+	assert_false(device_by_address(root, "0000:09:00.0", &bdf));
+	assert_int_equal(bdf.bus, 9);
+	assert_true(device_by_address(root, "01:10.0", &bdf));
+	assert_string_equal(BDF_STR(bdf), VF0);
+}
+
 static void test_several_devices_need_all(void **state)
 {
 	assert_int_equal(device_resolve(root, &topo, "8086:10ca", false, "bind", &list, &err),
@@ -123,6 +135,7 @@ static void test_what_is_not_there_is_said_with_what_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_only_the_address_of_what_is_there_needs_no_scan),
 		TEST(test_every_way_to_name_one_device),
 		TEST(test_several_devices_need_all),
 		TEST(test_what_is_not_there_is_said_with_what_is),

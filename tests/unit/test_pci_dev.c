@@ -93,6 +93,23 @@ static void test_binding_group_node_and_netdev(void **state)
 	assert_string_equal(read_dev(VF1).override, "vfio-pci");
 }
 
+static void test_the_binding_alone_is_what_the_whole_says(void **state)
+{
+	static const char *const names[] = { PORT, PF, VF0, VF1 };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct pci_dev all = read_dev(names[i]), d;
+
+		assert_int_equal(pci_dev_read_binding(host, all.bdf, &d), 0);
+		assert_string_equal(d.driver, all.driver);
+		assert_int_equal(d.group, all.group);
+		assert_int_equal(d.numa_node, all.numa_node);
+		assert_int_equal(d.header_type, all.header_type);
+	}
+	assert_int_equal(pci_dev_read_binding(host, (struct bdf){ .bus = 9 }, &(struct pci_dev){ 0 }),
+			 -ENODEV);
+}
+
 static void test_a_virtio_nic_is_found_below_its_virtio_device(void **state)
 {
 	fake_pci_add(host, &(struct fake_pci){ .bdf = "0000:00:03.0", .driver = "virtio-pci" });
@@ -266,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_pf_and_its_vfs_know_each_other),
 		TEST(test_binding_group_node_and_netdev),
+		TEST(test_the_binding_alone_is_what_the_whole_says),
 		TEST(test_a_virtio_nic_is_found_below_its_virtio_device),
 		TEST(test_what_is_not_there_is_not_a_device),
 		TEST(test_bars_come_from_resource),
