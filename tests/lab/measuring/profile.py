@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where the CPU time of a guest goes, by tracepoints; needs a host with one CPU.
+
+The time between two events belongs to the task that ran and to the state it was in: its own
+code, a system call (an ioctl by its request), or the guest. With --icount these are
+instructions. The tracepoints themselves cost a little, so this
+run's figures say where, the untraced run's how much.
+"""
+
+import os
+import re
+
+from measuring import names, vmms
+
+TRACING = "/sys/kernel/tracing"
+EVENTS = ["kvm/kvm_entry", "kvm/kvm_exit", "kvm/kvm_userspace_exit", "kvm/kvm_mmio",
+          "sched/sched_switch", "sched/sched_process_fork", "syscalls"]
+LINE = re.compile(r" *(.*)-(\d+) +\[\d+\] \S+ +(\d+): (\S+?)(:|\(| ->)(.*)")
+
+
+def write(name, text):
+    with open(f"{TRACING}/{name}", "w") as f:
+        f.write(text)
+
+
+def start():
+    if not os.path.exists(f"{TRACING}/trace"):
+        os.system(f"mount -t tracefs tracefs {TRACING}")
+    write("tracing_on", "0")
+    write("buffer_size_kb", "131072")
+    write("trace_clock", "x86-tsc")
+    write("trace", "")
+    for event in EVENTS:
+        write(f"events/{event}/enable", "1")
+    write("tracing_on", "1")
+
+
+def stop(path):
+    write("tracing_on", "0")
+    for event in EVENTS:
+        write(f"events/{event}/enable", "0")
+    with open(f"{TRACING}/trace", errors="replace") as src, open(path, "w") as dst:
+        for line in src:
+            dst.write(line)
+    write("buffer_size_kb", "1408")
+
+
+class Profile:
+    """Adds up a trace. time[(process, state)] and count[(process, state)]."""
+
+    def __init__(self, root):
+        self.family = {root}     # pids of the run
+        self.root = root
+        self.state = {}          # pid -> what it does
+        self.names = {}
+        self.time, self.count = {}, {}
+        self.exits, self.exit_time = {}, {}
+        self.user_exits = {}
+        self.accesses = {}       # pid -> the port or address its guest touched last
+        self.entered = self.exited = None
+        self.guest_spans = []
+        self.last = self.running = None
+
+    def charge(self, now, pid):
+        if self.last is not None and self.running in self.family:
+            key = (self.running, self.state.get(self.running, "own code"))
+            self.time[key] = self.time.get(key, 0) + now - self.last
+        self.last, self.running = now, pid
+
+    def enter(self, pid, state):
+        self.state[pid] = state
+        self.count[pid, state] = self.count.get((pid, state), 0) + 1
+
+    def feed(self, pid, now, event, rest):
+        self.charge(now, pid)
+        handler = getattr(self, "on_" + event, None)
+        if handler:
+            handler(pid, now, rest)
+        elif event.startswith("sys_"):
+            self.on_syscall(pid, event[4:], rest)
+
+    def on_sched_switch(self, pid, now, rest):
+        self.running = int(re.search(r"next_pid=(\d+)", rest).group(1))
+
+    def on_sched_process_fork(self, pid, now, rest):
+        if pid in self.family:
+            self.family.add(int(re.search(r"child_pid=(\d+)", rest).group(1)))
+
+    def on_syscall(self, pid, name, rest):
+        if pid not in self.family:
+            return
+        m = re.search(r"cmd: (?:0x)?([0-9a-f]+)", rest) if name == "ioctl" else None
+        self.enter(pid, names.ioctl(int(m.group(1), 16)) if m else name)
+
+    def leave(self, pid):
+        self.state[pid] = "own code"
+
+    def on_kvm_entry(self, pid, now, rest):
+        if self.exited:
+            reason, when = self.exited
+            self.exit_time[reason] = self.exit_time.get(reason, 0) + now - when
+            self.exited = None
+        self.entered = now
+        self.enter(pid, "guest")
+
+    def on_kvm_exit(self, pid, now, rest):
+        reason = re.search(r"reason (\S+)", rest).group(1)
+        if self.entered:
+            self.guest_spans.append(now - self.entered)
+        self.exits[reason] = self.exits.get(reason, 0) + 1
+        if reason == "io":      # SVM's EXITINFO1: the port above bit 16, bit 0 set for IN
+            info = int(re.search(r"info1 0x([0-9a-f]+)", rest).group(1), 16)
+            self.accesses[pid] = f"{'in' if info & 1 else 'out'} {info >> 16:#x}"
+        self.exited = (reason, now)
+        self.state[pid] = "KVM_RUN"
+
+    def on_kvm_mmio(self, pid, now, rest):
+        # "mmio unsatisfied-read len 4 gpa 0xb0000000 val 0x0", by page
+        words = rest.split()
+        page = int(words[words.index("gpa") + 1], 16) >> 12
+        self.accesses[pid] = f"{words[1].removeprefix('unsatisfied-')} {page:#x}000"
+
+    def on_kvm_userspace_exit(self, pid, now, rest):
+        reason = re.search(r"reason (\S+)", rest).group(1)
+        reason = f"{reason} {self.accesses.pop(pid, '')}".strip()
+        self.user_exits[reason] = self.user_exits.get(reason, 0) + 1
+        if self.exited:     # from here on it is the VMM's time
+            why, when = self.exited
+            self.exit_time[why] = self.exit_time.get(why, 0) + now - when
+            self.exited = None
+
+    def name(self, pid):
+        return f"{self.names.get(pid, '?')} {pid}"
+
+    def guest_time(self):
+        """Without what every span holds of the host: the way in and out of the guest.
+
+        The shortest spans seen are of guests that ran a handful of instructions.
+        """
+        fixed = min(self.guest_spans)
+        return sum(self.guest_spans) - fixed * len(self.guest_spans), fixed
+
+
+def read(path, root):
+    profile = Profile(root)
+    with open(path, errors="replace") as f:
+        for line in f:
+            m = LINE.match(line)
+            if not m:
+                continue
+            name, pid, now, event, sep, rest = m.groups()
+            pid, now = int(pid), int(now)
+            profile.names[pid] = name
+            if sep == " ->":
+                profile.charge(now, pid)
+                profile.leave(pid)
+            else:
+                profile.feed(pid, now, event, rest)
+    return profile
+
+
+def measure(vmm, vf, keep, job="none"):
+    start()
+    run = vmms.Run(vmm.command(vf, f"lab.job={job}"))
+    run.wait_end(300)
+    stop(keep)
+    run.reap()
+    return read(keep, run.child.pid)
