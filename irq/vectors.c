@@ -29,7 +29,7 @@
  * A driver requests its vectors in one go: as long as new ones come, settling waits
  * for the next tick, but the first one not longer than this many.
  */
-#define TICK_NS	  5000000ull
+#define TICK_NS   5000000ull
 #define MAX_TICKS 8
 
 enum path { PATH_OFF, PATH_USER, PATH_IRQFD };
@@ -415,10 +415,17 @@ static int attach_loop(struct vectors *vs)
 	return loop_timer_new(vs->config.loop, on_timer, vs, &vs->timer_fd);
 }
 
+static void free_memory(struct vectors *vs)
+{
+	free(vs->v);
+	free(vs->fds);
+	free(vs);
+}
+
 int vectors_new(const struct vector_config *config, struct vectors **ret)
 {
 	struct vectors *vs;
-	int r = -ENOMEM;
+	int r;
 
 	if (!config->count)
 		return -EINVAL;
@@ -429,10 +436,13 @@ int vectors_new(const struct vector_config *config, struct vectors **ret)
 	vs->epoll_fd = vs->timer_fd = -1;
 	vs->v = calloc(config->count, sizeof(*vs->v));
 	vs->fds = calloc(config->count, sizeof(*vs->fds));
-	for (unsigned i = 0; vs->v && i < config->count; i++)
+	if (!vs->v || !vs->fds) {
+		free_memory(vs);
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < config->count; i++)
 		vs->v[i].fd = -1;
-	if (vs->v && vs->fds)
-		r = attach_loop(vs);
+	r = attach_loop(vs);
 	if (r < 0) {
 		vectors_free(vs);
 		return r;
@@ -452,9 +462,7 @@ struct vectors *vectors_free(struct vectors *vs)
 		loop_del(vs->config.loop, vs->timer_fd);
 	close_fdp(&vs->epoll_fd);
 	close_fdp(&vs->timer_fd);
-	free(vs->v);
-	free(vs->fds);
-	free(vs);
+	free_memory(vs);
 	return NULL;
 }
 
