@@ -69,7 +69,7 @@ static void failed(struct vectors *vs, const struct vector *v, const char *what,
 			 strerror(-r));
 }
 
-/* --- paths --------------------------------------------------------------------------------- */
+/* --- paths --- */
 
 static int start_user(struct vectors *vs, struct vector *v)
 {
@@ -143,7 +143,7 @@ static bool have_gsi(struct vectors *vs, struct vector *v)
 	return false;
 }
 
-/* --- the device's side ------------------------------------------------------------------------ */
+/* --- the device's side --- */
 
 /* It may signal before we return, so v is on its path already. */
 static void wire(struct vectors *vs, struct vector *v)
@@ -239,7 +239,7 @@ void vectors_disable(struct vectors *vs)
 	vs->short_of_routes = false;
 }
 
-/* --- what the guest wants -------------------------------------------------------------------- */
+/* --- what the guest wants --- */
 
 void vectors_set_message(struct vectors *vs, unsigned i, uint64_t address, uint32_t data)
 {
@@ -357,8 +357,7 @@ bool vectors_pending(const struct vectors *vs, unsigned i)
 	return vs->v[i].path == PATH_OFF && vs->v[i].fd >= 0 && irqfd_pending(vs->v[i].fd);
 }
 
-/* --- the event loop's side ----------------------------------------------------------------------
- */
+/* --- the event loop's side --- */
 
 static void relay(struct vectors *vs, struct vector *v)
 {
@@ -398,8 +397,7 @@ static void on_timer(void *opaque, int fd)
 	vectors_settle(vs);
 }
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
 static int attach_loop(struct vectors *vs)
 {

@@ -22,7 +22,7 @@ struct type1 {
 	unsigned groups;
 };
 
-/* --- one typed function per request ------------------------------------------------------- */
+/* --- one typed function per request --- */
 
 static int get_group_status(int group_fd, struct vfio_group_status *ret)
 {
@@ -113,7 +113,7 @@ static const struct iommu_ops type1_ops = {
 	.free = type1_free,
 };
 
-/* --- the address space --------------------------------------------------------------------- */
+/* --- the address space --- */
 
 int iommu_type1_new(int container_fd, struct iommu **ret, struct err *err)
 {

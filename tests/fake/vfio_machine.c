@@ -54,7 +54,8 @@ static int group(void *opaque, int fd, unsigned long request, void *arg)
 
 	switch (request) {
 	case VFIO_GROUP_GET_STATUS:
-		((struct vfio_group_status *)arg)->flags = VFIO_GROUP_FLAGS_VIABLE;
+		((struct vfio_group_status *)arg)->flags =
+			m->not_viable ? 0 : VFIO_GROUP_FLAGS_VIABLE;
 		return 0;
 	case VFIO_GROUP_SET_CONTAINER: saw(m, 'C'); return 0;
 	case VFIO_GROUP_UNSET_CONTAINER: saw(m, 'c'); return 0;

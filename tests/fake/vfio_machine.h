@@ -27,6 +27,7 @@ struct vfio_machine {
 	struct vfio_pci_set *set;
 	char order[64]; /* what the kernel was asked, as letters: see vfio_machine.c */
 	unsigned dma_maps, dma_unmaps;
+	bool not_viable;
 };
 
 /* Everything but the devices; the test describes the first one in m->dev. */

@@ -212,7 +212,7 @@ static void test_reset_turns_off_and_forgets(void **state)
 	end();
 }
 
-/* --- INTx ------------------------------------------------------------------------------------- */
+/* --- INTx --- */
 
 static int connect(void *opaque, int trigger_fd, int unmask_fd)
 {

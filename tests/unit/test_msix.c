@@ -142,7 +142,7 @@ static void end(void)
 	assert_true(fake_ioctl_done());
 }
 
-/* --- a guest driver ------------------------------------------------------------------------- */
+/* --- a guest driver --- */
 
 static void write_u32(unsigned v, unsigned off, uint32_t value)
 {
@@ -211,7 +211,7 @@ static bool pba(unsigned v)
 	return b & 1u << v % 8;
 }
 
-/* --- the facts ------------------------------------------------------------------------------- */
+/* --- the facts --- */
 
 static void test_unmasked_vector_works_at_once_and_settles_by_timer(void **state)
 {
@@ -537,8 +537,7 @@ static void test_absurd_tables_are_refused(void **state)
 	assert_null(m);
 }
 
-/* --- anything, for long
- * --------------------------------------------------------------------------- */
+/* --- anything, for long --- */
 
 static void random_step(void)
 {

@@ -64,8 +64,7 @@ static const struct kvm_userspace_memory_region *slot_at(uint64_t gpa)
 	return NULL;
 }
 
-/* --- order -------------------------------------------------------------------------------------
- */
+/* --- order --- */
 
 static void test_setup_and_teardown_keep_the_kernels_order(void **state)
 {
@@ -99,8 +98,32 @@ static void test_bridge_is_refused_and_everything_undone(void **state)
 	vfio_machine_free(&m);
 }
 
-/* --- configuration space
- * --------------------------------------------------------------------------- */
+static void test_refused_group_names_the_device(void **state)
+{
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	m.not_viable = true;
+	assert_int_equal(vfio_machine_start(&m), -EPERM);
+	assert_non_null(
+		strstr(m.guest.err.text, "cannot attach 0000:01:10.0: IOMMU group 42 is not "));
+	assert_null(m.set);
+	vfio_machine_free(&m);
+}
+
+static void test_table_outside_its_bar_is_refused(void **state)
+{
+	uint8_t reg[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(reg, 0x3ff8 | 3); /* 48 bytes, of which 8 fit */
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x74, reg, 4);
+	assert_int_equal(vfio_machine_start(&m), -EPROTO);
+	assert_non_null(strstr(m.guest.err.text, "its MSI-X table does not lie in BAR 3"));
+	vfio_machine_free(&m);
+}
+
+/* --- configuration space --- */
 
 static void test_header_is_ours_and_status_the_devices(void **state)
 {
@@ -262,8 +285,7 @@ static void test_guest_reset_silences_the_device_first(void **state)
 	vfio_machine_free(&m);
 }
 
-/* --- BARs
- * --------------------------------------------------------------------------------------------- */
+/* --- BARs --- */
 
 static void test_bar_is_mapped_but_for_table_and_pending_bits(void **state)
 {
@@ -400,9 +422,7 @@ static void test_two_devices_reach_each_others_bars(void **state)
 	vfio_machine_free(&m);
 }
 
-/* --- INTx
- * ------------------------------------------------------------------------------------------------
- */
+/* --- INTx --- */
 
 static void test_intx_follows_command_and_msix(void **state)
 {
@@ -443,6 +463,8 @@ int main(void)
 		cmocka_unit_test(test_setup_and_teardown_keep_the_kernels_order),
 		cmocka_unit_test(test_no_device_needs_no_vfio),
 		cmocka_unit_test(test_bridge_is_refused_and_everything_undone),
+		cmocka_unit_test(test_refused_group_names_the_device),
+		cmocka_unit_test(test_table_outside_its_bar_is_refused),
 		cmocka_unit_test(test_header_is_ours_and_status_the_devices),
 		cmocka_unit_test(test_hidden_capabilities_leave_no_trace),
 		cmocka_unit_test(test_a_hidden_head_keeps_the_list),

@@ -26,7 +26,7 @@
 
 #define PAGE 4096ull
 
-/* --- accesses that exit ---------------------------------------------------------------------- */
+/* --- accesses that exit --- */
 
 enum owner { OWNER_DEVICE, OWNER_TABLE, OWNER_PBA };
 
@@ -92,8 +92,7 @@ static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 
 static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
 
-/* --- decode on and off --------------------------------------------------------------------------
- */
+/* --- decode on and off --- */
 
 static void spans_on(struct vfio_bar *bar, uint64_t addr)
 {
@@ -144,8 +143,7 @@ void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr)
 	spans_on(bar, addr);
 }
 
-/* --- what can be mapped
- * --------------------------------------------------------------------------- */
+/* --- what can be mapped --- */
 
 static struct range pages_around(struct range r)
 {
@@ -200,8 +198,7 @@ static int map_spans(struct vfio_pci *v, struct vfio_bar *bar, struct err *err)
 	return 0;
 }
 
-/* --- setting up
- * -------------------------------------------------------------------------------------- */
+/* --- setting up --- */
 
 static void describe(struct pci_bar *pci, uint32_t reg, uint64_t size)
 {
@@ -231,18 +228,33 @@ static int init_bar(struct vfio_pci *v, unsigned i, uint32_t reg, struct err *er
 	return bar->io || bar->region.size < PAGE ? 0 : map_spans(v, bar, err);
 }
 
+static int check_place(const struct vfio_pci *v, const struct msix_place *place, const char *what,
+		       struct err *err)
+{
+	const struct vfio_bar *bar = &v->bar[place->bar];
+
+	if (!bar->io && range_contains((struct range){ 0, bar->region.size }, place->range))
+		return 0;
+	return err_plain(err, -EPROTO, "%s: its MSI-X %s does not lie in BAR %u", v->pci.name, what,
+			 place->bar);
+}
+
 int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		int r = init_bar(v, i, get_le32(raw + PCI_BASE_ADDRESS_0 + 4 * i), err);
+	int r;
 
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		r = init_bar(v, i, get_le32(raw + PCI_BASE_ADDRESS_0 + 4 * i), err);
 		if (r < 0)
 			return r;
 		/* The upper half of a 64-bit BAR is none of its own. */
 		if (v->pci.bar[i].type == PCI_BAR_MEM64)
 			i++;
 	}
-	return 0;
+	if (!v->msix)
+		return 0;
+	r = check_place(v, &v->table, "table", err);
+	return r < 0 ? r : check_place(v, &v->pba, "pending bits", err);
 }
 
 void vfio_pci_bars_fini(struct vfio_pci *v)

@@ -25,7 +25,7 @@ static bool touches(unsigned off, unsigned len, unsigned first, unsigned size)
 	return off < first + size && first < off + len;
 }
 
-/* --- setting up ----------------------------------------------------------------------------- */
+/* --- setting up --- */
 
 static void init_header(struct vfio_pci *v, const uint8_t *raw)
 {
@@ -70,7 +70,7 @@ int vfio_pci_config_init(struct vfio_pci *v, struct err *err)
 	return r < 0 ? r : vfio_pci_bars_init(v, raw, err);
 }
 
-/* --- the device's registers ------------------------------------------------------------------- */
+/* --- the device's registers --- */
 
 static void device_read(struct vfio_pci *v, unsigned off, uint8_t *data, unsigned len)
 {
@@ -98,8 +98,7 @@ void vfio_pci_set_command(struct vfio_pci *v, uint16_t command)
 	device_write(v, PCI_COMMAND, b, sizeof(b));
 }
 
-/* --- reads ---------------------------------------------------------------------------------------
- */
+/* --- reads --- */
 
 static void read_msix(struct vfio_pci *v, unsigned off, uint8_t *data, unsigned len)
 {
@@ -149,8 +148,7 @@ void vfio_pci_cfg_read(struct pci_dev *pci, unsigned off, uint8_t *data, unsigne
 	read_msi(v, off, data, len);
 }
 
-/* --- writes --------------------------------------------------------------------------------------
- */
+/* --- writes --- */
 
 /* Bytes of the guest's write that are wholly the device's, run by run. */
 static void write_through(struct vfio_pci *v, unsigned off, const uint8_t *data, unsigned len)

@@ -21,8 +21,7 @@
 #include "vmm/handover.h"
 #include "vmm/vm.h"
 
-/* --- reset -------------------------------------------------------------------------------------
- */
+/* --- reset --- */
 
 /*
  * Bus mastering ends first: after this nothing of the device reaches guest RAM,
@@ -62,8 +61,7 @@ static const struct pci_dev_ops dev_ops = {
 	.reset = power_on,
 };
 
-/* --- one device ----------------------------------------------------------------------------------
- */
+/* --- one device --- */
 
 static struct vfio_pci *dev_close(struct vfio_pci *v)
 {
@@ -107,8 +105,16 @@ static int dev_open(struct vfio_pci_set *set, const struct vmm_device *d, struct
 	return 0;
 }
 
-/* --- all of them
- * ---------------------------------------------------------------------------------- */
+/* --- all of them --- */
+
+/* The device the user named, of those that group i brings in. */
+static const char *first_of(const struct vmm_config *config, unsigned group)
+{
+	for (unsigned i = 0; i < config->device_count; i++)
+		if (config->devices[i].group == group)
+			return config->devices[i].name;
+	return "a device";
+}
 
 static int join_groups(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err)
 {
@@ -118,7 +124,7 @@ static int join_groups(struct vfio_pci_set *set, const struct vmm_config *config
 
 		r = iommu_type1_add_group(set->iommu, fd, number, err);
 		if (r < 0)
-			return r;
+			return err_prefix(err, "cannot attach %s", first_of(config, i));
 		set->groups[set->ngroups++] = (struct vfio_group_ref){ number, fd };
 		r = kvm_vfio_add(set, fd, number, err);
 		if (r < 0)

@@ -23,8 +23,7 @@
 #include "vfio/irqset.h"
 #include "vmm/vm.h"
 
-/* --- the device's side of the vectors -----------------------------------------------------------
- */
+/* --- the device's side of the vectors --- */
 
 static void intx_off(struct vfio_pci *v)
 {
@@ -105,8 +104,7 @@ void vfio_pci_intx_update(struct vfio_pci *v)
 		log_warn_limited("%s: no INTx: %s", v->pci.name, strerror(-r));
 }
 
-/* --- what the host has to say of the device ------------------------------------------------------
- */
+/* --- what the host has to say of the device --- */
 
 static void on_error(void *opaque, int fd)
 {
@@ -162,8 +160,7 @@ static void forget(struct vfio_pci *v, int *fd)
 	close_fdp(fd);
 }
 
-/* --- setting up
- * ------------------------------------------------------------------------------------ */
+/* --- setting up --- */
 
 static struct vector_config vectors_of(struct vfio_pci *v, const char *name,
 				       const struct vector_ops *ops, unsigned count, bool noresize)
