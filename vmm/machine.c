@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -83,7 +83,10 @@ static int add_cpus(struct machine *m, struct err *err)
 {
 	int r = vcpus_new(&m->vm, err);
 
-	return r < 0 ? r : x86_cpuid_set_all(&m->vm, err);
+	if (r < 0)
+		return r;
+	coalesced_init(&m->vm);
+	return x86_cpuid_set_all(&m->vm, err);
 }
 
 static int add_devices(struct machine *m, struct err *err)

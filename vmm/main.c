@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "irq/gsi.h"
+#include "vmm/coalesced.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
 #include "vmm/machine.h"
@@ -85,6 +86,9 @@ static enum vm_request serve(struct machine *m)
 
 		(void)loop_run(m->vm.loop);
 		vcpus_pause(&m->vm);
+		vm_lock(&m->vm);
+		coalesced_drain(&m->vm);
+		vm_unlock(&m->vm);
 		why = vm_take_request(&m->vm);
 		if (why == VM_REBOOT && m->config->reboot) {
 			handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_REBOOT });

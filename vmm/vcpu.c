@@ -230,6 +230,7 @@ void vcpus_free(struct vm *vm)
 	}
 	free(vm->vcpus);
 	free(vm->park);
+	vm->ring = NULL;
 	vm->vcpus = NULL;
 	vm->park = NULL;
 }

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/memslot.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
@@ -31,6 +32,7 @@ static void handle_pio(struct vcpu *cpu)
 
 	vcpu_count(&vm->stats.pio);
 	vm_lock(vm);
+	coalesced_drain(vm);
 	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_write(vm->pio, run->io.port, data, run->io.size);
@@ -46,6 +48,7 @@ static void handle_mmio(struct vcpu *cpu)
 
 	vcpu_count(&vm->stats.mmio);
 	vm_lock(vm);
+	coalesced_drain(vm);
 	if (run->mmio.is_write)
 		bus_write(vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
 	else

@@ -18,6 +18,7 @@
 
 struct bus;
 struct gsi;
+struct kvm_coalesced_mmio_ring;
 struct loop;
 struct mem;
 struct memslots;
@@ -57,6 +58,7 @@ struct vm {
 	unsigned ncpus;
 	struct vcpu *vcpus; /* ncpus of them */
 	struct vcpu_park *park;
+	struct kvm_coalesced_mmio_ring *ring; /* coalesced.c's; NULL: not supported */
 	unsigned phys_bits; /* of guest physical addresses */
 	bool tsc_deadline;  /* KVM's local APIC has the TSC deadline timer */
 

@@ -17,6 +17,7 @@
 #include "base/ioctl.h"
 #include "base/size.h"
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
 #include "vmm/vcpu.h"
@@ -39,6 +40,7 @@ static struct machine {
 	uint64_t last_off;
 	uint32_t last_value;
 	unsigned last_len;
+	uint32_t history[8];
 } m;
 
 static void dev_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
@@ -54,6 +56,7 @@ static void dev_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 	memcpy(&m.last_value, data, len);
 	m.last_off = off;
 	m.last_len = len;
+	m.history[m.writes % ARRAY_SIZE(m.history)] = (uint32_t)off << 8 | data[0];
 	m.writes++;
 }
 
@@ -172,6 +175,61 @@ static void test_ports_and_mmio_reach_the_buses(void **state)
 	assert_int_equal(m.vm.stats.mmio, 2);
 	assert_true(m.vm.stats.exits >= 5);
 	vcpus_resume(&m.vm);
+}
+
+static void test_coalesced_writes_come_in_order_without_exits(void **state)
+{
+	static const uint8_t code[] = {
+		0xb0, 0x01, 0xee, /* mov al, 1; out dx, al */
+		0xfe, 0xc0, 0xee, /* inc al; out dx, al */
+		0xfe, 0xc0, 0xee, /* again */
+		0x42, 0xee,	  /* inc dx; out dx, al: the neighbour exits */
+		0xf4, 0xeb, 0xfd,
+	};
+	static const uint32_t expected[] = { 0x001, 0x002, 0x003, 0x103 };
+
+	if (m.kvm >= 0) {
+		coalesced_init(&m.vm);
+		if (coalesced_add_port(&m.vm, PORT) < 0) {
+			print_message("this KVM does not coalesce ports (before Linux 4.20)\n");
+			skip();
+		}
+	}
+	start(code, sizeof(code));
+	wait_writes(4);
+	vcpus_pause(&m.vm);
+	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_int_equal(m.history[i], expected[i]);
+	assert_int_equal(m.writes, 4);
+	assert_int_equal(m.vm.stats.pio, 1);
+	coalesced_del_port(&m.vm, PORT);
+	enter_at(CODE);
+	vcpus_resume(&m.vm);
+	wait_writes(8);
+	assert_int_equal(m.vm.stats.pio, 5);
+}
+
+/* More writes than the ring holds: the one that finds it full exits, and none is lost. */
+static void test_a_full_ring_loses_nothing(void **state)
+{
+	static const uint8_t code[] = {
+		0xb9, 0xf4, 0x01, /* mov cx, 500 */
+		0xee, 0xe2, 0xfd, /* out dx, al; loop */
+		0x42, 0xee,	  /* inc dx; out dx, al */
+		0xf4, 0xeb, 0xfd,
+	};
+
+	if (m.kvm >= 0) {
+		coalesced_init(&m.vm);
+		if (coalesced_add_port(&m.vm, PORT) < 0)
+			skip();
+	}
+	start(code, sizeof(code));
+	wait_writes(501);
+	vcpus_pause(&m.vm);
+	assert_int_equal(m.writes, 501);
+	assert_int_equal(m.history[500 % ARRAY_SIZE(m.history)] >> 8, 1);
+	assert_in_range(m.vm.stats.pio, 2, 10);
 }
 
 static void test_unclaimed_ports_read_all_ones(void **state)
@@ -341,6 +399,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_ports_and_mmio_reach_the_buses),
+		T(test_coalesced_writes_come_in_order_without_exits),
+		T(test_a_full_ring_loses_nothing),
 		T(test_unclaimed_ports_read_all_ones),
 		T(test_a_halted_cpu_is_paused_and_resumed_many_times),
 		T(test_registers_set_while_paused_stand),

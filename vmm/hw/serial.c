@@ -9,6 +9,7 @@
 #include <linux/serial_reg.h>
 
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
@@ -28,6 +29,7 @@ struct serial {
 	uint16_t divisor;
 	bool thr_pending; /* THR went empty and nobody looked at IIR or wrote since */
 	bool overrun;
+	bool coalesced; /* THR's writes were asked to come without exits */
 	bool line; /* level of the interrupt */
 	unsigned count; /* bytes received and not read */
 	uint8_t rx[FIFO];
@@ -80,8 +82,24 @@ static void receive_byte(struct serial *s, uint8_t byte)
 		s->overrun = true;
 }
 
+/*
+ * A driver that uses the FIFO asks LSR or IIR for every 16 bytes, and once more at
+ * the end, so its bytes need no exit each. One that polls for every single byte
+ * may fall silent after the last, which would then be missing: not before FIFOs
+ * are on.
+ */
+static void coalesce(struct serial *s)
+{
+	if (s->coalesced || !(s->fcr & UART_FCR_ENABLE_FIFO))
+		return;
+	s->coalesced = true;
+	/* Where KVM cannot, each byte is an exit. */
+	(void)coalesced_add_port(s->vm, LAYOUT_SERIAL + UART_TX);
+}
+
 static void transmit(struct serial *s, uint8_t byte)
 {
+	coalesce(s);
 	if (s->mcr & UART_MCR_LOOP)
 		receive_byte(s, byte);
 	else if (s->ops)
@@ -297,5 +315,8 @@ void serial_reset(struct serial *s)
 	s->divisor = 1;
 	s->count = 0;
 	s->thr_pending = s->overrun = false;
+	if (s->coalesced)
+		coalesced_del_port(s->vm, LAYOUT_SERIAL + UART_TX);
+	s->coalesced = false;
 	update_line(s);
 }
