@@ -407,6 +407,43 @@ static void test_elf_files_that_are_no_kernel_are_refused(void **state)
 	}
 }
 
+static void test_a_note_cut_before_its_value_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned filesz = 20; filesz <= 40; filesz++) {
+		make_elf(f);
+		put_segment(f, 2, PT_NOTE, 0x800, 0, filesz, filesz);
+		assert_int_equal(load(f), filesz < 40 ? -EINVAL : 0);
+	}
+}
+
+/* Reproducible noise over the headers: whatever they say, an answer and no access astray. */
+static void test_noise_gets_a_sentence_or_a_kernel_in_ram(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t seed = 1;
+
+	for (unsigned i = 0; i < 1500; i++) {
+		unsigned span = i & 1 ? 0x100 : 0x80, start = i & 1 ? 0x1f0 : 0x10;
+
+		if (i & 1)
+			make_bzimage(f);
+		else
+			make_elf(f);
+		for (unsigned n = 0; n < 1 + i % 4; n++) {
+			seed = seed * 1664525 + 1013904223;
+			f->file[start + (seed >> 8) % span] = (uint8_t)(seed >> 24);
+		}
+		if (load(f) < 0) {
+			assert_true(f->err.text[0] != '\0');
+			continue;
+		}
+		assert_non_null(gmem_ptr(f->mem, f->entry.rip, 1));
+		assert_true(f->entry.rip >= MiB);
+	}
+}
+
 static void test_what_is_no_file_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +474,8 @@ int main(void)
 		T(test_vmlinux_is_entered_by_its_note),
 		T(test_hostile_program_headers_are_refused),
 		T(test_elf_files_that_are_no_kernel_are_refused),
+		T(test_a_note_cut_before_its_value_is_none),
+		T(test_noise_gets_a_sentence_or_a_kernel_in_ram),
 		T(test_what_is_no_file_is_refused),
 #undef T
 	};

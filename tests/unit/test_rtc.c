@@ -157,6 +157,11 @@ static void test_binary_and_12_hour_formats(void **state)
 	out(0xb, 0);
 	out(0xb, B_24);
 	assert_int_equal(in(4), 0);
+	out(0xb, B_SET);
+	out(4, 0x91);
+	out(0xb, 0);
+	out(0xb, B_24);
+	assert_int_equal(in(4), 0x23);
 }
 
 static void test_status_registers(void **state)
