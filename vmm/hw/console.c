@@ -32,7 +32,7 @@ struct console {
 	uint8_t *ring;
 	unsigned head, tail; /* count up; head == tail: empty. Under lock, like the flags */
 	bool stalled;	     /* a wait for room was in vain; until the next progress */
-	bool ending, ended;
+	bool ending, ended, abandoned;
 
 	/* Input: main thread, with the loop's hooks held. */
 	struct loop *loop;
@@ -88,9 +88,19 @@ static bool wait_filled(struct console *c)
 	return c->head != c->tail;
 }
 
+static void destroy(struct console *c)
+{
+	pthread_cond_destroy(&c->filled);
+	pthread_cond_destroy(&c->drained);
+	pthread_mutex_destroy(&c->lock);
+	free(c->ring);
+	free(c);
+}
+
 static void *write_out(void *opaque)
 {
 	struct console *c = opaque;
+	bool abandoned;
 
 	pthread_mutex_lock(&c->lock);
 	while (wait_filled(c)) {
@@ -106,8 +116,11 @@ static void *write_out(void *opaque)
 		pthread_cond_signal(&c->drained);
 	}
 	c->ended = true;
+	abandoned = c->abandoned;
 	pthread_cond_signal(&c->drained);
 	pthread_mutex_unlock(&c->lock);
+	if (abandoned)
+		destroy(c);
 	return NULL;
 }
 
@@ -272,7 +285,6 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 struct console *console_free(struct console *c)
 {
 	struct timespec end = deadline(STALL_NS);
-	bool ended;
 
 	if (!c)
 		return NULL;
@@ -282,12 +294,15 @@ struct console *console_free(struct console *c)
 	pthread_cond_signal(&c->filled);
 	while (!c->ended && pthread_cond_timedwait(&c->drained, &c->lock, &end) != ETIMEDOUT)
 		;
-	ended = c->ended;
+	/* Hanging in write(2): what it still looks at is its own from here on. */
+	c->abandoned = !c->ended;
+	if (c->abandoned) {
+		pthread_detach(c->writer);
+		pthread_mutex_unlock(&c->lock);
+		return NULL;
+	}
 	pthread_mutex_unlock(&c->lock);
-	if (!ended)
-		return NULL; /* it hangs in write(2) and still looks at *c: the process ends anyway */
 	pthread_join(c->writer, NULL);
-	free(c->ring);
-	free(c);
+	destroy(c);
 	return NULL;
 }

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The guest's console on descriptors that read slowly, never, or end. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "vmm/hw/console.h"
+
+static struct fixture {
+	struct loop *loop;
+	struct console *console;
+	int in[2], out[2]; /* as of socketpair: [0] is the console's */
+	char got[1024];
+	size_t len, capacity; /* capacity: what the receiver takes in all */
+	unsigned quits;
+} f;
+
+static size_t input(void *opaque, const uint8_t *data, size_t len)
+{
+	size_t room = f.capacity - f.len;
+
+	if (len > room)
+		len = room;
+	memcpy(f.got + f.len, data, len);
+	f.len += len;
+	return len;
+}
+
+static void quit(void *opaque)
+{
+	f.quits++;
+}
+
+static const struct console_ops ops = { input, quit };
+
+static int setup(void **state)
+{
+	memset(&f, 0, sizeof(f));
+	f.capacity = sizeof(f.got);
+	f.loop = loop_new();
+	/* Packets: each write(2) of the console is one. */
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f.in) < 0 ||
+			       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, f.out) < 0 ||
+			       !f.loop ?
+		       -1 :
+		       0;
+}
+
+static int teardown(void **state)
+{
+	f.console = console_free(f.console);
+	loop_free(f.loop);
+	for (unsigned i = 0; i < 2; i++) {
+		close_fdp(&f.in[i]);
+		close_fdp(&f.out[i]);
+	}
+	return 0;
+}
+
+static void open_console(bool escapes)
+{
+	assert_int_equal(
+		console_new(f.loop, f.in[0], f.out[0], escapes, &ops, NULL, &f.console, NULL), 0);
+}
+
+static void stop(void *opaque, int fd)
+{
+	loop_quit(f.loop, 0);
+}
+
+/* Serve what has arrived: the loop runs until a timer set behind it fires. */
+static void serve(void)
+{
+	int timer;
+
+	assert_int_equal(loop_timer_new(f.loop, stop, NULL, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, 20000000), 0);
+	assert_int_equal(loop_run(f.loop), 0);
+	loop_del(f.loop, timer);
+	close(timer);
+}
+
+static void type(const char *text)
+{
+	assert_int_equal(fd_write_all(f.in[1], text, strlen(text)), 0);
+	serve();
+}
+
+static void put(const char *text)
+{
+	while (*text)
+		console_put(f.console, (uint8_t)*text++);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void test_bytes_leave_in_order_and_in_few_writes(void **state)
+{
+	char text[2001] = "", got[4096];
+	size_t have = 0;
+	unsigned writes = 0;
+
+	open_console(false);
+	for (unsigned i = 0; i < 2000; i++)
+		text[i] = (char)('a' + i % 26);
+	put(text);
+	f.console = console_free(f.console); /* the rest is written out */
+	close_fdp(&f.out[0]);
+	for (;; writes++) {
+		ssize_t n = read(f.out[1], got + have, sizeof(got) - have);
+
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	assert_int_equal(have, 2000);
+	assert_memory_equal(got, text, 2000);
+	assert_in_range(writes, 1, 50);
+}
+
+/* A terminal that is stopped, for ever: the guest loses output, not its life. */
+static void test_a_reader_that_never_reads_costs_a_second(void **state)
+{
+	double start = seconds(), stuck;
+
+	open_console(false);
+	for (unsigned i = 0; i < 1000000; i++)
+		console_put(f.console, 'x');
+	assert_true(seconds() - start > 0.9);
+	assert_true(seconds() - start < 4);
+	stuck = seconds();
+	f.console = console_free(f.console);
+	assert_true(seconds() - stuck < 4);
+	close_fdp(&f.out[1]); /* the abandoned writer wakes up, and leaves nothing behind */
+	usleep(100000);
+}
+
+static void test_a_reader_that_has_gone_costs_nothing(void **state)
+{
+	double start = seconds();
+
+	open_console(false);
+	close_fdp(&f.out[1]);
+	for (unsigned i = 0; i < 300000; i++)
+		console_put(f.console, 'x');
+	f.console = console_free(f.console);
+	assert_true(seconds() - start < 2);
+}
+
+static void test_ctrl_a_x_quits_and_ctrl_a_twice_is_one(void **state)
+{
+	open_console(true);
+	type("ab\001\001c");
+	assert_int_equal(f.len, 4);
+	assert_memory_equal(f.got, "ab\001c", 4);
+	assert_int_equal(f.quits, 0);
+	type("\001");
+	type("x"); /* also when they come apart */
+	assert_int_equal(f.quits, 1);
+	assert_int_equal(f.len, 4);
+	type("x");
+	assert_int_equal(f.len, 5);
+}
+
+static void test_without_a_terminal_ctrl_a_is_input(void **state)
+{
+	open_console(false);
+	type("\001x");
+	assert_int_equal(f.quits, 0);
+	assert_memory_equal(f.got, "\001x", 2);
+}
+
+static void test_input_waits_for_a_full_receiver(void **state)
+{
+	char long_text[601];
+
+	memset(long_text, 'z', 600);
+	long_text[600] = '\0';
+	f.capacity = 10;
+	open_console(true);
+	type(long_text);
+	assert_int_equal(f.len, 10);
+	f.capacity = sizeof(f.got);
+	console_more_input(f.console);
+	serve();
+	assert_int_equal(f.len, 600);
+}
+
+static void test_end_of_input_ends_the_reading_only(void **state)
+{
+	open_console(false);
+	type("last");
+	close_fdp(&f.in[1]);
+	serve(); /* would spin, and never return, if the end were read again and again */
+	assert_memory_equal(f.got, "last", 4);
+	console_more_input(f.console);
+	put("still here");
+	f.console = console_free(f.console);
+}
+
+/* epoll refuses regular files and /dev/null. */
+static void test_input_may_be_a_file(void **state)
+{
+	_cleanup_close_ int fd = memfd_create("input", MFD_CLOEXEC);
+
+	assert_int_equal(fd_write_all(fd, "from a file", 11), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(
+		console_new(f.loop, fd, f.out[0], false, &ops, NULL, &f.console, NULL), 0);
+	assert_int_equal(f.len, 0); /* not before the receiver asks */
+	console_more_input(f.console);
+	assert_memory_equal(f.got, "from a file", 11);
+	console_more_input(f.console);
+	console_more_input(f.console);
+	assert_int_equal(f.len, 11);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		T(test_bytes_leave_in_order_and_in_few_writes),
+		T(test_a_reader_that_never_reads_costs_a_second),
+		T(test_a_reader_that_has_gone_costs_nothing),
+		T(test_ctrl_a_x_quits_and_ctrl_a_twice_is_one),
+		T(test_without_a_terminal_ctrl_a_is_input),
+		T(test_input_waits_for_a_full_receiver),
+		T(test_end_of_input_ends_the_reading_only),
+		T(test_input_may_be_a_file),
+#undef T
+	};
+
+	signal(SIGPIPE, SIG_IGN); /* blocked in the VMM */
+	return cmocka_run_group_tests_name("console", tests, NULL, NULL);
+}
