@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
 
@@ -226,14 +227,18 @@ int rtc_new(struct vm *vm, struct rtc **ret, struct err *err)
 		free(rtc);
 		return r;
 	}
+	/* Choosing a register is half of every access, and nothing happens by it. */
+	(void)coalesced_add_port(vm, LAYOUT_RTC);
 	*ret = rtc;
 	return 0;
 }
 
 struct rtc *rtc_free(struct rtc *rtc)
 {
-	if (rtc)
+	if (rtc) {
+		coalesced_del_port(rtc->vm, LAYOUT_RTC);
 		bus_remove(rtc->vm->pio, LAYOUT_RTC);
+	}
 	free(rtc);
 	return NULL;
 }
