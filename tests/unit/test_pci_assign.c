@@ -122,6 +122,23 @@ static void test_a_port_without_io_below_has_no_io_registers(void **state)
 	end();
 }
 
+static void test_a_port_with_io_below_has_a_window_that_can_be_moved(void **state)
+{
+	struct fake_fn *fn;
+
+	begin(1, 0, 0, 512 * GiB);
+	fn = add(0);
+	fake_bar(fn, 0, IO, false, 256);
+	assert_int_equal(place(fn, 0, true), 0);
+	assert_int_equal(pci_assign(s.m.vm.pci, &s.m.err), 0);
+	assert_int_equal(io_window(0, 1).start, LAYOUT_PIO);
+	cfg_put(&s.m, 0, 1, PCI_IO_BASE, 2, 0xe0e0);
+	assert_int_equal(io_window(0, 1).start, 0xe000);
+	cfg_put(&s.m, 0, 1, PCI_COMMAND, 2, PCI_COMMAND_IO);
+	assert_int_equal(cfg_get(&s.m, 0, 1, PCI_COMMAND, 2), PCI_COMMAND_IO);
+	end();
+}
+
 static void test_seven_vfs_have_a_bus_and_a_port_each(void **state)
 {
 	begin(1, 4, 64 * MiB, 512 * GiB);
@@ -478,6 +495,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_small_device_lies_in_its_ports_windows),
 		cmocka_unit_test(test_a_port_without_io_below_has_no_io_registers),
+		cmocka_unit_test(test_a_port_with_io_below_has_a_window_that_can_be_moved),
 		cmocka_unit_test(test_seven_vfs_have_a_bus_and_a_port_each),
 		cmocka_unit_test(test_huge_bars_are_naturally_aligned_above_ram),
 		cmocka_unit_test(test_wide_but_not_prefetchable_stays_below_4g),

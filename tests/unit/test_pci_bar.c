@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "base/range.h"
+
 static const struct pci_config one_node = { .nodes = 1, .mmio64_start = 4 * GiB,
 					    .mmio64_end = 512 * GiB };
 
@@ -283,6 +285,125 @@ static void test_impossible_bars_are_refused(void **state)
 	guest_pci_free(&m);
 }
 
+/* --- whatever a guest writes --- */
+
+#define CROWD 4
+
+static struct guest_pci crowd_pci;
+static struct fake_fn crowd[CROWD];
+static bool crowd_on[CROWD][PCI_BARS];
+static unsigned crowd_changes, crowd_waits;
+
+/* Off only what is on, on only what is off, and where the register says. */
+static void crowd_bar_set(struct pci_dev *dev, unsigned i, bool on, uint64_t addr)
+{
+	struct fake_fn *fn = container_of(dev, struct fake_fn, dev);
+	bool *now = &crowd_on[fn - crowd][i];
+
+	assert_int_not_equal(*now, on);
+	assert_int_equal(dev->bar[i].addr, addr);
+	*now = on;
+	crowd_changes++;
+}
+
+static const struct pci_dev_ops crowd_ops = { .bar_set = crowd_bar_set, .reset = fake_reset };
+
+static void crowd_gather(void)
+{
+	guest_pci_new(&crowd_pci, &one_node);
+	memset(crowd_on, 0, sizeof(crowd_on));
+	for (unsigned n = 0; n < CROWD; n++) {
+		fake_fn_init(&crowd[n], "crowd");
+		crowd[n].dev.ops = &crowd_ops;
+		fake_bar(&crowd[n], 0, PCI_BAR_MEM32, false, 64 * MiB);
+		fake_bar(&crowd[n], 1, PCI_BAR_IO, false, 256);
+		fake_bar(&crowd[n], 2, PCI_BAR_MEM64, true, 64 * GiB);
+		fake_bar(&crowd[n], 4, PCI_BAR_MEM64, false, 64 * MiB);
+		assert_int_equal(pci_add(crowd_pci.vm.pci, &crowd[n].dev, 0, n & 1, &crowd_pci.err),
+				 0);
+	}
+	assert_int_equal(pci_assign(crowd_pci.vm.pci, &crowd_pci.err), 0);
+}
+
+static bool in_space(const struct pci_bar *b)
+{
+	struct pci_bridge_info w;
+	struct range r = { b->addr, b->size };
+
+	pci_bridge_info(crowd_pci.vm.pci, 0, &w);
+	if (b->type == PCI_BAR_IO)
+		return range_contains((struct range){ w.pio_start, w.pio_size }, r);
+	return range_contains((struct range){ w.mmio32_start, w.mmio32_size }, r) ||
+	       range_contains((struct range){ w.mmio64_start, w.mmio64_size }, r);
+}
+
+static void check_crowd(void)
+{
+	for (unsigned n = 0; n < CROWD * PCI_BARS; n++) {
+		const struct pci_bar *a = &crowd[n / PCI_BARS].dev.bar[n % PCI_BARS];
+
+		assert_int_equal(a->live, crowd_on[n / PCI_BARS][n % PCI_BARS]);
+		assert_false(a->live && a->blocked);
+		crowd_waits += a->blocked;
+		if (a->live)
+			assert_true(in_space(a));
+		for (unsigned m = 0; m < n && a->live; m++) {
+			const struct pci_bar *b = &crowd[m / PCI_BARS].dev.bar[m % PCI_BARS];
+
+			if (b->live && (a->type == PCI_BAR_IO) == (b->type == PCI_BAR_IO))
+				assert_false(range_overlaps((struct range){ a->addr, a->size },
+							    (struct range){ b->addr, b->size }));
+		}
+	}
+}
+
+static uint32_t rnd_state;
+
+static uint32_t rnd(void)
+{
+	rnd_state = rnd_state * 1664525 + 1013904223;
+	return rnd_state >> 8;
+}
+
+/* Values that hit: few addresses, so that BARs meet; all-ones; anything. */
+static uint32_t crowd_value(void)
+{
+	switch (rnd() % 4) {
+	case 0: return 0xd0000000 + (rnd() % 8) * 0x4000000;
+	case 1: return rnd() % 4 ? rnd() % 0x80 : 0xffffffff;
+	case 2: return 0x1000 + (rnd() % 4) * 0x100;
+	default: return rnd() << 8 ^ rnd();
+	}
+}
+
+static void test_no_write_breaks_what_holds_of_live_bars(void **state)
+{
+	static const uint8_t widths[] = { 1, 2, 4, 4, 4 };
+
+	crowd_gather();
+	for (unsigned round = 0; round < 60000; round++) {
+		/* Root functions 1 and 3, devices behind the ports at 2 and 4 (buses 1 and 2). */
+		unsigned n = rnd() % CROWD, bus = n & 1 ? crowd[n].dev.bus : 0;
+		unsigned slot = n & 1 ? 0 : n + 1, len = widths[rnd() % sizeof(widths)];
+		unsigned off = rnd() % 3 ? PCI_BASE_ADDRESS_0 + rnd() % 24 : PCI_COMMAND;
+
+		cfg_put(&crowd_pci, bus, slot, off & ~(len - 1), len,
+			off == PCI_COMMAND ? rnd() % 8 | 3 : crowd_value());
+		check_crowd();
+		if (rnd() % 4096 == 0) {
+			pci_reset(crowd_pci.vm.pci);
+			check_crowd();
+		}
+	}
+	/* Else the test has seen nothing. */
+	assert_true(crowd_changes > 5000 && crowd_waits > 5000);
+	for (unsigned n = 0; n < CROWD; n++) {
+		pci_remove(&crowd[n].dev);
+		check_crowd();
+	}
+	guest_pci_free(&crowd_pci);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_of_two_in_one_place_the_first_decodes_and_the_other_waits),
 		cmocka_unit_test(test_io_and_memory_at_the_same_number_are_apart),
 		cmocka_unit_test(test_impossible_bars_are_refused),
+		cmocka_unit_test(test_no_write_breaks_what_holds_of_live_bars),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

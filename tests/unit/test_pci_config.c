@@ -113,6 +113,24 @@ static void test_command_holds_only_what_the_function_has(void **state)
 	tear_down(&m, &fn);
 }
 
+static void test_what_the_host_had_enabled_is_off_at_first(void **state)
+{
+	struct guest_pci m;
+	struct fake_fn fn;
+
+	guest_pci_new(&m, &one_node);
+	fake_fn_init(&fn, "0000:41:00.0");
+	fake_bar(&fn, 0, PCI_BAR_MEM32, false, 4 * KiB);
+	put_le16(&fn.dev.config[PCI_COMMAND], PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(pci_add(m.vm.pci, &fn.dev, 0, true, &m.err), 0);
+	assert_int_equal(pci_assign(m.vm.pci, &m.err), 0);
+	assert_int_equal(cfg_get(&m, 1, 0, PCI_COMMAND, 2), 0);
+	pci_reset(m.vm.pci);
+	assert_int_equal(cfg_get(&m, 1, 0, PCI_COMMAND, 2), 0);
+	assert_int_equal(fn.ntold, 0);
+	tear_down(&m, &fn);
+}
+
 static void test_nobody_home_reads_ones(void **state)
 {
 	struct guest_pci m;
@@ -273,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_masks_say_what_a_write_changes),
 		cmocka_unit_test(test_ids_are_read_only),
 		cmocka_unit_test(test_command_holds_only_what_the_function_has),
+		cmocka_unit_test(test_what_the_host_had_enabled_is_off_at_first),
 		cmocka_unit_test(test_nobody_home_reads_ones),
 		cmocka_unit_test(test_cf8_latches_dwords_and_cfc_reads_any_part),
 		cmocka_unit_test(test_cf9_arms_then_resets),

@@ -103,14 +103,15 @@ static struct range bar_range(const struct pci_bar *bar)
 	return (struct range){ bar->addr, bar->size };
 }
 
-/* The host bridge forwards only its windows: RAM, ECAM and the APICs are never in one. */
+/*
+ * The host bridge forwards only its windows: RAM, ECAM and the APICs are never in
+ * one. A BAR is aligned to its size and so cannot wrap.
+ */
 static bool in_windows(const struct pci_dev *dev, const struct pci_bar *bar)
 {
 	const struct bridge *bridge = &dev->pci->bridges[dev->node];
 	struct range r = bar_range(bar);
 
-	if (!range_valid(r.start, r.size))
-		return false;
 	if (bar->type == PCI_BAR_IO)
 		return range_contains(bridge->win[WIN_IO], r);
 	return range_contains(bridge->win[WIN_MEM32], r) ||
