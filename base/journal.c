@@ -22,7 +22,7 @@ struct txn {
 	int root; /* borrowed */
 	const struct step_ops *const *ops;
 	int lock, dir;
-	bool forget;
+	bool forget, hung;
 	struct entry entry; /* name "": nothing was written down yet */
 };
 
@@ -34,7 +34,9 @@ static void txn_freep(struct txn **p)
 		return;
 	entry_fini(&txn->entry);
 	close_fdp(&txn->dir);
-	close_fdp(&txn->lock);
+	if (txn->hung) /* its child goes on, and holds the lock under our name */
+		close_fdp(&txn->lock);
+	journal_unlock(&txn->lock);
 	free(txn);
 }
 
@@ -407,6 +409,7 @@ static void roll_back(struct txn *txn, struct err *err)
 
 	if (undo_entry(&u, &txn->entry, NULL, NULL, &own) == 0)
 		return;
+	txn->hung = own.code == -ETIMEDOUT;
 	log_warn("%s", own.text);
 	err_hint(err, "not everything could be put back: see above, then thruway restore DEV");
 }
@@ -456,11 +459,12 @@ int txn_apply(struct txn *txn, struct err *err)
 	r = apply_all(owned, err);
 	if (r == 0)
 		r = commit(owned, err);
-	else if (r == -ETIMEDOUT)
+	else if (r != -ETIMEDOUT)
+		roll_back(owned, err);
+	else
 		err_hint(err, "a write hangs in the kernel; what is half done is undone by the next "
 			      "thruway command once it has ended");
-	else
-		roll_back(owned, err);
+	owned->hung |= r == -ETIMEDOUT;
 	sigprocmask(SIG_SETMASK, &saved, NULL);
 	return r;
 }

@@ -101,10 +101,13 @@ struct journal_owner {
 /*
  * The lock by itself, for changes that need no journal. Waits at most timeout_s,
  * saying for whom; a child hung in a sysfs write keeps it after its parent's
- * death. *ret_fd: close it to let go. -ETIMEDOUT names pid, age and kernel
- * function of the holder; -EACCES/-EPERM/-EROFS: not root.
+ * death. -ETIMEDOUT names pid, age and kernel function of the holder;
+ * -EACCES/-EPERM/-EROFS: not root.
  */
 int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd, struct err *err);
+
+/* Let go and close; -1 is fine. For _cleanup_ too. */
+void journal_unlock(int *fd);
 
 struct txn;
 

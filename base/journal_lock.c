@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -51,28 +52,42 @@ static void sign(int fd, const char *command)
 		log_debug("cannot sign the lock");
 }
 
-/* "pid 123 (bind 0000:01:10.0)", with age and kernel function when it is a hung child. */
+/* Split "123 bind 0000:01:10.0"; 0 when nobody signed. */
+static long read_signature(int fd, char *text, size_t size, const char **ret_command)
+{
+	char *command;
+	long pid;
+
+	if (fd_read_all(fd, text, size) <= 0)
+		return 0;
+	text[strcspn(text, "\n")] = '\0';
+	pid = strtol(text, &command, 10);
+	*ret_command = command + (*command == ' ');
+	return pid;
+}
+
+/* "pid 123 (bind 0000:01:10.0), for 3 s"; with the kernel function when it is a hung child. */
 static void name_holder(int root, int fd, char *buf, size_t size)
 {
-	char text[192] = "", where[64], *command;
+	char text[192], where[64], comm[32];
+	const char *command = "";
 	pid_t holder = process_holding(root, fd);
-	long signer = 0;
+	long signer = read_signature(fd, text, sizeof(text), &command);
 
-	if (fd_read_all(fd, text, sizeof(text)) > 0) {
-		text[strcspn(text, "\n")] = '\0';
-		signer = strtol(text, &command, 10);
-		command += *command == ' ';
+	if (!signer) { /* not by us: flock(1), or a holder that is just coming or going */
+		if (hostfs_read(root, comm, sizeof(comm), "proc/%d/comm", (int)holder) < 0)
+			snprintf(comm, sizeof(comm), "unknown");
+		snprintf(buf, size, "pid %d (%s)", (int)holder, comm);
+	} else if (!holder || holder == signer) {
+		snprintf(buf, size, "pid %ld (%s), for %ld s", signer, command,
+			 process_age(root, (pid_t)signer));
 	} else {
-		command = text;
+		process_where(root, holder, where, sizeof(where));
+		snprintf(buf, size,
+			 "pid %d, a write of pid %ld (%s) that hangs in the kernel%s%s, for %ld s",
+			 (int)holder, signer, command, where[0] ? " at " : "", where,
+			 process_age(root, holder));
 	}
-	if (!holder || holder == signer) {
-		snprintf(buf, size, "pid %ld (%s)", signer, command);
-		return;
-	}
-	process_where(root, holder, where, sizeof(where));
-	snprintf(buf, size, "pid %d, a write of pid %ld (%s) that hangs in the kernel%s%s, for %ld s",
-		 (int)holder, signer, command, where[0] ? " at " : "", where,
-		 process_age(root, holder));
 }
 
 static double now(void)
@@ -118,4 +133,12 @@ int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd,
 	sign(fd, command);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+void journal_unlock(int *fd)
+{
+	/* Who waits must not be told of us any more. */
+	if (*fd >= 0 && ftruncate(*fd, 0) < 0)
+		log_debug("cannot clear the lock's signature");
+	close_fdp(fd);
 }

@@ -24,7 +24,7 @@ struct session {
 static void session_end(struct session *s)
 {
 	close_fdp(&s->undo.dir);
-	close_fdp(&s->lock);
+	journal_unlock(&s->lock);
 }
 
 static int session_begin(struct session *s, int root, const struct step_ops *const *ops,

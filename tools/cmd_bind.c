@@ -133,8 +133,8 @@ static int change(struct ctx *ctx, const struct topo *topo, const struct bind_re
 	struct journal_owner owner = { 0 };
 	int r;
 
-	snprintf(owner.command, sizeof(owner.command), "bind %s%s", BDF_STR(req->devs[0]),
-		 req->count > 1 ? " and others" : "");
+	snprintf(owner.command, sizeof(owner.command), "bind %s%s",
+		 req->count ? BDF_STR(req->devs[0]) : "", req->count > 1 ? " and others" : "");
 	r = change_bind(ctx->root, req, &owner, ctx->lock_timeout_s, err);
 	if (r == 0)
 		print_results(ctx, topo, req);

@@ -27,7 +27,7 @@ static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *
 
 static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 {
-	_cleanup_close_ int lock = -1;
+	_cleanup_(journal_unlock) int lock = -1;
 	char command[64];
 	int r = check_unused(ctx, dev, err);
 

@@ -768,7 +768,9 @@ static void test_a_hung_write_keeps_the_lock_and_is_named(void **state)
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(journal_lock(host, "me", 1, &again, &err), 0);
-	close(again);
+	journal_unlock(&again);
+	assert_int_equal(again, -1);
+	assert_string_equal(fake_get(host, "run/thruway/lock"), ""); /* nobody is named any more */
 }
 
 static void test_the_journal_is_for_root_alone(void **state)
