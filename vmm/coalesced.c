@@ -27,9 +27,9 @@ void coalesced_init(struct vm *vm)
 						      (unsigned)page * PAGE);
 }
 
-int coalesced_add_port(struct vm *vm, uint16_t port)
+int coalesced_add_port(struct vm *vm, uint16_t port, unsigned size)
 {
-	struct kvm_coalesced_mmio_zone zone = { .addr = port, .size = 1, .pio = 1 };
+	struct kvm_coalesced_mmio_zone zone = { .addr = port, .size = size, .pio = 1 };
 	int r;
 
 	if (!vm->ring)
@@ -38,9 +38,9 @@ int coalesced_add_port(struct vm *vm, uint16_t port)
 	return r < 0 ? r : 0;
 }
 
-void coalesced_del_port(struct vm *vm, uint16_t port)
+void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size)
 {
-	struct kvm_coalesced_mmio_zone zone = { .addr = port, .size = 1, .pio = 1 };
+	struct kvm_coalesced_mmio_zone zone = { .addr = port, .size = size, .pio = 1 };
 
 	if (vm->ring)
 		(void)SIZED_IOCTL(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &zone);

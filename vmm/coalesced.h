@@ -17,9 +17,9 @@ struct vm;
 /* Find the ring. After vcpus_new(); without support in KVM (Linux 4.20) nothing is coalesced. */
 void coalesced_init(struct vm *vm);
 
-/* Writes of one byte to port. 0; -EOPNOTSUPP; -errno. */
-int coalesced_add_port(struct vm *vm, uint16_t port);
-void coalesced_del_port(struct vm *vm, uint16_t port);
+/* Writes within size ports from port on, of any width. 0; -EOPNOTSUPP; -errno. */
+int coalesced_add_port(struct vm *vm, uint16_t port, unsigned size);
+void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size);
 
 /* Hand what the ring holds to the buses. Under vm_lock(). */
 void coalesced_drain(struct vm *vm);

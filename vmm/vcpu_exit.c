@@ -70,6 +70,21 @@ static bool handle_system_event(struct vcpu *cpu)
 	return false;
 }
 
+/* A guest that asked for a reset and then killed itself: the write may be in the ring. */
+static bool handle_shutdown(struct vcpu *cpu)
+{
+	struct vm *vm = cpu->vm;
+
+	vm_lock(vm);
+	coalesced_drain(vm);
+	vm_unlock(vm);
+	if (__atomic_load_n(&vm->request, __ATOMIC_ACQUIRE) != VM_RUN)
+		return false;
+	x86_state_dump(cpu->fd, cpu->index);
+	vm_crash(vm, "CPU %u: triple fault", cpu->index);
+	return false;
+}
+
 static bool handle_internal_error(struct vcpu *cpu)
 {
 	const struct kvm_run *run = cpu->run;
@@ -107,9 +122,7 @@ bool vcpu_handle_exit(struct vcpu *cpu)
 	case KVM_EXIT_SYSTEM_EVENT:
 		return handle_system_event(cpu);
 	case KVM_EXIT_SHUTDOWN:
-		x86_state_dump(cpu->fd, cpu->index);
-		vm_crash(cpu->vm, "CPU %u: triple fault", cpu->index);
-		return false;
+		return handle_shutdown(cpu);
 	case KVM_EXIT_INTERNAL_ERROR:
 		return handle_internal_error(cpu);
 	case KVM_EXIT_FAIL_ENTRY:

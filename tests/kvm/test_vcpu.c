@@ -62,6 +62,14 @@ static void dev_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 
 static const struct bus_ops dev_ops = { dev_read, dev_write };
 
+static void reset_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+{
+	assert_int_equal(off, 1);
+	vm_request(&m.vm, VM_REBOOT);
+}
+
+static const struct bus_ops reset_ops = { dev_read, reset_write };
+
 /* Real mode at CODE with DS over the MMIO page. */
 static void enter_at(uint64_t rip)
 {
@@ -190,7 +198,7 @@ static void test_coalesced_writes_come_in_order_without_exits(void **state)
 
 	if (m.kvm >= 0) {
 		coalesced_init(&m.vm);
-		if (coalesced_add_port(&m.vm, PORT) < 0) {
+		if (coalesced_add_port(&m.vm, PORT, 1) < 0) {
 			print_message("this KVM does not coalesce ports (before Linux 4.20)\n");
 			skip();
 		}
@@ -202,7 +210,7 @@ static void test_coalesced_writes_come_in_order_without_exits(void **state)
 		assert_int_equal(m.history[i], expected[i]);
 	assert_int_equal(m.writes, 4);
 	assert_int_equal(m.vm.stats.pio, 1);
-	coalesced_del_port(&m.vm, PORT);
+	coalesced_del_port(&m.vm, PORT, 1);
 	enter_at(CODE);
 	vcpus_resume(&m.vm);
 	wait_writes(8);
@@ -221,7 +229,7 @@ static void test_a_full_ring_loses_nothing(void **state)
 
 	if (m.kvm >= 0) {
 		coalesced_init(&m.vm);
-		if (coalesced_add_port(&m.vm, PORT) < 0)
+		if (coalesced_add_port(&m.vm, PORT, 1) < 0)
 			skip();
 	}
 	start(code, sizeof(code));
@@ -319,6 +327,30 @@ static void test_triple_fault_is_a_crash_and_reset_revives(void **state)
 	assert_int_equal(m.last_value, 'B');
 }
 
+/* By a port that is coalesced, and then the guest dies, as Linux does with reboot=pci. */
+static void test_a_reset_in_the_ring_comes_before_the_triple_fault(void **state)
+{
+	static const uint8_t code[] = {
+		0xba, 0xf9, 0x0c,	/* mov dx, 0xcf9 */
+		0xb0, 0x06, 0xee,	/* mov al, 6; out dx, al */
+		0xf4, 0xeb, 0xfd,
+	};
+
+	if (m.kvm >= 0) {
+		coalesced_init(&m.vm);
+		if (coalesced_add_port(&m.vm, 0xcf8, 4) < 0)
+			skip();
+		assert_int_equal(bus_add(m.vm.pio, 0xcf8, 4, "reset", &reset_ops, NULL, NULL), 0);
+	}
+	start(code, sizeof(code));
+	usleep(100000);
+	vcpus_pause(&m.vm);
+	assert_int_equal(m.vm.request, VM_RUN);
+	inject_triple_fault();
+	vcpus_resume(&m.vm);
+	assert_int_equal(wait_request(), VM_REBOOT);
+}
+
 static void test_reset_is_power_on_state(void **state)
 {
 	static const uint8_t code[] = { 0xf4, 0xeb, 0xfd };
@@ -405,6 +437,7 @@ int main(void)
 		T(test_a_halted_cpu_is_paused_and_resumed_many_times),
 		T(test_registers_set_while_paused_stand),
 		T(test_triple_fault_is_a_crash_and_reset_revives),
+		T(test_a_reset_in_the_ring_comes_before_the_triple_fault),
 		T(test_reset_is_power_on_state),
 		T(test_a_page_that_faults_becomes_mmio),
 		T(test_absurd_cpu_counts_are_refused),

@@ -228,7 +228,7 @@ int rtc_new(struct vm *vm, struct rtc **ret, struct err *err)
 		return r;
 	}
 	/* Choosing a register is half of every access, and nothing happens by it. */
-	(void)coalesced_add_port(vm, LAYOUT_RTC);
+	(void)coalesced_add_port(vm, LAYOUT_RTC, 1);
 	*ret = rtc;
 	return 0;
 }
@@ -236,7 +236,7 @@ int rtc_new(struct vm *vm, struct rtc **ret, struct err *err)
 struct rtc *rtc_free(struct rtc *rtc)
 {
 	if (rtc) {
-		coalesced_del_port(rtc->vm, LAYOUT_RTC);
+		coalesced_del_port(rtc->vm, LAYOUT_RTC, 1);
 		bus_remove(rtc->vm->pio, LAYOUT_RTC);
 	}
 	free(rtc);

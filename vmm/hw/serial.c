@@ -94,7 +94,7 @@ static void coalesce(struct serial *s)
 		return;
 	s->coalesced = true;
 	/* Where KVM cannot, each byte is an exit. */
-	(void)coalesced_add_port(s->vm, LAYOUT_SERIAL + UART_TX);
+	(void)coalesced_add_port(s->vm, LAYOUT_SERIAL + UART_TX, 1);
 }
 
 static void transmit(struct serial *s, uint8_t byte)
@@ -316,7 +316,7 @@ void serial_reset(struct serial *s)
 	s->count = 0;
 	s->thr_pending = s->overrun = false;
 	if (s->coalesced)
-		coalesced_del_port(s->vm, LAYOUT_SERIAL + UART_TX);
+		coalesced_del_port(s->vm, LAYOUT_SERIAL + UART_TX, 1);
 	s->coalesced = false;
 	update_line(s);
 }

@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/vm.h"
 
 #define CF8_ENABLE   0x80000000u
@@ -141,6 +142,11 @@ static int claim(struct pci *pci, struct err *err)
 	if (r < 0)
 		return r;
 	pci->cf8_claimed = true;
+	/*
+	 * Linux reaches the first 256 bytes through these ports. Choosing the register
+	 * needs no exit: the access to the data, or reading the latch, follows.
+	 */
+	(void)coalesced_add_port(pci->vm, LAYOUT_PCI_CF8, 4);
 	return 0;
 }
 
@@ -197,8 +203,10 @@ struct pci *pci_free(struct pci *pci)
 {
 	if (!pci)
 		return NULL;
-	if (pci->cf8_claimed)
+	if (pci->cf8_claimed) {
+		coalesced_del_port(pci->vm, LAYOUT_PCI_CF8, 4);
 		bus_remove(pci->vm->pio, LAYOUT_PCI_CF8);
+	}
 	if (pci->ecam_claimed)
 		bus_remove(pci->vm->mmio, LAYOUT_ECAM);
 	while (pci->devs) {
