@@ -9,6 +9,7 @@
 #include "base/hostfs.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
+#include "sriov/vf_destroy.h"
 #include "sriov/vf_set.h"
 #include "vfio/bind_step.h"
 #include "vfio/modules.h"
@@ -160,6 +161,16 @@ static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
 	return r;
 }
 
+/* With a PF's VFs went what the journal knew about them: new ones at their addresses are others. */
+static int forget_vfs(int root, struct bdf bdf, unsigned lock_timeout_s, struct err *err)
+{
+	struct pf pf;
+
+	if (pf_read(root, bdf, &pf, NULL) < 0 || pf.numvfs)
+		return 0;
+	return vf_destroy_forget(root, &pf, lock_timeout_s, err);
+}
+
 int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
@@ -174,7 +185,7 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 		return r;
 	if (undone) {
 		*ret = here == 0 ? CHANGE_UNDONE : CHANGE_GONE;
-		return 0;
+		return here == 0 ? forget_vfs(root, bdf, lock_timeout_s, err) : 0;
 	}
 	if (here < 0) {
 		err_plain(err, here, "cannot restore %s: no such PCI device", BDF_STR(bdf));

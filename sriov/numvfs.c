@@ -149,7 +149,7 @@ int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms,
 			return err_hint(err, "see the kernel log");
 		}
 		if (now_ms() - told >= 5000) {
-			log_note("%s: waiting for VFs, %u of %u are there", BDF_STR(pf), seen, n);
+			log_warn("%s: waiting for VFs, %u of %u are there", BDF_STR(pf), seen, n);
 			told = now_ms();
 		}
 		sleep_ms(pause);

@@ -52,6 +52,11 @@ static bool forgets(const struct step *step, void *opaque)
 	return vf_destroy_forgets(opaque, step);
 }
 
+int vf_destroy_forget(int root, const struct pf *pf, unsigned lock_timeout_s, struct err *err)
+{
+	return journal_forget(root, forgets, (void *)pf, lock_timeout_s, err);
+}
+
 /* The VFs of an NVMe PF give back what they hold: a change of its own, undone by the caller. */
 static int bring_offline(int root, const struct step_ops *const *ops, const struct vf_destroy *req,
 			 struct err *err)
@@ -101,7 +106,5 @@ int vf_destroy(int root, const struct step_ops *const *ops, const struct vf_dest
 		if (journal_restore_own(root, ops, &undone, &own) < 0)
 			log_warn("%s", own.text);
 	}
-	if (r < 0)
-		return r;
-	return journal_forget(root, forgets, (void *)pf, req->lock_timeout_s, err);
+	return r < 0 ? r : vf_destroy_forget(root, pf, req->lock_timeout_s, err);
 }

@@ -24,6 +24,9 @@ struct vf_destroy {
 int vf_destroy(int root, const struct step_ops *const *ops, const struct vf_destroy *req,
 	       struct err *err);
 
+/* Strike what the journal knows of pf's VFs, which are gone. 0 or -errno with err set. */
+int vf_destroy_forget(int root, const struct pf *pf, unsigned lock_timeout_s, struct err *err);
+
 /* A step about pf's VFs, or about their number: what a destruction makes meaningless. */
 bool vf_destroy_forgets(const struct pf *pf, const struct step *step);
 
