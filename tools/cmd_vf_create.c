@@ -71,18 +71,22 @@ static int read_options(struct ctx *ctx, struct opts *o, int argc, char **argv,
 	return read_operands(ctx, o, req, err);
 }
 
-/* What a user would otherwise find out in the guest, or from a colleague. */
-static void warn(struct ctx *ctx, const struct request *req)
+/* What a user would otherwise find out in the guest. */
+static void warn_down(const struct pf *pf)
+{
+	if (pf->netdevs == 1 && !pf->up)
+		log_warn("%s: %s is down, so its VFs have no carrier: ip link set %s up, or --up",
+			 BDF_STR(pf->bdf), pf->netdev, pf->netdev);
+}
+
+/* What others would find out: some drivers reset the PF to make room for VFs. */
+static void warn_blip(struct ctx *ctx, const struct pf *pf)
 {
 	const unsigned felt = 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND;
-	const struct pf *pf = &req->pf;
 	struct in_use_host *host;
 	struct in_use used;
 	struct pci_dev dev;
 
-	if (pf->netdevs == 1 && !pf->up && !req->create.up)
-		log_warn("%s: %s is down, so its VFs have no carrier: --up, or ip link set %s up",
-			 BDF_STR(pf->bdf), pf->netdev, pf->netdev);
 	if (pci_dev_read(ctx->root, pf->bdf, &dev) < 0 || in_use_open(ctx->root, &host) < 0)
 		return;
 	in_use_find(host, &dev, &used);
@@ -116,10 +120,12 @@ static int carry_out(struct ctx *ctx, struct request *req, const struct plan *pl
 		r = modules_load_driver(ctx->root, req->create.driver, err);
 	if (r == 0)
 		r = change_apply(ctx->root, plan, &owner, ctx->lock_timeout_s, err);
-	if (r < 0 || ctx->quiet)
+	if (r == 0)
+		r = pf_read(ctx->root, req->pf.bdf, &req->pf, err);
+	if (r < 0)
 		return r;
-	r = pf_read(ctx->root, req->pf.bdf, &req->pf, err);
-	return r < 0 ? r : vf_show(ctx, &req->pf, err);
+	warn_down(&req->pf);
+	return ctx->quiet ? 0 : vf_show(ctx, &req->pf, err);
 }
 
 static int run_request(struct ctx *ctx, struct request *req, struct err *err)
@@ -129,7 +135,7 @@ static int run_request(struct ctx *ctx, struct request *req, struct err *err)
 
 	if (r < 0)
 		return r;
-	warn(ctx, req);
+	warn_blip(ctx, &req->pf);
 	return ctx->dry_run ? print_plan(ctx, &plan, err) : carry_out(ctx, req, &plan, err);
 }
 

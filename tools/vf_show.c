@@ -18,7 +18,7 @@ struct vf_row {
 	bool there; /* dev is valid */
 	struct vf_attrs attrs;
 	struct nvme_secondary nvme;
-	bool has_nvme;
+	int nvme_read; /* 0: nvme is valid; -EACCES: it takes root */
 };
 
 static struct vf_row *read_rows(int root, const struct pf *pf)
@@ -26,14 +26,15 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 	struct vf_row *rows = calloc(pf->numvfs + 1, sizeof(*rows));
 	_cleanup_free_ struct vf_attrs *attrs = calloc(pf->numvfs + 1, sizeof(*attrs));
 	_cleanup_free_ struct nvme_secondary *nvme = calloc(pf->numvfs + 1, sizeof(*nvme));
-	bool has_nvme;
+	int nvme_read = -EOPNOTSUPP;
 
 	if (!rows || !attrs || !nvme) {
 		free(rows);
 		return NULL;
 	}
 	(void)vf_link_read(root, pf, attrs, pf->numvfs);
-	has_nvme = pf->nvme[0] && nvme_vfs_read(root, pf, nvme, pf->numvfs) == 0;
+	if (pf->nvme[0])
+		nvme_read = nvme_vfs_read(root, pf, nvme, pf->numvfs);
 	for (unsigned i = 0; i < pf->numvfs; i++) {
 		struct bdf bdf;
 
@@ -41,7 +42,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 				pci_dev_read(root, bdf, &rows[i].dev) == 0;
 		rows[i].attrs = attrs[i];
 		rows[i].nvme = nvme[i];
-		rows[i].has_nvme = has_nvme;
+		rows[i].nvme_read = nvme_read;
 	}
 	return rows;
 }
@@ -84,7 +85,9 @@ static void network_text(const struct vf_attrs *a, char *buf, size_t size)
 static void attributes_text(const struct vf_row *row, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (row->has_nvme)
+	if (row->nvme_read == -EACCES)
+		snprintf(buf, size, "(needs root)");
+	else if (row->nvme_read == 0)
 		snprintf(buf, size, "%s queues %u interrupts %u",
 			 row->nvme.online ? "online" : "offline", row->nvme.count[NVME_QUEUES],
 			 row->nvme.count[NVME_INTERRUPTS]);
@@ -148,7 +151,7 @@ static json_t *vf_json(unsigned i, const struct vf_row *row)
 
 	for (unsigned a = 0; o && row->attrs.have && a < VF_ATTR_COUNT; a++)
 		json_object_set_new(o, vf_attr_word(a), attribute_json(&row->attrs, a));
-	if (o && row->has_nvme)
+	if (o && row->nvme_read == 0)
 		json_object_set_new(o, "nvme", json_pack("{s:b, s:i, s:i, s:i}", "online",
 							 row->nvme.online, "queues",
 							 (int)row->nvme.count[NVME_QUEUES],
