@@ -95,7 +95,7 @@ static int write_count(int root, struct bdf pf, unsigned n, struct err *err)
 	err_set(err, r, "%s: %s has been setting the number of VFs to %u for %u s (pid %d)", dev,
 		driver, n, HOSTFS_DEADLINE_MS / 1000, (int)hung);
 	return err_hint(err, "it waits for a VF that is busy, or hangs: /proc/%d/stack says where; "
-			     "then thruway host recover", (int)hung);
+			     "then thruway restore --all", (int)hung);
 }
 
 static int read_count(int root, struct bdf pf, unsigned *ret, struct err *err)

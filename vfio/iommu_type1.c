@@ -201,7 +201,8 @@ static int check_viable(int group_fd, unsigned number, struct err *err)
 		err_plain(err, -EBUSY, "IOMMU group %u is in use by another process", number);
 		err_hint(
 			err,
-			"one virtual machine at a time can have a group; 'thruway vm ps' lists them");
+			"one virtual machine at a time can have a group; 'fuser -v /dev/vfio/%u' "
+			      "shows who has it", number);
 		return -EBUSY;
 	}
 	if (!(status.flags & VFIO_GROUP_FLAGS_VIABLE)) {
@@ -291,7 +292,7 @@ int iommu_type1_device_fd(int group_fd, const char *bdf, const char *token, int 
 	if (fd == -EACCES || (fd == -EPERM && !(token && token[0])))
 		return err_hint(err, "its physical function is bound to VFIO: give the VF token");
 	if (fd == -EBUSY)
-		return err_hint(err, "another virtual machine has it; 'thruway vm ps' lists them");
+		return err_hint(err, "another virtual machine has it; 'fuser -v /dev/vfio/*' shows which process");
 	if (fd == -ENODEV)
 		return err_hint(err, "it is not bound to a VFIO driver: thruway bind %s", bdf);
 	if (fd == -EAGAIN)
