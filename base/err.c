@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define ERR_C /* the definitions, not the analyzer's view of them */
 #include "base/err.h"
 
 #include <errno.h>

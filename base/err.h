@@ -44,6 +44,34 @@ int err_usage(struct err *err, const char *fmt, ...) __attribute__((format(print
  */
 int err_hint(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+#if defined(__clang_analyzer__) && !defined(ERR_C)
+/*
+ * The static analyzer sees one file at a time and would follow failures that
+ * return 0. What it must know of this one: codes are negative and come back.
+ */
+#define err_negative_(r)                         \
+	({                                       \
+		int negative_ = (r);             \
+		if (negative_ >= 0)              \
+			__builtin_unreachable(); \
+		negative_;                       \
+	})
+#define err_set(err, code, ...)                                            \
+	({                                                                 \
+		int code_ = err_negative_(code);                           \
+		(void)err_set((err), code_, __VA_ARGS__);                  \
+		code_;                                                     \
+	})
+#define err_plain(err, code, ...)                                          \
+	({                                                                 \
+		int code_ = err_negative_(code);                           \
+		(void)err_plain((err), code_, __VA_ARGS__);                \
+		code_;                                                     \
+	})
+#define err_usage(err, ...) err_negative_(err_usage((err), __VA_ARGS__))
+#define err_hint(err, ...)  err_negative_(err_hint((err), __VA_ARGS__))
+#endif
+
 /* Put "prefix: " in front of a set error. Returns as err_hint() does. */
 int err_prefix(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -356,7 +356,7 @@ int entry_load(int dir, const char *name, struct entry *ret, struct err *err)
 	unsigned line = 0;
 	int r = slurp(dir, name, &text);
 
-	if (r == 0)
+	if (r == 0 && text)
 		r = parse(text, &e, &line);
 	if (r == 0) {
 		snprintf(e.name, sizeof(e.name), "%s", name);

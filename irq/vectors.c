@@ -222,7 +222,7 @@ void vectors_enable(struct vectors *vs, unsigned n)
 /* The device first, so that no signal comes any more; then KVM, then what both knew. */
 void vectors_disable(struct vectors *vs)
 {
-	if (!vs->enabled)
+	if (!vs->enabled || !vs->v)
 		return;
 	vs->config.ops->disable(vs->config.opaque);
 	vs->enabled = false;

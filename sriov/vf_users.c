@@ -74,7 +74,7 @@ static void append(char *buf, size_t size, size_t *len, unsigned vf, struct bdf 
 
 int vf_users(int root, struct bdf pf, char *buf, size_t size)
 {
-	struct in_use_host *host;
+	struct in_use_host *host = NULL;
 	struct pci_dev dev;
 	char why[IN_USE_TEXT_MAX];
 	size_t len = 0;
@@ -82,8 +82,9 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 	struct pf facts;
 
 	r = pf_read(root, pf, &facts, NULL);
-	if (r == 0)
-		r = in_use_open(root, &host);
+	if (r < 0)
+		return r;
+	r = in_use_open(root, &host);
 	if (r < 0)
 		return r;
 	buf[0] = '\0';

@@ -156,7 +156,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = topo_scan(ctx->root, &topo, err);
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = device_resolve(ctx->root, &topo, argv[i], all, "bind", &list, err);
-	if (r < 0)
+	if (r < 0 || !list.count)
 		return r;
 	req.devs = list.bdfs;
 	req.count = list.count;

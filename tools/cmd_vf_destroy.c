@@ -33,10 +33,12 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 	opts_init(&o, ctx, argc, argv, NULL);
 	r = opts_next(&o, err);
-	if (r == 0)
-		r = opts_operands(&o, 1, 1, "the PF", err);
-	if (r == 0)
-		r = pf_find(ctx->root, argv[optind], &pf, err);
+	if (r < 0)
+		return r;
+	r = opts_operands(&o, 1, 1, "the PF", err);
+	if (r < 0)
+		return r;
+	r = pf_find(ctx->root, argv[optind], &pf, err);
 	return r < 0 ? r : destroy(ctx, &pf, err);
 }
 

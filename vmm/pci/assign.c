@@ -219,8 +219,11 @@ static int explain(const struct space *space, struct err *err)
 static int cut_fairly(struct pci *pci, struct space *space, struct err *err)
 {
 	uint64_t grain = win_grain[space->kind];
-	uint64_t slack = align_down((space->end - space->start) / pci->nbridges, grain);
+	uint64_t slack;
 
+	if (!pci->nbridges)
+		return 0;
+	slack = align_down((space->end - space->start) / pci->nbridges, grain);
 	while (!cut(pci, space, slack)) {
 		if (!slack)
 			return explain(space, err);
