@@ -86,7 +86,7 @@ static int add_cpus(struct machine *m, struct err *err)
 	if (r < 0)
 		return r;
 	coalesced_init(&m->vm);
-	return x86_cpuid_set_all(&m->vm, err);
+	return x86_cpuid_set_all(&m->vm, m->config->nodes, err);
 }
 
 static int add_devices(struct machine *m, struct err *err)

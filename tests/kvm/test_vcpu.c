@@ -101,7 +101,7 @@ static int build(void)
 	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
 		return -1;
 	r = vcpus_new(&m.vm, NULL);
-	return r < 0 ? r : x86_cpuid_set_all(&m.vm, NULL);
+	return r < 0 ? r : x86_cpuid_set_all(&m.vm, 1, NULL);
 }
 
 static int setup(void **state)

@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 
 #include "base/fd.h"
+#include "vmm/x86/acpi.h"
 #include "vmm/x86/cpuid.h"
 
 #define ROOM 256
@@ -88,6 +89,28 @@ static void test_each_cpu_is_a_core_of_one_package(void **state)
 	}
 }
 
+static void test_no_package_spans_two_nodes(void **state)
+{
+	(void)state;
+	for (unsigned nodes = 1; nodes <= 8; nodes++) {
+		for (unsigned n = nodes; n <= 255; n++) {
+			_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
+			unsigned package = x86_cpuid_package(n, nodes), shift;
+
+			x86_cpuid_adapt(c, 0, package, true);
+			shift = leaf(c, 0xb, 1)->eax;
+			for (unsigned i = 1; i < n; i++) {
+				if (i >> shift == (i - 1) >> shift)
+					assert_int_equal(acpi_cpu_node(i, n, nodes),
+							 acpi_cpu_node(i - 1, n, nodes));
+			}
+		}
+	}
+	assert_int_equal(x86_cpuid_package(6, 1), 6);
+	assert_int_equal(x86_cpuid_package(8, 2), 4);
+	assert_int_equal(x86_cpuid_package(6, 2), 1);
+}
+
 static void test_only_the_last_cache_is_shared(void **state)
 {
 	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
@@ -156,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_cpu_is_a_core_of_one_package),
+		cmocka_unit_test(test_no_package_spans_two_nodes),
 		cmocka_unit_test(test_only_the_last_cache_is_shared),
 		cmocka_unit_test(test_levels_above_the_package_are_gone),
 		cmocka_unit_test(test_topology_leaf_appears_where_the_host_has_none),

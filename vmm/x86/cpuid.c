@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/ioctl.h"
+#include "base/range.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/msr.h"
@@ -25,7 +26,7 @@ enum { LEVEL_NONE, LEVEL_SMT, LEVEL_CORE };
 
 struct topology {
 	unsigned index;
-	unsigned ncpus;
+	unsigned ncpus; /* in the package */
 	unsigned shift; /* bits of an APIC id that number a CPU within the package */
 	bool tsc_deadline;
 };
@@ -166,10 +167,10 @@ static void adapt_entry(struct kvm_cpuid_entry2 *e, const struct topology *t)
 	case 0x8000001d:
 		adapt_amd_caches(e, t);
 		return;
-	case 0x8000001e: /* extended APIC id; one thread per core; one node */
+	case 0x8000001e: /* extended APIC id; one thread per core; a node per package */
 		e->eax = t->index;
 		e->ebx = t->index & 0xff;
-		e->ecx = 0;
+		e->ecx = t->index >> t->shift & 0xff;
 		return;
 	}
 }
@@ -195,18 +196,27 @@ static void two_topology_levels(struct kvm_cpuid2 *cpuid)
 	cpuid->nent = kept;
 }
 
-void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned ncpus,
+/* CPUs of two nodes with a cache in common are a broken machine to Linux (topology_sane()). */
+unsigned x86_cpuid_package(unsigned ncpus, unsigned nodes)
+{
+	if (nodes <= 1)
+		return ncpus;
+	return ncpus % nodes == 0 && is_pow2(ncpus / nodes) ? ncpus / nodes : 1;
+}
+
+void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned package,
 		     bool tsc_deadline)
 {
-	struct topology t = { index, ncpus, bits_for(ncpus), tsc_deadline };
+	struct topology t = { index, package, bits_for(package), tsc_deadline };
 
 	two_topology_levels(cpuid);
 	for (uint32_t i = 0; i < cpuid->nent; i++)
 		adapt_entry(&cpuid->entries[i], &t);
 }
 
-int x86_cpuid_set_all(struct vm *vm, struct err *err)
+int x86_cpuid_set_all(struct vm *vm, unsigned nodes, struct err *err)
 {
+	unsigned package = x86_cpuid_package(vm->ncpus, nodes);
 	_cleanup_free_ struct kvm_cpuid2 *cpuid = NULL;
 	int r = x86_cpuid_host(vm->kvm_fd, &cpuid, err);
 
@@ -214,7 +224,7 @@ int x86_cpuid_set_all(struct vm *vm, struct err *err)
 		return r;
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	for (unsigned i = 0; i < vm->ncpus; i++) {
-		x86_cpuid_adapt(cpuid, i, vm->ncpus, vm->tsc_deadline);
+		x86_cpuid_adapt(cpuid, i, package, vm->tsc_deadline);
 		r = SIZED_IOCTL(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid);
 		if (r >= 0)
 			r = x86_msrs_init(vm->vcpus[i].fd);

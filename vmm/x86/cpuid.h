@@ -17,13 +17,21 @@ int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
 unsigned x86_cpuid_phys_bits(const struct kvm_cpuid2 *cpuid);
 
 /*
- * Make the host's table that of CPU index of ncpus: one package, one thread per
- * core, APIC id = index. May be called again on its own result for the next CPU.
+ * How many of ncpus CPUs share a package, whose last cache and number they share:
+ * all of a node, as acpi_cpu_node() has them; or just one where that cannot be
+ * said with APIC ids that count up.
  */
-void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned ncpus,
+unsigned x86_cpuid_package(unsigned ncpus, unsigned nodes);
+
+/*
+ * Make the host's table that of CPU index, in packages of so many CPUs: one
+ * thread per core, APIC id = index. May be called again on its own result for the
+ * next CPU.
+ */
+void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned package,
 		     bool tsc_deadline);
 
-/* CPUID and MSRs of all vCPUs; sets vm->phys_bits. */
-int x86_cpuid_set_all(struct vm *vm, struct err *err);
+/* CPUID and MSRs of all vCPUs, of so many NUMA nodes; sets vm->phys_bits. */
+int x86_cpuid_set_all(struct vm *vm, unsigned nodes, struct err *err);
 
 #endif
