@@ -37,13 +37,16 @@ int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err)
 		calloc(1, sizeof(*cpuid) + ENTRIES_MAX * sizeof(cpuid->entries[0]));
 	int r;
 
-	if (!cpuid)
-		return err_set(err, -ENOMEM, "cannot hold the CPUID table");
+	if (!cpuid) {
+		err_set(err, -ENOMEM, "cannot hold the CPUID table");
+		return -ENOMEM;
+	}
 	cpuid->nent = ENTRIES_MAX;
 	r = SIZED_IOCTL(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid);
 	if (r < 0) {
 		free(cpuid);
-		return err_set(err, r, "cannot ask KVM for its CPUID table");
+		err_set(err, r, "cannot ask KVM for its CPUID table");
+		return r;
 	}
 	*ret = cpuid;
 	return 0;
