@@ -447,7 +447,6 @@ static void test_noise_gets_a_sentence_or_a_kernel_in_ram(void **state)
 static void test_what_is_no_file_is_refused(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_close_ int initrd = -1;
 	int fds[2];
 
 	assert_int_equal(pipe(fds), 0);
