@@ -30,7 +30,7 @@ vmm_prog_srcs  := $(base_srcs) $(vfio_srcs) $(irq_srcs) $(vmm_srcs)
 
 HOST_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 jansson libkmod mount
 ifneq ($(MAKECMDGOALS),)
-NEED_LIBS := $(filter-out help deps clean layer-check check-lab demo,$(MAKECMDGOALS))
+NEED_LIBS := $(filter-out help deps clean layer-check check check-full check-lab demo,$(MAKECMDGOALS))
 else
 NEED_LIBS := all
 endif

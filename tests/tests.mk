@@ -49,7 +49,8 @@ check-lab:
 check-full: deps
 	@tests/check-full
 
-demo: deps
+demo:
+	@tools/deps.sh demo
 	@tests/demo
 
 # Each header alone, as the first line of a file.

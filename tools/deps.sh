@@ -4,13 +4,15 @@
 # when that was asked for: by a terminal that says yes, or by CI=true or DEPS=auto.
 set -eu
 
-build='gcc make pkg-config libc6-dev libpci-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev
-	libjansson-dev libkmod-dev libmount-dev linux-libc-dev'
-tests='libcmocka-dev clang clang-tools apt ca-certificates gpgv debian-archive-keyring xz-utils
-	zstd cpio'
+# deps.sh demo: what `make` and `make demo` need; deps.sh: the tests and analyzers too.
+build='gcc make pkg-config libc6-dev linux-libc-dev libpci-dev libnl-3-dev libnl-route-3-dev
+	libnl-genl-3-dev libjansson-dev libkmod-dev libmount-dev'
+lab='apt ca-certificates gpgv debian-archive-keyring tar xz-utils'
+check='git libcmocka-dev clang clang-tools acpica-tools'
+[ "${1:-}" != demo ] || check=
 
 missing=()
-for p in $build $tests; do
+for p in $build $lab $check; do
 	dpkg-query -W -f='${db:Status-Abbrev}' "$p" 2>/dev/null | grep -q '^ii' || missing+=("$p")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
