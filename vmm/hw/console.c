@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/size.h"
 
@@ -28,6 +28,7 @@ struct console {
 	pthread_mutex_t lock;
 	pthread_cond_t filled, drained; /* on CLOCK_MONOTONIC */
 	pthread_t writer;
+	enum { NOT_YET, RUNS, CANNOT } writing; /* the thread; under lock */
 	int out_fd;
 	uint8_t *ring;
 	unsigned head, tail; /* count up; head == tail: empty. Under lock, like the flags */
@@ -134,11 +135,31 @@ static void wait_room(struct console *c)
 			c->stalled = c->head - c->tail == RING;
 }
 
+/* At the first byte: until then a silent guest costs no thread. */
+static void start_writer(struct console *c)
+{
+	pthread_attr_t attr;
+	int r = pthread_attr_init(&attr);
+
+	if (r == 0)
+		r = pthread_attr_setstacksize(&attr, STACK);
+	if (r == 0)
+		r = pthread_create(&c->writer, &attr, write_out, c);
+	pthread_attr_destroy(&attr);
+	c->writing = r == 0 ? RUNS : CANNOT;
+	if (r)
+		log_warn("cannot start the console's thread, the guest's output is lost: %s",
+			 strerror(r));
+}
+
 void console_put(struct console *c, uint8_t byte)
 {
 	pthread_mutex_lock(&c->lock);
-	wait_room(c);
-	if (c->head - c->tail < RING) {
+	if (c->writing == NOT_YET)
+		start_writer(c);
+	if (c->writing == RUNS)
+		wait_room(c);
+	if (c->writing == RUNS && c->head - c->tail < RING) {
 		if (c->head == c->tail)
 			pthread_cond_signal(&c->filled);
 		c->ring[c->head++ % RING] = byte;
@@ -232,22 +253,16 @@ void console_more_input(struct console *c)
 		(void)start_reading(c);
 }
 
-static int start_writer(struct console *c)
+static void init_locks(struct console *c)
 {
 	pthread_condattr_t clock;
-	pthread_attr_t attr;
-	int r;
 
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&c->filled, &clock);
 	pthread_cond_init(&c->drained, &clock);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK);
-	r = pthread_create(&c->writer, &attr, write_out, c);
-	pthread_attr_destroy(&attr);
-	return -r;
+	pthread_condattr_destroy(&clock);
 }
 
 int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
@@ -257,25 +272,20 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 	struct console *c = calloc(1, sizeof(*c));
 	int r = -ENOMEM;
 
-	if (c)
-		c->ring = malloc(RING);
-	if (c && c->ring) {
-		c->loop = loop;
-		c->in_fd = in_fd;
-		c->out_fd = out_fd;
-		c->escapes = escapes;
-		c->ops = ops;
-		c->opaque = opaque;
+	if (!c)
+		return err_set(err, -ENOMEM, "cannot connect the guest's console");
+	init_locks(c);
+	c->ring = malloc(RING);
+	c->loop = loop;
+	c->in_fd = in_fd;
+	c->out_fd = out_fd;
+	c->escapes = escapes;
+	c->ops = ops;
+	c->opaque = opaque;
+	if (c->ring)
 		r = start_reading(c);
-		if (r == 0)
-			r = start_writer(c);
-	}
 	if (r < 0) {
-		if (c) {
-			stop_reading(c);
-			free(c->ring);
-		}
-		free(c);
+		destroy(c);
 		return err_set(err, r, "cannot connect the guest's console");
 	}
 	*ret = c;
@@ -289,6 +299,10 @@ struct console *console_free(struct console *c)
 	if (!c)
 		return NULL;
 	stop_reading(c);
+	if (c->writing != RUNS) {
+		destroy(c);
+		return NULL;
+	}
 	pthread_mutex_lock(&c->lock);
 	c->ending = true;
 	pthread_cond_signal(&c->filled);
