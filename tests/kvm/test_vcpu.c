@@ -89,14 +89,15 @@ static void enter_at(uint64_t rip)
 
 static int build(void)
 {
-	unsigned slot;
+	struct mem_config ram = { .size = RAM_SIZE, .kind = MEM_ANON, .nodes = 1 };
 	int r = vm_new(&m.vm, m.kvm, 1, NULL);
 
 	if (r < 0)
 		return r;
-	m.ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (m.ram == MAP_FAILED || memslot_set(m.vm.slots, 0, RAM_SIZE, m.ram, false, &slot) < 0)
+	if (mem_new(&ram, &m.vm.mem, NULL) < 0 ||
+	    memslots_back_ram(m.vm.slots, m.vm.mem, NULL) < 0)
 		return -1;
+	m.ram = gmem_ptr(m.vm.mem, 0, RAM_SIZE);
 	if (bus_add(m.vm.pio, PORT, 16, "test", &dev_ops, NULL, NULL) < 0 ||
 	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
 		return -1;
@@ -117,7 +118,7 @@ static int teardown(void **state)
 		return 0;
 	vcpus_free(&m.vm);
 	vm_fini(&m.vm);
-	munmap(m.ram, RAM_SIZE);
+	mem_free(m.vm.mem);
 	close(m.kvm);
 	return 0;
 }
