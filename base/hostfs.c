@@ -237,7 +237,17 @@ int hostfs_list(int root, int (*fn)(const char *name, void *opaque), void *opaqu
 static _Noreturn void write_child(int root, const char *path, const char *value)
 {
 	size_t len = strlen(value);
-	int fd = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	int fd;
+
+	/*
+	 * Locks must outlive us, but whoever reads our output through a pipe must not
+	 * have to wait for a write that hangs.
+	 */
+	for (fd = 0; fd <= 2; fd++) {
+		if (fd != root)
+			close(fd);
+	}
+	fd = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
 	/* An attribute cleared with "" needs a byte: a write of 0 bytes never reaches the driver. */
 	if (fd < 0)

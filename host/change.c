@@ -176,7 +176,7 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 {
 	struct pci_dev dev;
 	unsigned undone = 0;
-	int here = pci_dev_read(root, bdf, &dev), r;
+	int here = pci_dev_read_unlocked(root, bdf, &dev), r;
 
 	r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 	if (r == 0)
@@ -211,7 +211,7 @@ static int check_held(const struct step *step, void *opaque)
 	struct bdf bdf;
 
 	if (strcmp(step->op, driver_step_ops.op) != 0 || bdf_parse(step->dev, &bdf) < 0 ||
-	    pci_dev_read(c->root, bdf, &dev) < 0)
+	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
 		return 0;
 	return refuse_held(c->root, &dev, c->force, c->err);
 }

@@ -25,12 +25,29 @@ static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *
 	return in_use_refuse(&used, "reset", dev->bdf, ctx->force, err);
 }
 
+/*
+ * A driver of the host gets told of the reset (reset_prepare) and has to stop by
+ * itself; igbvf with its interface down waits for ever in there.
+ */
+static int check_driver(const struct pci_dev *dev, struct err *err)
+{
+	const char *name = BDF_STR(dev->bdf);
+
+	if (pci_dev_leaves_group_viable(dev))
+		return 0;
+	err_plain(err, -EBUSY, "cannot reset %s: it is bound to %s", name, dev->driver);
+	return err_hint(err, "drivers of the host may hang in it; first: thruway bind --driver none "
+			     "%s, then: thruway restore %s", name, name);
+}
+
 static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 {
 	_cleanup_(journal_unlock) int lock = -1;
 	char command[64];
-	int r = check_unused(ctx, dev, err);
+	int r = dev->busy ? topo_refuse_busy(dev, "reset", err) : check_unused(ctx, dev, err);
 
+	if (r == 0)
+		r = check_driver(dev, err);
 	if (r < 0)
 		return r;
 	if (ctx->dry_run) {
@@ -72,7 +89,7 @@ const struct command cmd_reset = {
 	.synopsis = "[-n] [--force=A,B] DEV…",
 	.summary = "reset devices",
 	.help = "Resets a device by the best method the kernel has for it (thruway show names\n"
-		"them). Refused while this host or a VM uses it.",
+		"them). Refused while this host or a VM uses it, or a driver of the host has it.",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
 	.run = run,
 };

@@ -72,11 +72,17 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 	return r;
 }
 
-static int restore_all(struct ctx *ctx, const struct device_list *list, struct err *err)
+static int restore_all(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
+		       struct err *err)
 {
 	for (size_t i = 0; i < list->count; i++) {
+		const struct pci_dev *dev = topo_find(topo, list->bdfs[i]);
 		enum change_restored what;
-		int r = change_restore(ctx->root, list->bdfs[i], ctx->force, ctx->lock_timeout_s,
+		int r;
+
+		if (dev && dev->busy)
+			return topo_refuse_busy(dev, "restore", err);
+		r = change_restore(ctx->root, list->bdfs[i], ctx->force, ctx->lock_timeout_s,
 				       &what, err);
 
 		if (r < 0)
@@ -117,7 +123,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = find(ctx, &topo, argv[i], many, &list, err);
 	if (r == 0 && group)
 		r = add_groups(ctx, &topo, &list, err);
-	return r < 0 ? r : restore_all(ctx, &list, err);
+	return r < 0 ? r : restore_all(ctx, &topo, &list, err);
 }
 
 const struct command cmd_restore = {

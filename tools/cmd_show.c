@@ -117,6 +117,8 @@ static void print_device(FILE *out, struct describer *d, const struct pci_dev *d
 		dev->sub_device, dev->revision);
 	print(out, "driver", dev->driver[0] ? dev->driver : "none");
 	print(out, "override", dev->override);
+	if (dev->busy)
+		print(out, "busy", "the kernel is at work on it, or hangs: what needs its lock is left out");
 	print_group(out, d, dev);
 	if (dev->numa_node >= 0)
 		fprintf(out, "  %-14s %d\n", "NUMA node", dev->numa_node);

@@ -65,7 +65,7 @@ char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, 
 	struct in_use used;
 	size_t n = 0;
 
-	buf[0] = '\0';
+	n = (size_t)snprintf(buf, size, "%s", dev->busy ? "busy" : "");
 	in_use_find(d->host, dev, &used);
 	for (int i = 0; i < IN_USE_REASONS && n < size; i++) {
 		if (used.mask & 1u << i)
@@ -118,6 +118,8 @@ json_t *describe_json(struct describer *d, const struct pci_dev *dev)
 		      names_json(dev->netdevs, dev->netdev_count), "users", users_json(d, dev));
 	if (!o)
 		return NULL;
+	if (dev->busy)
+		json_object_set_new(o, "busy", json_true());
 	if (!dev->netdev_count && describe_netdev(d, dev, netdev, sizeof(netdev))[0] == '(') {
 		netdev[strlen(netdev) - 1] = '\0';
 		json_object_set_new(o, "netdev_when_restored", json_string(netdev + 1));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* thruway: finds the subcommand, hands it the host, and turns its answer into an exit status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,14 +87,30 @@ static int help(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+/* What is opened must not become 0, 1 or 2 when the caller closed those. */
+static int keep_standard_fds(int root)
+{
+	int fd;
+
+	do {
+		fd = hostfs_open(root, O_RDWR, "dev/null");
+	} while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+	return fd < 0 ? fd : 0;
+}
+
 static int run_command(int argc, char **argv, struct err *err)
 {
 	_cleanup_close_ int root = hostfs_root("/");
 	struct ctx ctx = { .root = root, .out = stdout, .lock_timeout_s = LOCK_TIMEOUT_DEFAULT_S };
-	int words = 0;
+	int words = 0, r;
 
 	if (root < 0)
 		return err_set(err, root, "cannot open the root directory");
+	r = keep_standard_fds(root);
+	if (r < 0)
+		return err_set(err, r, "cannot open the null device");
 	ctx.command = find_command(argc, argv, &words);
 	if (!ctx.command)
 		return no_such_command(argv, err);

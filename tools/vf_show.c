@@ -39,7 +39,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 		struct bdf bdf;
 
 		rows[i].there = pf_vf_bdf(root, pf->bdf, i, &bdf) == 0 &&
-				pci_dev_read(root, bdf, &rows[i].dev) == 0;
+				pci_dev_read_unlocked(root, bdf, &rows[i].dev) == 0;
 		rows[i].attrs = attrs[i];
 		rows[i].nvme = nvme[i];
 		rows[i].nvme_read = nvme_read;

@@ -31,6 +31,8 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 {
 	const char *name = BDF_STR(dev->bdf);
 
+	if (dev->busy)
+		return topo_refuse_busy(dev, "bind", err);
 	if (!pci_dev_is_endpoint(dev)) {
 		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge", name);
 		err_hint(err, "bind what is behind it; bridges stay with the host");

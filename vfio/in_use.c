@@ -131,7 +131,7 @@ static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, s
 		struct bdf bdf;
 
 		if (pci_dev_vf(host->root, pf->bdf, i, &bdf) < 0 ||
-		    pci_dev_read(host->root, bdf, &vf) < 0)
+		    pci_dev_read_unlocked(host->root, bdf, &vf) < 0)
 			continue;
 		in_use_find(host, &vf, &vf_use);
 		if (!vf_use.mask)

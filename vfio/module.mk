@@ -22,4 +22,5 @@ vfio_host_srcs := \
 	vfio/pci_dev.c \
 	vfio/pci_path.c \
 	vfio/pci_dev_reset.c \
+	vfio/topo_scan.c \
 	vfio/topology.c

@@ -17,6 +17,10 @@
 
 #define DEVICES "sys/bus/pci/devices"
 
+/* Base class and subclass, which no exported header of the kernel names. */
+#define PCI_CLASS_BRIDGE_PCI	 0x0604
+#define PCI_CLASS_BRIDGE_CARDBUS 0x0607
+
 /* A number that must be there and fit in max. */
 static int read_id(int root, const char *dev, const char *name, uint64_t max, uint64_t *ret)
 {
@@ -54,17 +58,23 @@ static int read_ids(int root, const char *name, struct pci_dev *d)
 	return 0;
 }
 
+/* The kernel prints "(null)" where nothing is set. */
+static void read_override(int root, const char *name, struct pci_dev *d)
+{
+	char override[64];
+
+	if (hostfs_read(root, override, sizeof(override), DEVICES "/%s/driver_override", name) > 0 &&
+	    strcmp(override, "(null)") != 0)
+		snprintf(d->override, sizeof(d->override), "%.*s", PCI_DRIVER_MAX - 1, override);
+}
+
 static void read_binding(int root, const char *name, struct pci_dev *d)
 {
-	char group[16], override[64];
+	char group[16];
 	int64_t node;
 
 	if (hostfs_link_name(root, d->driver, sizeof(d->driver), DEVICES "/%s/driver", name) < 0)
 		d->driver[0] = '\0';
-	/* The kernel prints "(null)" where nothing is set. */
-	if (hostfs_read(root, override, sizeof(override), DEVICES "/%s/driver_override", name) > 0 &&
-	    strcmp(override, "(null)") != 0)
-		snprintf(d->override, sizeof(d->override), "%.*s", PCI_DRIVER_MAX - 1, override);
 	d->group = -1;
 	if (hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", name) > 0)
 		d->group = (int)strtol(group, NULL, 10);
@@ -84,16 +94,25 @@ int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
 	return bdf_parse(name, ret) < 0 ? -ENODEV : 0;
 }
 
+/* Which of its PF's links leads to this VF. */
+static unsigned index_of_vf(int root, const struct pci_dev *d)
+{
+	struct bdf vf;
+
+	for (unsigned i = 0; pci_dev_vf(root, d->pf, i, &vf) == 0; i++) {
+		if (bdf_eq(vf, d->bdf))
+			return i;
+	}
+	return 0;
+}
+
 static void read_sriov(int root, const char *name, struct pci_dev *d)
 {
 	char pf[BDF_STRLEN];
-	struct bdf vf;
 	uint64_t v;
 
 	if (read_id(root, name, "sriov_totalvfs", 0xffff, &v) == 0)
 		d->total_vfs = (unsigned)v;
-	if (read_id(root, name, "sriov_numvfs", 0xffff, &v) == 0)
-		d->num_vfs = (unsigned)v;
 	d->vf_autoprobe = d->total_vfs > 0;
 	if (read_id(root, name, "sriov_drivers_autoprobe", 1, &v) == 0)
 		d->vf_autoprobe = v == 1;
@@ -101,14 +120,15 @@ static void read_sriov(int root, const char *name, struct pci_dev *d)
 	    bdf_parse(pf, &d->pf) < 0)
 		return;
 	d->is_vf = true;
-	if (read_id(root, pf, "sriov_numvfs", 0xffff, &v) < 0)
-		return;
-	for (unsigned i = 0; i < v; i++) {
-		if (pci_dev_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf)) {
-			d->vf_index = i;
-			return;
-		}
-	}
+	d->vf_index = index_of_vf(root, d);
+}
+
+static void read_num_vfs(int root, const char *name, struct pci_dev *d)
+{
+	uint64_t v;
+
+	if (d->total_vfs && read_id(root, name, "sriov_numvfs", 0xffff, &v) == 0)
+		d->num_vfs = (unsigned)v;
 }
 
 /* "start end flags" per line; BARs 0..5, then the ROM. */
@@ -144,6 +164,16 @@ static unsigned find_cap(const uint8_t *cfg, size_t len, uint8_t id)
 		pos = cfg[pos + 1] & ~3u;
 	}
 	return 0;
+}
+
+/* What the class says where the header is not to be read. */
+static uint8_t header_of_class(uint32_t class)
+{
+	switch (class >> 8) {
+	case PCI_CLASS_BRIDGE_PCI: return PCI_HEADER_TYPE_BRIDGE;
+	case PCI_CLASS_BRIDGE_CARDBUS: return PCI_HEADER_TYPE_CARDBUS;
+	}
+	return PCI_HEADER_TYPE_NORMAL;
 }
 
 static void read_config(int root, const char *name, struct pci_dev *d)
@@ -223,9 +253,9 @@ static void read_state(int root, const char *name, struct pci_dev *d)
 	d->vendor_vfio = hostfs_exists(root, DEVICES "/%s/nvidia/current_vgpu_type", name);
 }
 
-int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
 {
-	struct pci_dev d = { .bdf = bdf };
+	struct pci_dev d = { .bdf = bdf, .msix_vectors = -1 };
 	const char *name = BDF_STR(bdf);
 	int r;
 
@@ -234,12 +264,27 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 	r = read_ids(root, name, &d);
 	if (r < 0)
 		return r == -ENOENT ? -ENODEV : r;
+	d.header_type = header_of_class(d.class);
 	read_binding(root, name, &d);
 	read_sriov(root, name, &d);
 	read_bars(root, name, &d);
-	read_config(root, name, &d);
 	read_nodes(root, name, &d);
 	read_state(root, name, &d);
+	*ret = d;
+	return 0;
+}
+
+int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+{
+	const char *name = BDF_STR(bdf);
+	struct pci_dev d;
+	int r = pci_dev_read_unlocked(root, bdf, &d);
+
+	if (r < 0)
+		return r;
+	read_override(root, name, &d);
+	read_num_vfs(root, name, &d);
+	read_config(root, name, &d);
 	*ret = d;
 	return 0;
 }
@@ -252,6 +297,7 @@ int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
 	if (!hostfs_exists(root, DEVICES "/%s", name))
 		return -ENODEV;
 	read_binding(root, name, &d);
+	read_override(root, name, &d);
 	read_config(root, name, &d);
 	*ret = d;
 	return 0;

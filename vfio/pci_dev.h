@@ -47,6 +47,7 @@ struct pci_dev {
 	struct pci_bar bars[PCI_DEV_BARS];
 	int msix_vectors; /* -1: not readable without root; 0: has none */
 	bool boot_vga;
+	bool busy; /* by topo_scan(): the kernel is at work on it, or hangs; read unlocked */
 	bool vendor_vfio; /* a GPU VF whose own driver speaks VFIO: never to be rebound */
 
 	unsigned netdev_count, nvme_count;
@@ -54,8 +55,18 @@ struct pci_dev {
 	char nvmes[PCI_DEV_NODES][PCI_DEV_NODE_MAX];
 };
 
-/* 0; -ENODEV when there is no such function; other -errno of its mandatory files. */
+/*
+ * 0; -ENODEV when there is no such function; other -errno of its mandatory files.
+ * Waits as long as a driver's probe, remove or reset of this function takes: for
+ * ever, if it hangs.
+ */
 int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
+
+/*
+ * What the kernel tells without the device's lock, so that this never waits: all
+ * but override, num_vfs and msix_vectors; header_type as the class has it.
+ */
+int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret);
 
 /*
  * Only what attaching takes: bdf, header_type, driver, override, group, numa_node, and what

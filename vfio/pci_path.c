@@ -140,11 +140,11 @@ int pci_path_identity(int root, struct bdf bdf, char *buf, size_t size)
 {
 	struct pci_dev d, pf;
 	size_t len;
-	int r = pci_dev_read(root, bdf, &d);
+	int r = pci_dev_read_unlocked(root, bdf, &d);
 
 	if (r < 0 || !d.is_vf)
 		return r < 0 ? r : describe(root, &d, buf, size);
-	r = pci_dev_read(root, d.pf, &pf);
+	r = pci_dev_read_unlocked(root, d.pf, &pf);
 	if (r == 0)
 		r = describe(root, &pf, buf, size);
 	if (r < 0)

@@ -7,52 +7,11 @@
 
 #include "base/hostfs.h"
 
-struct scan {
-	int root;
-	struct topo *topo;
-};
-
-static int scan_one(const char *name, void *opaque)
-{
-	struct scan *s = opaque;
-	struct pci_dev *bigger, dev;
-	struct bdf bdf;
-	int r;
-
-	if (bdf_parse(name, &bdf) < 0)
-		return 0;
-	r = pci_dev_read(s->root, bdf, &dev);
-	if (r == -ENODEV) /* it left while we were looking */
-		return 0;
-	if (r < 0)
-		return r;
-	bigger = realloc(s->topo->devs, (s->topo->count + 1) * sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	s->topo->devs = bigger;
-	bigger[s->topo->count++] = dev;
-	return 0;
-}
-
 static int by_address(const void *a, const void *b)
 {
 	const struct pci_dev *x = a, *y = b;
 
 	return bdf_cmp(x->bdf, y->bdf);
-}
-
-int topo_scan(int root, struct topo *ret, struct err *err)
-{
-	struct scan s = { root, ret };
-	int r;
-
-	*ret = (struct topo)TOPO_INIT;
-	r = hostfs_list(root, scan_one, &s, "sys/bus/pci/devices");
-	if (r < 0)
-		return err_set(err, r, "cannot read the PCI devices of this host");
-	if (ret->count)
-		qsort(ret->devs, ret->count, sizeof(*ret->devs), by_address);
-	return 0;
 }
 
 void topo_fini(struct topo *topo)
@@ -91,6 +50,15 @@ bool topo_group_viable(const struct topo *topo, int group)
 			return false;
 	}
 	return true;
+}
+
+int topo_refuse_busy(const struct pci_dev *dev, const char *verb, struct err *err)
+{
+	err_plain(err, -EBUSY, "cannot %s %s: the kernel is at work on it, or hangs", verb,
+		  BDF_STR(dev->bdf));
+	return err_hint(err, "a probe, removal or reset by %s holds its lock; who sleeps there: "
+			     "ps -eo pid,state,wchan:24,args | grep ' D '",
+			dev->driver[0] ? dev->driver : "the PCI core");
 }
 
 static int first_entry(const char *name, void *opaque)

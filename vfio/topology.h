@@ -16,7 +16,11 @@ struct topo {
 
 #define TOPO_INIT { NULL, 0 }
 
-/* Read every function. topo_fini() frees it, also after a failure. 0 or -errno, err set. */
+/*
+ * Read every function. One whose lock the kernel does not give is marked busy
+ * after a moment, instead of waiting for it. topo_fini() frees the result, also
+ * after a failure. 0 or -errno, err set.
+ */
 int topo_scan(int root, struct topo *ret, struct err *err);
 void topo_fini(struct topo *topo);
 
@@ -29,6 +33,9 @@ const struct pci_dev *topo_group_next(const struct topo *topo, int group,
 
 /* Every endpoint of the group is bound to a VFIO driver, pci-stub, or to none. */
 bool topo_group_viable(const struct topo *topo, int group);
+
+/* -EBUSY: "cannot VERB BDF: the kernel is at work on it", and where to look. */
+int topo_refuse_busy(const struct pci_dev *dev, const char *verb, struct err *err);
 
 /* Why no device of this host has an IOMMU group. */
 enum iommu_state {

@@ -213,6 +213,11 @@ static void test_reset_needs_a_way_to_and_no_users(void **state)
 	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" GPU "/reset"), "1");
 	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" PF "/reset");
 	assert_int_equal(run(&cmd_reset, PF, NULL), -EBUSY); /* its VF would go down with it */
+	assert_string_equal(err.text, "cannot reset " PF ": its 1 VFs would go with it");
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" HDA "/reset");
+	assert_int_equal(run(&cmd_reset, HDA, NULL), -EBUSY);
+	assert_string_equal(err.text, "cannot reset " HDA ": it is bound to igbvf");
+	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" HDA "/reset"), "");
 }
 
 static void test_wrong_command_lines_are_usage_errors(void **state)

@@ -148,6 +148,7 @@ static void test_an_empty_value_is_still_a_write(void **state)
 
 static void test_a_write_that_hangs_is_given_up_and_keeps_the_locks(void **state)
 {
+	char path[64];
 	pid_t hung = 0;
 	int lock, other;
 
@@ -157,7 +158,9 @@ static void test_a_write_that_hangs_is_given_up_and_keeps_the_locks(void **state
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(hostfs_write(host, "1", 50, &hung, "sys/fifo"), -ETIMEDOUT);
 	assert_true(hung > 0);
-	assert_int_equal(kill(hung, 0), 0); /* it goes on without us */
+	assert_int_equal(kill(hung, 0), 0); /* it goes on without us … */
+	snprintf(path, sizeof(path), "/proc/%d/fd/1", (int)hung);
+	assert_int_equal(access(path, F_OK), -1); /* … and nobody waits at our output for it */
 	close(lock);
 	other = openat(host, "sys/plain", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), -1);

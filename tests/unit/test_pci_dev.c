@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "tests/fake/pci.h"
@@ -250,6 +251,26 @@ static void test_the_topology_is_in_order_and_knows_group_members(void **state)
 	assert_null(topo_find(&topo, (struct bdf){ 0, 9, 0, 0 }));
 }
 
+static void test_a_device_that_hangs_does_not_hang_the_scan(void **state)
+{
+	const struct pci_dev *d;
+	struct topo topo;
+
+	/* Opening a FIFO that nobody writes to blocks, as a device lock does that is never let go. */
+	fake_sysfs_remove(host, DEV_DIR VF0 "/driver_override");
+	assert_int_equal(mkfifoat(host, DEV_DIR VF0 "/driver_override", 0600), 0);
+	assert_int_equal(topo_scan(host, &topo, NULL), 0);
+	assert_int_equal(topo.count, 4);
+	for (size_t i = 0; i < topo.count; i++)
+		assert_int_equal(topo.devs[i].busy, strcmp(BDF_STR(topo.devs[i].bdf), VF0) == 0);
+	d = topo_find(&topo, read_dev(VF1).bdf);
+	assert_int_equal(d->group, 22); /* the one behind it was read */
+	d = topo_find(&topo, (struct bdf){ 0, 1, 0x10, 0 });
+	assert_string_equal(d->driver, "igbvf"); /* and of it what needs no lock */
+	assert_int_equal(d->vf_index, 0);
+	topo_fini(&topo);
+}
+
 static void test_why_there_is_no_group_has_three_answers(void **state)
 {
 	assert_int_equal(topo_iommu_state(host), IOMMU_ON); /* there are groups */
@@ -293,6 +314,7 @@ int main(void)
 		TEST(test_the_serial_number_is_part_of_the_identity),
 		TEST(test_a_group_is_viable_when_no_host_driver_has_an_endpoint_of_it),
 		TEST(test_the_topology_is_in_order_and_knows_group_members),
+		TEST(test_a_device_that_hangs_does_not_hang_the_scan),
 		TEST(test_why_there_is_no_group_has_three_answers),
 		TEST(test_names_fall_back_to_numbers),
 	};
