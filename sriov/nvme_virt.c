@@ -21,7 +21,7 @@ static int fail(const struct pf *pf, int code, uint16_t status, const char *what
 			 pf->nvme, what, nvme_status_str(status, text, sizeof(text)));
 }
 
-/* --- sharing out ------------------------------------------------------------------------------ */
+/* --- sharing out ----------------------------------------------------------------------------- */
 
 int nvme_share(const struct nvme_pool *pool, enum nvme_resource what, unsigned taken, unsigned n,
 	       unsigned asked, unsigned *ret, struct err *err)
@@ -158,8 +158,8 @@ int nvme_plan_online(int root, const struct pf *pf, unsigned n, unsigned queues,
 	if (r == -EOPNOTSUPP && !queues && !interrupts)
 		return 0;
 	if (r == -EOPNOTSUPP)
-		return err_plain(err, r, "%s: the controller %s cannot give queues or interrupts to "
-				 "VFs", BDF_STR(pf->bdf), pf->nvme);
+		return err_plain(err, r, "%s: the controller %s cannot give queues or interrupts "
+				 "to VFs", BDF_STR(pf->bdf), pf->nvme);
 	if (r < 0)
 		return r;
 	r = read_list(fd, pf, &list, &count, &status);
@@ -210,7 +210,7 @@ int nvme_vfs_read(int root, const struct pf *pf, struct nvme_secondary *ret, uns
 	return 0;
 }
 
-/* --- the journal's row -------------------------------------------------------------------------- */
+/* --- the journal's row ----------------------------------------------------------------------- */
 
 /* The PF, its controller and the entry of the VF that a step is about. */
 struct target {

@@ -52,7 +52,7 @@ static int on_error(struct sockaddr_nl *nla, struct nlmsgerr *error, void *opaqu
 	return NL_STOP;
 }
 
-/* --- from the kernel --------------------------------------------------------------------------- */
+/* --- from the kernel ------------------------------------------------------------------------- */
 
 /* The payload of attribute `type` when it is at least `size` long. */
 static const void *payload(struct nlattr **tb, int type, size_t size)
@@ -171,7 +171,7 @@ int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
 	return seen;
 }
 
-/* --- talking ----------------------------------------------------------------------------------- */
+/* --- talking --------------------------------------------------------------------------------- */
 
 static int open_socket(struct nl_sock **ret)
 {

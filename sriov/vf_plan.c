@@ -25,7 +25,7 @@ static int add(struct plan *plan, const char *op, struct bdf dev, const char *ke
 	return plan_add(plan, &step);
 }
 
-/* --- create ------------------------------------------------------------------------------------- */
+/* --- create ---------------------------------------------------------------------------------- */
 
 static int refuse_existing(int root, const struct pf *pf, struct err *err)
 {
@@ -36,11 +36,12 @@ static int refuse_existing(int root, const struct pf *pf, struct err *err)
 	if (used > 0) {
 		err_plain(err, -EBUSY, "%s has %u VFs already, and they are in use (%s)", dev,
 			  pf->numvfs, users);
-		return err_hint(err, "the number of VFs changes through 0 only: stop what uses them, "
-				     "then thruway vf destroy %s", dev);
+		return err_hint(err, "the number of VFs changes through 0 only: stop what uses "
+				     "them, then thruway vf destroy %s", dev);
 	}
 	err_plain(err, -EBUSY, "%s has %u VFs already", dev, pf->numvfs);
-	return err_hint(err, "the number of VFs changes through 0 only: thruway vf destroy %s", dev);
+	return err_hint(err, "the number of VFs changes through 0 only: thruway vf destroy %s",
+			dev);
 }
 
 static uint32_t asked_attrs(const struct vf_create *req)
@@ -180,7 +181,7 @@ int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, str
 	return r < 0 ? err_set(err, r, "%s: cannot plan its VFs", BDF_STR(pf->bdf)) : 0;
 }
 
-/* --- set ---------------------------------------------------------------------------------------- */
+/* --- set ------------------------------------------------------------------------------------- */
 
 static int check_supported(const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
 			   const struct vf_attrs *now, struct err *err)

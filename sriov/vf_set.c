@@ -21,8 +21,9 @@ int vf_set_check(const struct pf *pf, struct err *err)
 	if (pf->netdevs == 1)
 		return 0;
 	if (pf->netdevs > 1)
-		return err_plain(err, -EOPNOTSUPP, "%s has %u network interfaces, and which of them "
-				 "keeps the attributes of a VF cannot be told", dev, pf->netdevs);
+		return err_plain(err, -EOPNOTSUPP, "%s has %u network interfaces, and which of "
+				 "them keeps the attributes of a VF cannot be told", dev,
+				 pf->netdevs);
 	if (pf->class >> 16 != 0x02) {
 		err_plain(err, -EOPNOTSUPP, "%s is not a network device: its VFs have no MAC, vlan "
 			  "and the like", dev);
@@ -118,7 +119,7 @@ int vf_set(int root, const struct pf *at, unsigned vf, enum vf_group group,
 	return read_back(root, pf, vf, group, wanted, err);
 }
 
-/* --- the journal's row -------------------------------------------------------------------------- */
+/* --- the journal's row ----------------------------------------------------------------------- */
 
 int vf_set_parse_key(const char *key, unsigned *ret_vf, enum vf_group *ret_group)
 {

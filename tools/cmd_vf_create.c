@@ -157,10 +157,10 @@ const struct command cmd_vf_create = {
 	.summary = "make VFs",
 	.help =
 		"Makes N virtual functions of the physical function PF (a PCI address, a network\n"
-		"interface or an NVMe controller) without any host driver being tried on them, and\n"
-		"gives them their attributes. If a step fails, those before it are undone.\n"
+		"interface or an NVMe controller) without any host driver being tried on them,\n"
+		"and gives them their attributes. If a step fails, those before it are undone.\n"
 		"\n"
-		"ATTR and VALUE, in the words of ip-link(8), for all VFs, or after vfK for that one:\n"
+		"ATTR and VALUE, in the words of ip-link(8), for all VFs or, after vfK, for that:\n"
 		"  mac ADDRESS          vf0's; each further VF gets the next one. none: reset\n"
 		"  vlan 0-4094 [qos 0-7] [proto 802.1Q|802.1ad]\n"
 		"  spoofchk on|off      drop frames that are not from the VF's MAC\n"

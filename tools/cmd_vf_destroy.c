@@ -47,8 +47,9 @@ const struct command cmd_vf_destroy = {
 	.synopsis = "PF",
 	.summary = "take a PF's VFs away",
 	.help = "Takes all virtual functions of PF away and forgets everything about them: there\n"
-		"is nothing to restore afterwards. Refused while a VF is in use, that is, held open\n"
-		"by a VM or with an interface that is up; --force=vf-in-use does it all the same.",
+		"is nothing to restore afterwards. Refused while a VF is in use, that is, held\n"
+		"open by a VM or with an interface that is up; --force=vf-in-use does it all the\n"
+		"same.",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
 	.run = run,
 };

@@ -26,8 +26,8 @@ const struct command cmd_vf_list = {
 	.name = "vf list",
 	.synopsis = "[PF]",
 	.summary = "PFs, their VFs and the attributes of these",
-	.help = "Lists the physical functions of this host, or PF alone, each followed by its VFs.\n"
-		"An attribute that the PF's driver does not have is unsupported (null in JSON),\n"
+	.help = "Lists the physical functions of this host, or PF alone, each with its VFs. An\n"
+		"attribute that the PF's driver does not have is unsupported (null in JSON),\n"
 		"never 0. Of the state and rates the kernel does not say whether the driver has\n"
 		"them. Queues and interrupts of NVMe VFs need root.",
 	.takes = TAKES_JSON,

@@ -47,7 +47,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 	return rows;
 }
 
-/* --- for people --------------------------------------------------------------------------------- */
+/* --- for people ------------------------------------------------------------------------------ */
 
 static const char *const titles[] = { "PF", "VF", "DEVICE", "DRIVER", "GROUP", "ATTRIBUTES", NULL };
 
@@ -120,7 +120,7 @@ static int add_vf(struct table *t, const struct pf *pf, unsigned i, const struct
 	return table_row(t, cells);
 }
 
-/* --- as JSON ------------------------------------------------------------------------------------- */
+/* --- as JSON --------------------------------------------------------------------------------- */
 
 static json_t *attribute_json(const struct vf_attrs *a, enum vf_attr attr)
 {
@@ -174,7 +174,7 @@ static json_t *pf_json(const struct pf *pf, const struct vf_row *rows)
 			 "vfs", vfs);
 }
 
-/* --- both ---------------------------------------------------------------------------------------- */
+/* --- both ------------------------------------------------------------------------------------ */
 
 struct showing {
 	int root;
