@@ -102,6 +102,14 @@ static const struct record *earlier(const struct entry *e, size_t n, const struc
 	return NULL;
 }
 
+/* The plan was made for another value: what it would do now, nobody asked for. */
+static int refuse_changed(const struct step *step, const char *now, struct err *err)
+{
+	err_plain(err, -EBUSY, "%s of %s was '%s' a moment ago and is '%s' now", step->op,
+		  step->dev, step->before, now);
+	return err_hint(err, "somebody else changed it meanwhile: look again before repeating");
+}
+
 /*
  * Fill in what the record's attribute reads now, or will read by the earlier
  * steps. 0; -ENODEV while its device does not exist; other -errno, err set.
@@ -110,6 +118,7 @@ static int learn(struct txn *txn, size_t n, struct record *r, struct err *err)
 {
 	const struct record *prev = earlier(&txn->entry, n, &r->step);
 	const struct step_ops *row = step_row(txn->ops, &r->step, err);
+	char now[STEP_VALUE_MAX];
 	int got;
 
 	if (!row)
@@ -121,14 +130,15 @@ static int learn(struct txn *txn, size_t n, struct record *r, struct err *err)
 		if (!prev->known)
 			return -ENODEV;
 		snprintf(r->step.before, sizeof(r->step.before), "%s", prev->step.after);
-	} else if (!r->step.before[0]) {
-		got = row->read(txn->root, &r->step, r->step.before, sizeof(r->step.before));
-		if (got < 0) {
-			r->step.before[0] = '\0';
-			return got == -ENODEV ? got
-					      : err_set(err, got, "cannot read %s of %s",
-							r->step.op, r->step.dev);
-		}
+	} else {
+		got = row->read(txn->root, &r->step, now, sizeof(now));
+		if (got == -ENODEV)
+			return got;
+		if (got < 0)
+			return err_set(err, got, "cannot read %s of %s", r->step.op, r->step.dev);
+		if (r->step.before[0] && strcmp(r->step.before, now) != 0)
+			return refuse_changed(&r->step, now, err);
+		snprintf(r->step.before, sizeof(r->step.before), "%s", now);
 	}
 	r->known = true;
 	return 0;
@@ -426,6 +436,7 @@ static int commit(struct txn *txn, struct err *err)
 	struct entry *e = &txn->entry;
 	struct err own = ERR_INIT;
 	size_t kept = 0;
+	int got;
 
 	if (undo_entry(&u, e, is_transient, NULL, &own) < 0)
 		log_warn("%s, continuing", own.text);
@@ -435,12 +446,19 @@ static int commit(struct txn *txn, struct err *err)
 		if (r->mark != MARK_PLANNED && strcmp(r->step.before, r->step.after) != 0)
 			e->records[kept++] = *r;
 	}
-	journal_syslog(txn->root, e->command, "made", kept);
 	e->count = kept;
 	e->committed = true;
-	if (!kept || txn->forget)
-		return entry_remove(txn->dir, e->name);
-	return save(txn, err);
+	if (!kept || txn->forget) {
+		got = entry_remove(txn->dir, e->name);
+		got = got < 0 ? err_set(err, got, "cannot write the journal /" JOURNAL_DIR) : 0;
+	} else {
+		got = save(txn, err);
+	}
+	if (got == 0)
+		journal_syslog(txn->root, e->command, "made", kept);
+	else
+		e->committed = false; /* as the file has it */
+	return got;
 }
 
 int txn_apply(struct txn *txn, struct err *err)
@@ -459,9 +477,9 @@ int txn_apply(struct txn *txn, struct err *err)
 	r = apply_all(owned, err);
 	if (r == 0)
 		r = commit(owned, err);
-	else if (r != -ETIMEDOUT)
+	if (r < 0 && r != -ETIMEDOUT)
 		roll_back(owned, err);
-	else
+	else if (r < 0)
 		err_hint(err, "a write hangs in the kernel; what is half done is undone by the next "
 			      "thruway command once it has ended");
 	owned->hung |= r == -ETIMEDOUT;

@@ -114,7 +114,8 @@ struct txn;
 /*
  * Take the journal lock (waiting at most lock_timeout_s, with a message naming
  * the holder's pid, age and command), recover what a dead process left half
- * done, and write the plan down. Steps whose `before` is empty get it by read().
+ * done, and write the plan down. Steps whose `before` is empty get it by read();
+ * one that has it was planned for that value alone, and another is -EBUSY.
  * Steps that already read `after` are kept out: a plan that changes nothing
  * leaves no journal entry.
  *

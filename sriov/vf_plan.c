@@ -13,6 +13,19 @@
 #include "sriov/vf_users.h"
 #include "vfio/bind_step.h"
 
+/* before: the only value it may be changed from. */
+static int add_from(struct plan *plan, const char *op, struct bdf dev, const char *before,
+		    const char *after)
+{
+	struct step step = { 0 };
+
+	snprintf(step.op, sizeof(step.op), "%s", op);
+	bdf_str(dev, step.dev);
+	snprintf(step.before, sizeof(step.before), "%s", before);
+	snprintf(step.after, sizeof(step.after), "%s", after);
+	return plan_add(plan, &step);
+}
+
 static int add(struct plan *plan, const char *op, struct bdf dev, const char *key,
 	       const char *after, bool transient)
 {
@@ -171,7 +184,8 @@ int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, str
 	if (r == 0)
 		r = add(plan, "autoprobe", pf->bdf, "", "0", true);
 	if (r == 0)
-		r = add(plan, "numvfs", pf->bdf, "", count, false);
+		/* Others may be creating VFs too: theirs are not ours to keep or replace. */
+		r = add_from(plan, "numvfs", pf->bdf, "0", count);
 	if (r == 0 && pf->nvme[0])
 		r = nvme_plan_online(root, pf, req->count, req->queues, req->interrupts, plan, err);
 	if (r == 0)

@@ -37,6 +37,7 @@ static struct {
 	unsigned die_before;  /* _exit() ahead of the n-th write's effect */
 	unsigned die_after;   /* and behind it */
 	unsigned ignore_at;   /* the write succeeds and changes nothing */
+	unsigned full_at;     /* from the n-th write on the journal cannot be written */
 	const char *identity; /* "" for none */
 } row;
 
@@ -65,6 +66,8 @@ static int attr_write(int root, const struct step *s, const char *value, struct 
 
 	if (n == row.die_before)
 		_exit(77);
+	if (n == row.full_at)
+		fake_sysfs_text(root, "", "run/thruway/journal/.0000000001/in-the-way");
 	if (n == row.fail_at)
 		return err_set(err, row.fail_with, "cannot set %s of %s", s->key, s->dev);
 	if (n == row.ignore_at)
@@ -700,6 +703,32 @@ static void test_a_journal_that_cannot_be_written_stops_the_change(void **state)
 	assert_untouched();
 }
 
+static void test_a_change_that_cannot_be_committed_is_undone(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	row.full_at = 4; /* the last step: nothing but the commit comes after it */
+	four_steps(&p);
+	assert_int_equal(change(&p), -EISDIR);
+	assert_non_null(strstr(err.text, "cannot write the journal"));
+	assert_int_equal(row.writes, 8);
+	assert_untouched();
+}
+
+static void test_a_plan_made_for_another_value_is_refused(void **state)
+{
+	struct plan p = PLAN_INIT;
+
+	four_steps(&p);
+	strcpy(p.steps[2].before, "bx0"); /* as it is */
+	strcpy(p.steps[1].before, "y1");  /* as it is to be, and was not */
+	assert_int_equal(change(&p), -EBUSY);
+	assert_string_equal(err.text, "attr of " DEV_A " was 'y1' a moment ago and is 'y0' now");
+	assert_int_equal(row.writes, 0);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
 static void test_a_signal_between_steps_undoes_the_change(void **state)
 {
 	struct journal_owner owner = { .command = "bind" };
@@ -817,6 +846,8 @@ int main(void)
 		TEST(test_a_damaged_entry_is_an_error_at_every_byte),
 		TEST(test_an_unreadable_entry_stops_changes),
 		TEST(test_a_journal_that_cannot_be_written_stops_the_change),
+		TEST(test_a_change_that_cannot_be_committed_is_undone),
+		TEST(test_a_plan_made_for_another_value_is_refused),
 		TEST(test_a_signal_between_steps_undoes_the_change),
 		TEST(test_a_held_lock_is_told_with_its_holder),
 		TEST(test_a_hung_write_keeps_the_lock_and_is_named),

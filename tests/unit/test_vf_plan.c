@@ -158,6 +158,28 @@ static void test_a_creation_that_fails_leaves_nothing(void **state)
 	assert_int_equal(number("sriov_drivers_autoprobe"), 1);
 }
 
+static void test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced(void **state)
+{
+	struct vf_create req = { .pf = &pf, .count = 3, .up = true };
+	struct journal_owner owner = { .command = "vf create" };
+	unsigned undone = 0;
+
+	for (unsigned theirs = 2; theirs <= 4; theirs++) {
+		_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+		struct err err = ERR_INIT;
+
+		assert_int_equal(vf_plan_create(k.root, &req, &plan, NULL), 0);
+		fake_pf_set(&k, theirs);
+		assert_int_equal(change_apply(k.root, &plan, &owner, 0, &err), -EBUSY);
+		assert_non_null(strstr(err.text, "numvfs of " FAKE_PF " was '0'"));
+		assert_int_equal(number("sriov_numvfs"), theirs);
+		assert_int_equal(journal_restore(k.root, change_ops, FAKE_PF, 0, &undone, NULL), 0);
+		assert_int_equal(undone, 0);
+		assert_int_equal(k.nwrites, 0);
+		fake_pf_set(&k, 0);
+	}
+}
+
 static void test_a_creation_killed_at_any_write_is_undone(void **state)
 {
 	unsigned undone;
@@ -235,6 +257,7 @@ int main(void)
 		T(test_what_cannot_work_is_said_before_anything_is_touched),
 		T(test_a_creation_leaves_autoprobe_as_it_was),
 		T(test_a_creation_that_fails_leaves_nothing),
+		T(test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced),
 		T(test_a_creation_killed_at_any_write_is_undone),
 		T(test_a_destruction_remembers_nothing_but_the_link),
 		T(test_only_what_is_about_the_vfs_is_forgotten),
