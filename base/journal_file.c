@@ -367,8 +367,7 @@ int entry_load(int dir, const char *name, struct entry *ret, struct err *err)
 	if (r != -EBADMSG)
 		return r == -ENOENT ? r : err_set(err, r, "cannot read /" JOURNAL_DIR "/%s", name);
 	err_plain(err, r, "the journal entry /" JOURNAL_DIR "/%s is damaged (line %u)", name, line);
-	err_hint(err, "see which devices it names, put them right (thruway restore DEV), and move "
-		      "the file away");
+	err_hint(err, "move it away, then put the devices it names right: thruway restore DEV");
 	return r;
 }
 

@@ -72,11 +72,8 @@ static int check_nodes(int root, const struct bind_request *req, struct err *err
 	return r < 0 ? err_set(err, r, "the device is gone") : 0;
 }
 
-/*
- * Undo what a killed process left, so that the checks see the host as it will be.
- * What cannot be undone is txn_begin()'s to judge: it may have nothing to do with us.
- */
-static int recover_first(int root, unsigned lock_timeout_s, struct err *err)
+/* What cannot be undone is txn_begin()'s to judge: it may have nothing to do with us. */
+int change_recover(int root, unsigned lock_timeout_s, struct err *err)
 {
 	struct err own = ERR_INIT;
 	unsigned undone;
@@ -98,7 +95,7 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
-	int r = recover_first(root, lock_timeout_s, err);
+	int r = change_recover(root, lock_timeout_s, err);
 
 	if (r < 0)
 		return r;
@@ -216,6 +213,12 @@ static int check_held(const struct step *step, void *opaque)
 	return refuse_held(c->root, &dev, c->force, c->err);
 }
 
+static int refuse_journal(int r, struct err *err)
+{
+	err_set(err, r, "cannot read the journal");
+	return r == -EACCES || r == -EPERM ? err_hint(err, "run it as root") : r;
+}
+
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err)
 {
@@ -223,6 +226,6 @@ int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsign
 	int r = journal_each(root, check_held, &check);
 
 	if (r < 0)
-		return err_set(err, r, "cannot read the journal");
+		return refuse_journal(r, err);
 	return journal_restore(root, change_ops, NULL, lock_timeout_s, ret_undone, err);
 }

@@ -20,6 +20,12 @@ int change_apply(int root, const struct plan *plan, const struct journal_owner *
 		 unsigned lock_timeout_s, struct err *err);
 
 /*
+ * Undo what a killed process left, so that checks made before a plan see the host
+ * as it will be. 0; -ETIMEDOUT: the lock is held; -EACCES/-EPERM: not root.
+ */
+int change_recover(int root, unsigned lock_timeout_s, struct err *err);
+
+/*
  * Bind as planned by bind_plan(): loads the modules first, so that a missing one
  * changes nothing, and afterwards looks that the nodes are there. Devices that
  * are bound already are fine.

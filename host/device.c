@@ -209,6 +209,8 @@ int device_resolve_one(int root, const struct topo *topo, const char *name, cons
 	struct device_list list = DEVICE_LIST_INIT;
 	int r = device_resolve(root, topo, name, false, verb, &list, err);
 
+	if (r == -EINVAL && err) /* where one is wanted, --all is no way out */
+		snprintf(err->hint, sizeof(err->hint), "name one of them");
 	if (r == 0 && list.count)
 		*ret = list.bdfs[0];
 	device_list_fini(&list);

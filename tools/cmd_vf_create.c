@@ -28,6 +28,8 @@ static int read_operands(struct ctx *ctx, struct opts *o, struct request *req, s
 {
 	int r = opts_operands(o, 2, 2 + 4096, "the PF or the number of VFs", err);
 
+	if (r == 0 && !ctx->dry_run)
+		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
 	if (r == 0)
 		r = pf_find(ctx->root, o->argv[optind], &req->pf, err);
 	if (r == 0)

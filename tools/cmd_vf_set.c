@@ -47,8 +47,10 @@ static int set(struct ctx *ctx, const struct opts *o, struct err *err)
 	_cleanup_(vf_words_fini) struct vf_words words = { 0 };
 	struct pf pf;
 	unsigned vf;
-	int r = vf_words_target(ctx->root, o->argv[optind], &pf, &vf, err);
+	int r = ctx->dry_run ? 0 : change_recover(ctx->root, ctx->lock_timeout_s, err);
 
+	if (r == 0)
+		r = vf_words_target(ctx->root, o->argv[optind], &pf, &vf, err);
 	if (r == 0)
 		r = vf_words_parse(o->argv + optind + 1, (unsigned)(o->argc - optind - 1), &words,
 				   err);

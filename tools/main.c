@@ -66,8 +66,24 @@ static const struct command *find_command(int argc, char **argv, int *ret_words)
 
 static int no_such_command(char **argv, struct err *err)
 {
-	err_usage(err, "'%s' is not a thruway command", argv[0]);
-	return err_hint(err, "'thruway help' lists them");
+	char words[128] = "";
+	size_t n = 0;
+
+	/* "vf" alone, or "vf list" misspelt: the words it may go on with. */
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && n < sizeof(words); i++) {
+		size_t len = strcspn(commands[i]->name, " ");
+
+		if (commands[i]->name[len] && strlen(argv[0]) == len &&
+		    strncmp(argv[0], commands[i]->name, len) == 0)
+			n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "",
+					      commands[i]->name);
+	}
+	if (!n) {
+		err_usage(err, "'%s' is not a thruway command", argv[0]);
+		return err_hint(err, "'thruway help' lists them");
+	}
+	err_usage(err, "'%s' is the beginning of a command", argv[0]);
+	return err_hint(err, "there are %s", words);
 }
 
 /* `thruway help [COMMAND]`, and thruway without arguments. */
