@@ -133,6 +133,44 @@ static int refuse_held(int root, const struct pci_dev *dev, unsigned force, stru
 	return r;
 }
 
+struct held_check {
+	int root;
+	const char *dev; /* NULL: any */
+	unsigned force;
+	struct err *err;
+};
+
+/*
+ * Before the first step is undone: a PF's VFs go last, and a guest must not find its
+ * MAC and VLAN gone when they cannot.
+ */
+static int check_held(const struct step *step, void *opaque)
+{
+	struct held_check *c = opaque;
+	struct pci_dev dev;
+	struct bdf bdf;
+
+	if ((c->dev && strcmp(step->dev, c->dev) != 0) || bdf_parse(step->dev, &bdf) < 0 ||
+	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
+		return 0;
+	if (strcmp(step->op, numvfs_step_ops.op) == 0)
+		return numvfs_check_unused(c->root, bdf, "restore it", c->err);
+	if (strcmp(step->op, driver_step_ops.op) == 0)
+		return refuse_held(c->root, &dev, c->force, c->err);
+	return 0;
+}
+
+/* What the journal would undo of dev, NULL: at all, is free to be. */
+static int check_all_held(int root, const char *dev, unsigned force, struct err *err)
+{
+	struct held_check check = { root, dev, force, err };
+	int r = journal_each(root, check_held, &check);
+
+	if (r < 0)
+		err_set(err, r, "cannot read the journal");
+	return r == -EACCES || r == -EPERM ? err_hint(err, "run it as root") : r;
+}
+
 static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
@@ -177,6 +215,8 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 
 	r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 	if (r == 0)
+		r = check_all_held(root, BDF_STR(bdf), force, err);
+	if (r == 0)
 		r = journal_restore(root, change_ops, BDF_STR(bdf), lock_timeout_s, &undone, err);
 	if (r < 0)
 		return r;
@@ -195,37 +235,12 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 	return release(root, &dev, lock_timeout_s, ret, err);
 }
 
-struct held_check {
-	int root;
-	unsigned force;
-	struct err *err;
-};
-
-static int check_held(const struct step *step, void *opaque)
-{
-	struct held_check *c = opaque;
-	struct pci_dev dev;
-	struct bdf bdf;
-
-	if (strcmp(step->op, driver_step_ops.op) != 0 || bdf_parse(step->dev, &bdf) < 0 ||
-	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
-		return 0;
-	return refuse_held(c->root, &dev, c->force, c->err);
-}
-
-static int refuse_journal(int r, struct err *err)
-{
-	err_set(err, r, "cannot read the journal");
-	return r == -EACCES || r == -EPERM ? err_hint(err, "run it as root") : r;
-}
-
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err)
 {
-	struct held_check check = { root, force, err };
-	int r = journal_each(root, check_held, &check);
+	int r = check_all_held(root, NULL, force, err);
 
-	if (r < 0)
-		return refuse_journal(r, err);
-	return journal_restore(root, change_ops, NULL, lock_timeout_s, ret_undone, err);
+	if (r == 0)
+		r = journal_restore(root, change_ops, NULL, lock_timeout_s, ret_undone, err);
+	return r;
 }

@@ -19,8 +19,10 @@
 #include "base/log.h"
 #include "host/change.h"
 #include "sriov/vf_destroy.h"
+#include "tests/fake/pci.h"
 #include "tests/fake/pf.h"
 #include "tests/fake/sysfs.h"
+#include "vfio/bind_step.h"
 
 static struct fake_pf k;
 static struct pf pf;
@@ -180,6 +182,33 @@ static void test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced(void **s
 	}
 }
 
+static void test_a_restore_that_a_vf_in_use_stops_undoes_nothing(void **state)
+{
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	struct vf_create req = { .pf = &pf, .count = 2 };
+	struct journal_owner owner = { .command = "vf create" };
+	enum change_restored what;
+	struct err err = ERR_INIT;
+	unsigned undone;
+
+	fake_sysfs_text(k.root, "(null)", FAKE_PF_DIR "/driver_override");
+	assert_int_equal(vf_plan_create(k.root, &req, &plan, NULL), 0);
+	/* Behind numvfs, so that it is undone before: as the attributes of VFs are. */
+	assert_int_equal(bind_step_plan_override(&plan, pf.bdf, "igb"), 0);
+	assert_int_equal(change_apply(k.root, &plan, &owner, 0, NULL), 0);
+	fake_sysfs_text(k.root, "0x1003", "sys/bus/pci/devices/0000:01:10.0/net/ethv/flags");
+	fake_sysfs_text(k.root, "0x1003", "sys/class/net/ethv/flags");
+	assert_int_equal(change_restore(k.root, pf.bdf, 0, 0, &what, &err), -EBUSY);
+	assert_non_null(strstr(err.text, FAKE_PF ": cannot restore it: VFs are in use (vf0 "));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(change_restore_all(k.root, 0, 0, &undone, &err), -EBUSY);
+	assert_string_equal(fake_get(k.root, FAKE_PF_DIR "/driver_override"), "igb");
+	assert_int_equal(number("sriov_numvfs"), 2);
+	fake_sysfs_text(k.root, "0x1002", "sys/class/net/ethv/flags");
+	assert_int_equal(change_restore(k.root, pf.bdf, 0, 0, &what, NULL), 0);
+	assert_int_equal(number("sriov_numvfs"), 0);
+}
+
 static void test_a_creation_killed_at_any_write_is_undone(void **state)
 {
 	unsigned undone;
@@ -258,6 +287,7 @@ int main(void)
 		T(test_a_creation_leaves_autoprobe_as_it_was),
 		T(test_a_creation_that_fails_leaves_nothing),
 		T(test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced),
+		T(test_a_restore_that_a_vf_in_use_stops_undoes_nothing),
 		T(test_a_creation_killed_at_any_write_is_undone),
 		T(test_a_destruction_remembers_nothing_but_the_link),
 		T(test_only_what_is_about_the_vfs_is_forgotten),
