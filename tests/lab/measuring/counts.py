@@ -1,55 +1,65 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""System calls up to the first KVM_RUN, exits to userspace, DMA maps and routing commits,
-counted by strace over all processes and threads."""
+"""System calls up to the first KVM_RUN, exits to userspace, DMA maps and routing commits, over
+all processes and threads of a VMM whose guest pings through its VF."""
 
 import re
-import tempfile
 
-from measuring import vmms
+from measuring import names, tracing
 
-CALL = re.compile(r"(\d+) +(\w+)\((.*)")
-MAPS = ("VFIO_IOMMU_MAP_DMA", "IOMMU_IOAS_MAP")
+EVENTS = ["syscalls", "kvm/kvm_userspace_exit", "sched/sched_process_fork"]
 
 
-def calls(path):
-    """(pid, name, arguments) of each call in the order of entry.
+class Counts:
+    """Begins at the exec of the program; the VMM's own calls at its own exec."""
 
-    The second half of one that another thread interrupted has no name before its bracket.
-    """
-    with open(path, errors="replace") as f:
-        for line in f:
-            m = CALL.match(line)
-            if m:
-                yield int(m.group(1)), m.group(2), m.group(3)
+    def __init__(self, root):
+        self.root = root
+        self.family = {root}
+        self.calls = {}          # (pid, call) -> times, up to the first KVM_RUN
+        self.ioctls = {}         # request -> times, all of them
+        self.vmm_calls = self.exits = 0
+        self.vmm = None          # a child that became the VMM; its threads are newer pids
+        self.running = False
+
+    def fork(self, pid, rest):
+        if pid in self.family:
+            self.family.add(int(re.search(r"child_pid=(\d+)", rest).group(1)))
+
+    def call(self, pid, name, rest):
+        if name == "execve" and pid == self.root:
+            self.calls.clear()
+        if name == "execveat":
+            self.vmm, self.vmm_calls = pid, 0
+        m = re.search(r"cmd: (?:0x)?([0-9a-f]+)", rest) if name == "ioctl" else None
+        if m:
+            name = names.ioctl(int(m.group(1), 16))
+            self.ioctls[name] = self.ioctls.get(name, 0) + 1
+        self.running = self.running or name == "KVM_RUN"
+        if not self.running:
+            self.calls[pid, name] = self.calls.get((pid, name), 0) + 1
+            self.vmm_calls += self.vmm is None or pid >= self.vmm
+
+    def feed(self, pid, event, separator, rest):
+        if event == "sched_process_fork":
+            self.fork(pid, rest)
+        elif pid in self.family and event == "kvm_userspace_exit":
+            self.exits += 1
+        elif pid in self.family and separator == "(" and event.startswith("sys_"):
+            self.call(pid, event.removeprefix("sys_"), rest)
 
 
-def count(path):
-    result = dict.fromkeys(("syscalls", "syscalls_vmm", "kvm_runs", "dma_maps", "gsi_commits"), 0)
-    first = vmm = None
-    for pid, name, arguments in calls(path):
-        if first is None:
-            first = vmm = pid
-        if name == "execveat":    # the supervisor's child becomes the VMM
-            vmm = pid
-            result["syscalls_vmm"] = 0
-        if name == "ioctl":
-            result["kvm_runs"] += ", KVM_RUN" in arguments
-            result["dma_maps"] += any(m in arguments for m in MAPS)
-            result["gsi_commits"] += "KVM_SET_GSI_ROUTING" in arguments
-        if not result["kvm_runs"]:
-            result["syscalls"] += 1
-            result["syscalls_vmm"] += vmm == first or pid != first
-    return result
+def read(root, lines):
+    counts = Counts(root)
+    for _, pid, _, event, separator, rest in lines:
+        counts.feed(pid, event, separator, rest)
+    total = sum(counts.calls.values())
+    return {
+        "syscalls": total, "syscalls_vmm": counts.vmm_calls if counts.vmm else total,
+        "user_exits_ping": counts.exits,
+        "dma_maps": counts.ioctls.get("VFIO_IOMMU_MAP_DMA", 0),
+        "gsi_commits": counts.ioctls.get("KVM_SET_GSI_ROUTING", 0),
+    }
 
 
-def measure(vmm, vf, keep=None):
-    """With pings through the VF, so that its interrupts are routed."""
-    with tempfile.NamedTemporaryFile(prefix="strace.") as log:
-        path = keep or log.name
-        run = vmms.Run(vmm.command(vf, "lab.job=ping"),
-                       ["strace", "-f", "-qq", "-e", "signal=none", "-o", path])
-        run.wait_end(300)
-        run.reap()
-        if "L2: ping ok" not in run.text():
-            raise vmms.Failed(f"no ping was answered through the VF\n{run.said()}")
-        return count(path)
+def measure(vmm, vf):
+    return tracing.run(vmm, vf, "ping", EVENTS, read)

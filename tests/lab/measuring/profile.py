@@ -3,46 +3,16 @@
 
 The time between two events belongs to the task that ran and to the state it was in: its own
 code, a system call (an ioctl by its request), or the guest. With --icount these are
-instructions. The tracepoints themselves cost a little, so this
-run's figures say where, the untraced run's how much.
+instructions. The tracepoints themselves cost a little: these figures say where, those of the
+run without them how much.
 """
 
-import os
 import re
 
-from measuring import names, vmms
+from measuring import names, tracing
 
-TRACING = "/sys/kernel/tracing"
 EVENTS = ["kvm/kvm_entry", "kvm/kvm_exit", "kvm/kvm_userspace_exit", "kvm/kvm_mmio",
           "sched/sched_switch", "sched/sched_process_fork", "syscalls"]
-LINE = re.compile(r" *(.*)-(\d+) +\[\d+\] \S+ +(\d+): (\S+?)(:|\(| ->)(.*)")
-
-
-def write(name, text):
-    with open(f"{TRACING}/{name}", "w") as f:
-        f.write(text)
-
-
-def start():
-    if not os.path.exists(f"{TRACING}/trace"):
-        os.system(f"mount -t tracefs tracefs {TRACING}")
-    write("tracing_on", "0")
-    write("buffer_size_kb", "131072")
-    write("trace_clock", "x86-tsc")
-    write("trace", "")
-    for event in EVENTS:
-        write(f"events/{event}/enable", "1")
-    write("tracing_on", "1")
-
-
-def stop(path):
-    write("tracing_on", "0")
-    for event in EVENTS:
-        write(f"events/{event}/enable", "0")
-    with open(f"{TRACING}/trace", errors="replace") as src, open(path, "w") as dst:
-        for line in src:
-            dst.write(line)
-    write("buffer_size_kb", "1408")
 
 
 class Profile:
@@ -50,7 +20,7 @@ class Profile:
 
     def __init__(self, root):
         self.family = {root}     # pids of the run
-        self.root = root
+        self.root = root         # what it did before its exec is not the VMM's
         self.state = {}          # pid -> what it does
         self.names = {}
         self.time, self.count = {}, {}
@@ -89,6 +59,9 @@ class Profile:
     def on_syscall(self, pid, name, rest):
         if pid not in self.family:
             return
+        if name == "execve" and pid == self.root:
+            self.time.clear()
+            self.count.clear()
         m = re.search(r"cmd: (?:0x)?([0-9a-f]+)", rest) if name == "ioctl" else None
         self.enter(pid, names.ioctl(int(m.group(1), 16)) if m else name)
 
@@ -141,28 +114,17 @@ class Profile:
         return sum(self.guest_spans) - fixed * len(self.guest_spans), fixed
 
 
-def read(path, root):
+def read(root, lines):
     profile = Profile(root)
-    with open(path, errors="replace") as f:
-        for line in f:
-            m = LINE.match(line)
-            if not m:
-                continue
-            name, pid, now, event, sep, rest = m.groups()
-            pid, now = int(pid), int(now)
-            profile.names[pid] = name
-            if sep == " ->":
-                profile.charge(now, pid)
-                profile.leave(pid)
-            else:
-                profile.feed(pid, now, event, rest)
+    for task, pid, now, event, separator, rest in lines:
+        profile.names[pid] = task
+        if separator == " ->":
+            profile.charge(now, pid)
+            profile.leave(pid)
+        else:
+            profile.feed(pid, now, event, rest)
     return profile
 
 
-def measure(vmm, vf, keep, job="none"):
-    start()
-    run = vmms.Run(vmm.command(vf, f"lab.job={job}"))
-    run.wait_end(300)
-    stop(keep)
-    run.reap()
-    return read(keep, run.child.pid)
+def measure(vmm, vf):
+    return tracing.run(vmm, vf, "none", EVENTS, read, megabytes=256)

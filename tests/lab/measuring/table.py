@@ -21,7 +21,7 @@ ROWS = [
     ("  VMM's process alone, from its exec", "syscalls_vmm", 1, 0),
     ("exits to userspace, boot to power-off", "user_exits", 1, 0),
     ("exits handled in the kernel", "kernel_exits", 1, 0),
-    ("exits to userspace, with 3 pings through the VF", "kvm_runs", 1, 0),
+    ("exits to userspace, with 3 pings through the VF", "user_exits_ping", 1, 0),
     ("  DMA maps", "dma_maps", 1, 0),
     ("  commits of the interrupt routing", "gsi_commits", 1, 0),
 ]

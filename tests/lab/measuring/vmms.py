@@ -12,6 +12,7 @@ INITRD = "/lab/l2/initrd"
 MEMORY_MB = 256
 CMDLINE = "console=ttyS0 quiet panic=-1 nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
 OURS = "/src/build/thruway"
+QEMU = "/usr/bin/qemu-system-x86_64"
 CGROUP = "/sys/fs/cgroup/measured"
 
 
@@ -35,14 +36,14 @@ def qemu(name, machine, version):
     # KVM with its in-kernel irqchip and the host's CPU, nothing that was not asked for, the
     # serial port on stdio: what both machine types' documentation begins with.
     return VMM(name, [
-        "qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-M", machine,
+        QEMU, "-accel", "kvm", "-cpu", "host", "-M", machine,
         "-m", f"{MEMORY_MB}M", "-smp", "1", "-nodefaults", "-no-user-config", "-display", "none",
         "-serial", "stdio", "-no-reboot", "-kernel", KERNEL, "-initrd", INITRD,
         "-append", "CMDLINE", "-device", "vfio-pci,host=@VF"], version)
 
 
 def all_vmms():
-    version = first_line(["qemu-system-x86_64", "--version"])
+    version = first_line([QEMU, "--version"])
     vmms = [
         qemu("QEMU q35", "q35", version),
         # Without its RTC, which it leaves out under KVM, this guest looks for it for 1.2 s.
@@ -67,12 +68,12 @@ class Run:
     open and silent, as a terminal nobody types at.
     """
 
-    def __init__(self, argv, wrap=()):
+    def __init__(self, argv):
         os.makedirs(CGROUP, exist_ok=True)
         self.console = tempfile.NamedTemporaryFile(prefix="console.")
         self.errors = tempfile.NamedTemporaryFile(prefix="errors.")
         self.silence = os.pipe()
-        enter = ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', CGROUP, *wrap, *argv]
+        enter = ["sh", "-c", 'echo $$ >"$0"/cgroup.procs; exec "$@"', CGROUP, *argv]
         self.start = time.monotonic_ns()
         self.child = subprocess.Popen(enter, stdin=self.silence[0], stdout=self.console,
                                       stderr=self.errors)
@@ -107,10 +108,16 @@ class Run:
 
     def reap(self):
         status = self.child.wait()
-        for fd in self.silence:
-            os.close(fd)
+        self.close()
         if status != 0:
             raise Failed(f"it ended with status {status}\n{self.said()}")
+
+    def close(self):
+        """What the VMM held is free when the last of the group is gone, not its first."""
+        for fd in self.silence:
+            os.close(fd)
+        while self.pids():
+            time.sleep(0.02)
 
     def said(self):
         with open(self.errors.name, errors="replace") as f:
@@ -128,5 +135,4 @@ class Run:
             except ProcessLookupError:
                 pass
         self.child.wait()
-        for fd in self.silence:
-            os.close(fd)
+        self.close()
