@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The kernel's tracepoints around one run of a VMM.
-
-They count what strace would, at a fraction of its cost: under strace on one CPU QEMU's q35
-does nothing but tick.
-"""
+"""The kernel's tracepoints around one run of a VMM: they count what strace would, at a fraction
+of its cost."""
 
 import os
 import re
@@ -59,7 +56,7 @@ def run(vmm, vf, job, events, reader, megabytes=32):
     start(events, megabytes)
     try:
         guest = vmms.Run(vmm.command(vf, f"lab.job={job}"))
-        guest.wait_end(300)
+        guest.wait_end(90)
         text = guest.text()
         guest.reap()
     finally:
