@@ -15,7 +15,7 @@ L1_EARLY_MODULES=(virtio_pci virtio_blk erofs 9pnet_virtio 9p overlay virtio_con
 L2_SMALL_MODULES=(igbvf nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
 	virtio_console virtio_rng virtio_balloon vmw_vsock_virtio_transport virtiofs
 	af_packet)
-L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci)
+L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci button)
 
 recipe_hash()		# FILE-OR-WORD…
 {
