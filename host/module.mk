@@ -1,3 +1,4 @@
 host_srcs := \
 	host/change.c \
-	host/device.c
+	host/device.c \
+	host/facts.c

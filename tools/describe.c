@@ -102,6 +102,15 @@ static json_t *names_json(const char (*names)[PCI_DEV_NODE_MAX], unsigned count)
 	return list;
 }
 
+/* Speeds in megatransfers per second and lane. */
+static json_t *link_json(const struct pci_link *l)
+{
+	if (!l->max_width)
+		return json_null();
+	return json_pack("{s:i, s:i, s:i, s:i}", "speed", (int)l->mts, "width", (int)l->width,
+			 "max_speed", (int)l->max_mts, "max_width", (int)l->max_width);
+}
+
 json_t *describe_json(struct describer *d, const struct pci_dev *dev)
 {
 	char name[128], ids[16], class[8], netdev[40];
@@ -118,6 +127,9 @@ json_t *describe_json(struct describer *d, const struct pci_dev *dev)
 		      names_json(dev->netdevs, dev->netdev_count), "users", users_json(d, dev));
 	if (!o)
 		return NULL;
+	json_object_set_new(o, "reset_methods", out_json_text(dev->reset_methods));
+	json_object_set_new(o, "power_state", out_json_text(dev->power_state));
+	json_object_set_new(o, "link", link_json(&dev->link));
 	if (dev->busy)
 		json_object_set_new(o, "busy", json_true());
 	if (!dev->netdev_count && describe_netdev(d, dev, netdev, sizeof(netdev))[0] == '(') {

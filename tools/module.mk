@@ -14,6 +14,8 @@ tools_srcs := \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \
+	tools/show_json.c \
+	tools/show_text.c \
 	tools/supervisor.c \
 	tools/tty.c \
 	tools/vf_show.c \

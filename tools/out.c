@@ -87,6 +87,37 @@ struct table *table_free(struct table *t)
 	return NULL;
 }
 
+#define FACT_INDENT 17
+#define FACT_WIDTH  (98 - FACT_INDENT)
+
+/* How many bytes of text go on this line: all, or up to the last comma or else blank that fits. */
+static size_t line_length(const char *text)
+{
+	size_t columns = 0, blank = 0, comma = 0, i;
+
+	for (i = 0; text[i] && (columns <= FACT_WIDTH || !blank); i++) {
+		columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (text[i] == ' ')
+			blank = i;
+		if (text[i] == ' ' && i && text[i - 1] == ',')
+			comma = i;
+	}
+	if (columns <= FACT_WIDTH || !blank)
+		return i;
+	return comma ? comma : blank;
+}
+
+void out_fact(FILE *out, const char *what, const char *text)
+{
+	while (*text) {
+		size_t n = line_length(text);
+
+		fprintf(out, "  %-*s %.*s\n", FACT_INDENT - 3, what, (int)n, text);
+		text += n + (text[n] == ' ');
+		what = "";
+	}
+}
+
 int out_json(FILE *out, const char *schema, const char *key, json_t *value)
 {
 	json_t *doc = value ? json_pack("{s:s, s:o}", "schema", schema, key, value) : NULL;

@@ -22,6 +22,12 @@ void table_print(const struct table *t, FILE *out);
 struct table *table_free(struct table *t); /* NULL is fine; returns NULL */
 
 /*
+ * "  WHAT           text" in a list of facts, broken between words where it would
+ * pass 98 columns; nothing at all for "".
+ */
+void out_fact(FILE *out, const char *what, const char *text);
+
+/*
  * Print {"schema": schema, key: value} and a newline, consuming value (NULL: memory
  * ran out while it was made). 0 or -ENOMEM.
  */

@@ -16,10 +16,15 @@ vfio_host_srcs := \
 	vfio/in_use_net.c \
 	vfio/in_use_process.c \
 	vfio/in_use_seat.c \
+	vfio/iommu_group.c \
 	vfio/modules.c \
 	vfio/names.c \
 	vfio/node.c \
+	vfio/pci_aer.c \
+	vfio/pci_config.c \
 	vfio/pci_dev.c \
+	vfio/pci_interrupts.c \
+	vfio/pci_link.c \
 	vfio/pci_path.c \
 	vfio/pci_dev_reset.c \
 	vfio/topo_scan.c \

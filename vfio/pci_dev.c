@@ -2,18 +2,16 @@
 #include "vfio/pci_dev.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <linux/pci_regs.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
-#include "base/le.h"
+#include "vfio/pci_config.h"
 
 #define DEVICES "sys/bus/pci/devices"
 
@@ -150,22 +148,6 @@ static void read_bars(int root, const char *name, struct pci_dev *d)
 	}
 }
 
-/* Offset of a capability; 0 when it is not there. The list is bounded: it may be a loop. */
-static unsigned find_cap(const uint8_t *cfg, size_t len, uint8_t id)
-{
-	unsigned pos;
-
-	if (len < PCI_CAPABILITY_LIST + 1 || !(get_le16(cfg + PCI_STATUS) & PCI_STATUS_CAP_LIST))
-		return 0;
-	pos = cfg[PCI_CAPABILITY_LIST] & ~3u;
-	for (unsigned i = 0; i < 48 && pos >= 0x40 && pos + 4 <= len; i++) {
-		if (cfg[pos] == id)
-			return pos;
-		pos = cfg[pos + 1] & ~3u;
-	}
-	return 0;
-}
-
 /* What the class says where the header is not to be read. */
 static uint8_t header_of_class(uint32_t class)
 {
@@ -176,25 +158,23 @@ static uint8_t header_of_class(uint32_t class)
 	return PCI_HEADER_TYPE_NORMAL;
 }
 
-static void read_config(int root, const char *name, struct pci_dev *d)
+static void read_config(int root, struct pci_dev *d)
 {
-	uint8_t cfg[256];
-	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, DEVICES "/%s/config", name);
-	ssize_t len = fd < 0 ? 0 : pread(fd, cfg, sizeof(cfg), 0);
+	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
 	unsigned cap;
 
+	pci_config_open(root, d->bdf, &c);
 	d->msix_vectors = -1;
-	if (len < 0x40)
+	if (!c.size)
 		return;
-	d->header_type = cfg[PCI_HEADER_TYPE] & 0x7f;
-	/* Without CAP_SYS_ADMIN the kernel gives the first 64 bytes: the capabilities are unseen. */
-	if (len < 256)
+	d->header_type = c.head[PCI_HEADER_TYPE] & 0x7f;
+	if (!pci_config_whole(&c))
 		return;
-	cap = find_cap(cfg, (size_t)len, PCI_CAP_ID_MSIX);
+	cap = pci_config_find(&c, PCI_CAP_ID_MSIX, false);
 	d->msix_vectors = 0;
 	if (cap)
 		d->msix_vectors =
-			(get_le16(cfg + cap + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1;
+			(pci_config_u16(&c, cap + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1;
 }
 
 struct node_list {
@@ -284,7 +264,8 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 		return r;
 	read_override(root, name, &d);
 	read_num_vfs(root, name, &d);
-	read_config(root, name, &d);
+	read_config(root, &d);
+	pci_link_read(root, bdf, &d.link);
 	*ret = d;
 	return 0;
 }
@@ -298,7 +279,7 @@ int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
 		return -ENODEV;
 	read_binding(root, name, &d);
 	read_override(root, name, &d);
-	read_config(root, name, &d);
+	read_config(root, &d);
 	*ret = d;
 	return 0;
 }

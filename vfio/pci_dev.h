@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/bdf.h"
+#include "vfio/pci_link.h"
 
 #define PCI_DRIVER_MAX	  32
 #define PCI_DEV_BARS	  7 /* 0..5 and the ROM */
@@ -44,6 +45,7 @@ struct pci_dev {
 
 	char reset_methods[64]; /* "flr bus"; "": cannot be reset */
 	char power_state[16];	/* "D0", "D3cold", …; "": the kernel does not say */
+	struct pci_link link;
 	struct pci_bar bars[PCI_DEV_BARS];
 	int msix_vectors; /* -1: not readable without root; 0: has none */
 	bool boot_vga;
@@ -64,7 +66,7 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
 
 /*
  * What the kernel tells without the device's lock, so that this never waits: all
- * but override, num_vfs and msix_vectors; header_type as the class has it.
+ * but override, num_vfs, link and msix_vectors; header_type as the class has it.
  */
 int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret);
 
