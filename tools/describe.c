@@ -17,7 +17,7 @@ int describer_init(struct describer *d, int root, struct err *err)
 	r = topo_scan(root, &d->topo, err);
 	if (r < 0)
 		return r;
-	d->names = names_open();
+	d->names = names_open(root);
 	r = d->names ? in_use_open(root, &d->host) : -ENOMEM;
 	return r < 0 ? err_set(err, r, "cannot look at this host") : 0;
 }

@@ -11,6 +11,7 @@ tools_srcs := \
 	tools/cmd_vf_set.c \
 	tools/cmd_vm_run.c \
 	tools/describe.c \
+	tools/groups_why.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

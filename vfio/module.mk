@@ -9,6 +9,8 @@ vfio_srcs := \
 	vfio/region.c
 # The host tool alone: whatever needs libpci, libudev or libnl, or changes the host.
 vfio_host_srcs := \
+	vfio/acs.c \
+	vfio/acs_words.c \
 	vfio/bind.c \
 	vfio/bind_step.c \
 	vfio/in_use.c \
@@ -26,6 +28,7 @@ vfio_host_srcs := \
 	vfio/pci_interrupts.c \
 	vfio/pci_link.c \
 	vfio/pci_path.c \
+	vfio/pci_tree.c \
 	vfio/pci_dev_reset.c \
 	vfio/topo_scan.c \
 	vfio/topology.c

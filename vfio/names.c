@@ -13,6 +13,9 @@
 
 #include <pci/pci.h>
 
+#include "base/fd.h"
+#include "base/hostfs.h"
+
 struct names {
 	struct pci_access *access;
 };
@@ -34,13 +37,31 @@ static void silent(char *msg, ...)
 	(void)msg;
 }
 
-struct names *names_open(void)
+/* The host's own database where distributions put it, and else wherever libpci was told to look. */
+static void choose_database(struct pci_access *access, int root)
+{
+	static const char *const places[] = { "usr/share/misc/pci.ids", "usr/share/hwdata/pci.ids" };
+	char path[HOSTFS_PATH_MAX], *copy;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		if (!hostfs_exists(root, "%s", places[i]) ||
+		    hostfs_path(root, path, sizeof(path), "%s", places[i]) < 0)
+			continue;
+		copy = strdup(path);
+		if (copy)
+			pci_set_name_list_path(access, copy, 1);
+		return;
+	}
+}
+
+struct names *names_open(int root)
 {
 	struct names *names = calloc(1, sizeof(*names));
 
 	if (!names)
 		return NULL;
 	names->access = pci_alloc();
+	choose_database(names->access, root);
 	names->access->error = fail;
 	names->access->warning = silent;
 	names->access->debug = silent;

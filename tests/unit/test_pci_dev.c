@@ -284,7 +284,7 @@ static void test_why_there_is_no_group_has_three_answers(void **state)
 
 static void test_names_fall_back_to_numbers(void **state)
 {
-	struct names *names = names_open();
+	struct names *names = names_open(host);
 	char buf[128];
 
 	assert_non_null(names);
