@@ -1,4 +1,12 @@
 host_srcs := \
 	host/change.c \
 	host/device.c \
-	host/facts.c
+	host/facts.c \
+	host/klog.c \
+	host/doctor/check.c \
+	host/doctor/iommu.c \
+	host/doctor/module.c \
+	host/doctor/rules.c \
+	host/doctor/run.c \
+	host/doctor/users.c \
+	host/doctor/wanted.c

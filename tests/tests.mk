@@ -54,7 +54,7 @@ demo:
 	@tests/demo
 
 # Each header alone, as the first line of a file.
-headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
+headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h host/*/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
 	tests/fake/*.h)
 hdr-check:
 	@for h in $(headers); do \

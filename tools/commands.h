@@ -6,6 +6,7 @@
 struct command;
 
 extern const struct command cmd_bind;
+extern const struct command cmd_doctor;
 extern const struct command cmd_groups;
 extern const struct command cmd_list;
 extern const struct command cmd_reset;

@@ -1,5 +1,6 @@
 tools_srcs := \
 	tools/cmd_bind.c \
+	tools/cmd_doctor.c \
 	tools/cmd_groups.c \
 	tools/cmd_list.c \
 	tools/cmd_reset.c \
