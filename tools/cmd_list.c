@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fd.h"
 #include "tools/command.h"
@@ -9,8 +10,8 @@
 #include "tools/opts.h"
 #include "tools/out.h"
 
-static const char *const titles[] = { "DEVICE", "NAME",	    "DRIVER", "GROUP", "NODE",
-				      "NETDEV", "RELATION", "USED",   NULL };
+static const char *const titles[] = { "DEVICE", "DRIVER", "GROUP", "NODE",  "ROLE",    "NETDEV",
+				      "LINK",	"RESET",  "POWER", "USED BY", "NAME", NULL };
 
 static char *number(int v, char *buf, size_t size)
 {
@@ -20,20 +21,57 @@ static char *number(int v, char *buf, size_t size)
 	return buf;
 }
 
+/* "PF 2/7", "eth0/vf3" or, of a PF without interface, "01:00.0/vf3": a name of the VF. */
+static char *role(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+{
+	const struct pci_dev *pf = dev->is_vf ? topo_find(&d->topo, dev->pf) : NULL;
+	const char *address = BDF_STR(dev->pf);
+
+	buf[0] = '\0';
+	if (dev->total_vfs)
+		snprintf(buf, size, "PF %u/%u", dev->num_vfs, dev->total_vfs);
+	if (dev->is_vf)
+		snprintf(buf, size, "%s/vf%u",
+			 pf && pf->netdev_count ? pf->netdevs[0]
+						: address + (dev->pf.domain ? 0 : 5),
+			 dev->vf_index);
+	return buf;
+}
+
+/* "16GT x4", "8GT x4/8" when it could be wider. */
+static char *link_text(const struct pci_link *l, char *buf, size_t size)
+{
+	int n = 0;
+
+	buf[0] = '\0';
+	if (l->width)
+		n = snprintf(buf, size, "%u%sGT x%u", l->mts / 1000, l->mts % 1000 ? ".5" : "",
+			     l->width);
+	if (l->width && l->width < l->max_width)
+		snprintf(buf + n, size - (size_t)n, "/%u", l->max_width);
+	return buf;
+}
+
 static int add_row(struct table *t, struct describer *d, const struct pci_dev *dev)
 {
-	char name[160], rel[64], group[16], node[16], netdev[40], users[128];
+	char name[160], rel[64], group[16], node[16], netdev[40], users[192], link[32], reset[24];
 	const char *cells[] = {
 		BDF_STR(dev->bdf),
-		describe_name(d, dev, name, sizeof(name)),
 		dev->driver,
 		number(dev->group, group, sizeof(group)),
 		number(dev->numa_node, node, sizeof(node)),
+		role(d, dev, rel, sizeof(rel)),
 		describe_netdev(d, dev, netdev, sizeof(netdev)),
-		describe_relation(dev, rel, sizeof(rel)),
+		link_text(&dev->link, link, sizeof(link)),
+		reset,
+		strcmp(dev->power_state, "unknown") ? dev->power_state : "",
 		describe_users(d, dev, users, sizeof(users)),
+		describe_name(d, dev, name, sizeof(name)),
 	};
 
+	/* What the kernel would try first. */
+	snprintf(reset, sizeof(reset), "%.*s", (int)strcspn(dev->reset_methods, " "),
+		 dev->reset_methods);
 	return table_row(t, cells);
 }
 
@@ -89,9 +127,10 @@ const struct command cmd_list = {
 	.name = "list",
 	.synopsis = "[-a]",
 	.summary = "the devices that can be passed to guests",
-	.help = "Lists the PCI endpoints of this host: what they are, the driver they are bound\n"
-		"to, their IOMMU group and NUMA node, how PFs and VFs belong together, and why\n"
-		"this host needs them (USED; other users' processes are seen by root only).\n"
+	.help = "Lists the PCI endpoints of this host: the driver they are bound to, IOMMU group,\n"
+		"NUMA node, PF with its VFs or VF with its name, network interface, link (8GT x4/8:\n"
+		"it could have 8 lanes), the reset the kernel would do, power state, and who of\n"
+		"this host uses them (other users' processes are seen by root only).\n"
 		"\n"
 		"  -a, --all           bridges too",
 	.takes = TAKES_JSON,

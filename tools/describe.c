@@ -62,15 +62,21 @@ char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf,
 
 char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
 {
+	unsigned said = 0;
 	struct in_use used;
-	size_t n = 0;
+	size_t n;
 
-	n = (size_t)snprintf(buf, size, "%s", dev->busy ? "busy" : "");
 	in_use_find(d->host, dev, &used);
-	for (int i = 0; i < IN_USE_REASONS && n < size; i++) {
-		if (used.mask & 1u << i)
-			n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? "," : "",
-					      in_use_word((enum in_use_reason)i));
+	n = (size_t)snprintf(buf, size, "%s", dev->busy ? "busy" : "");
+	for (unsigned i = 0; i < used.count && n < size; i++) {
+		enum in_use_reason reason = used.items[i].reason;
+
+		if (said & 1u << reason)
+			continue;
+		/* The first in full; of the others the word. */
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", n ? ", " : "",
+				      said ? in_use_word(reason) : used.items[i].what);
+		said |= 1u << reason;
 	}
 	return buf;
 }

@@ -32,7 +32,7 @@ char *describe_relation(const struct pci_dev *dev, char *buf, size_t size);
 /* "eth0", "(eth0)" while it is bound away, "". */
 char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf, size_t size);
 
-/* "mounted,route", ""; "busy" while the kernel does not answer for it. */
+/* "sda1 is mounted on /srv, route"; "busy" while the kernel does not answer for it; "". */
 char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, size_t size);
 
 /* The object every document shows a device as. NULL: no memory. */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/term.h"
+
 struct table {
 	size_t columns, cells; /* cells: of all rows, the titles first */
 	char **text;
@@ -63,16 +65,39 @@ static size_t column_width(const struct table *t, size_t column)
 	return widest;
 }
 
+/* Of text, at most what fits into columns, of which a cut takes one for its sign. */
+static void print_cut(FILE *out, const char *text, size_t columns)
+{
+	size_t bytes = 0, n = 0;
+
+	if (!columns || width(text) <= columns) {
+		fprintf(out, "%s\n", text);
+		return;
+	}
+	while (n < columns) { /* up to the byte that begins the last character */
+		bytes++;
+		n += ((unsigned char)text[bytes] & 0xc0) != 0x80;
+	}
+	while (bytes && ((unsigned char)text[bytes] & 0xc0) == 0x80)
+		bytes--;
+	fprintf(out, "%.*s…\n", (int)bytes, text);
+}
+
 void table_print(const struct table *t, FILE *out)
 {
+	size_t columns = term_columns(out), used = 0;
+
 	for (size_t i = 0; i < t->cells; i++) {
 		size_t column = i % t->columns;
 		size_t pad = column_width(t, column) - width(t->text[i]) + 2;
 
-		if (column + 1 == t->columns)
-			fprintf(out, "%s\n", t->text[i]);
-		else
+		if (column + 1 == t->columns) {
+			print_cut(out, t->text[i], columns > used + 1 ? columns - used : 0);
+			used = 0;
+		} else {
 			fprintf(out, "%s%*s", t->text[i], (int)pad, "");
+			used += width(t->text[i]) + pad;
+		}
 	}
 }
 

@@ -17,7 +17,7 @@ struct table *table_new(const char *const *titles);
 /* One row, as many cells as titles; "" prints as "-". Cells are copied. 0 or -ENOMEM. */
 int table_row(struct table *t, const char *const *cells);
 
-/* Columns two blanks apart, nothing behind the last. */
+/* Columns two blanks apart, nothing behind the last, which is cut at a terminal's edge. */
 void table_print(const struct table *t, FILE *out);
 struct table *table_free(struct table *t); /* NULL is fine; returns NULL */
 

@@ -92,13 +92,32 @@ static void test_list_shows_endpoints_in_columns(void **state)
 	assert_int_equal(run(&cmd_list, NULL), 0);
 	assert_string_equal(
 		out,
-		"DEVICE        NAME                        DRIVER  GROUP  NODE  NETDEV  RELATION              USED\n"
-		"0000:01:00.0  fff5:0002 device fff5:0002  igb     14     1     eth0    PF, 1 of 7 VFs        -\n"
-		"0000:01:10.0  fff5:0003 device fff5:0003  igbvf   21     -     eth2    VF 0 of 0000:01:00.0  -\n"
-		"0000:04:00.0  fff5:0004 device fff5:0004  -       42     -     -       -                     -\n"
-		"0000:04:00.1  fff5:0005 device fff5:0005  igbvf   42     -     -       -                     -\n");
+		"DEVICE        DRIVER  GROUP  NODE  ROLE      NETDEV  LINK  RESET  POWER  USED BY  NAME\n"
+		"0000:01:00.0  igb     14     1     PF 1/7    eth0    -     -      -      -        fff5:0002 device fff5:0002\n"
+		"0000:01:10.0  igbvf   21     -     eth0/vf0  eth2    -     -      -      -        fff5:0003 device fff5:0003\n"
+		"0000:04:00.0  -       42     -     -         -       -     -      -      -        fff5:0004 device fff5:0004\n"
+		"0000:04:00.1  igbvf   42     -     -         -       -     -      -      -        fff5:0005 device fff5:0005\n");
 	assert_int_equal(run(&cmd_list, "--all", NULL), 0);
 	assert_non_null(strstr(out, "0000:00:01.0"));
+}
+
+static void test_list_tells_link_reset_power_and_user(void **state)
+{
+	static const struct fake_node nodes[] = {
+		{ "sys/bus/pci/devices/" PF "/current_link_speed", .text = "8.0 GT/s PCIe" },
+		{ "sys/bus/pci/devices/" PF "/current_link_width", .text = "4" },
+		{ "sys/bus/pci/devices/" PF "/max_link_speed", .text = "8.0 GT/s PCIe" },
+		{ "sys/bus/pci/devices/" PF "/max_link_width", .text = "8" },
+		{ "sys/bus/pci/devices/" PF "/reset_method", .text = "flr bus" },
+		{ "sys/bus/pci/devices/" PF "/power_state", .text = "D0" },
+		{ "sys/bus/pci/devices/" PF "/boot_vga", .text = "1" },
+		{ "sys/class/net/eth0/master", .link = "../br0" },
+		{ 0 },
+	};
+
+	fake_sysfs_add(kernel.root, nodes);
+	assert_int_equal(run(&cmd_list, NULL), 0);
+	assert_non_null(strstr(out, "  8GT x4/8  flr    D0     eth0 is a port of br0, console  "));
 }
 
 static json_t *parse_out(void)
@@ -264,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_list_shows_endpoints_in_columns),
+		TEST(test_list_tells_link_reset_power_and_user),
 		TEST(test_list_as_json),
 		TEST(test_groups_say_which_are_viable),
 		TEST(test_a_host_without_groups_is_told_why),
