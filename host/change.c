@@ -99,9 +99,9 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 
 	if (r < 0)
 		return r;
-	r = in_use_open(root, &host);
+	r = in_use_open(root, &host, err);
 	if (r < 0)
-		return err_set(err, r, "cannot look at this host");
+		return r;
 	r = topo_scan(root, &topo, err);
 	if (r == 0)
 		r = bind_plan(root, &topo, host, req, &plan, err);
@@ -124,9 +124,9 @@ static int refuse_held(int root, const struct pci_dev *dev, unsigned force, stru
 
 	if (!pci_dev_driver_is_vfio(dev->driver))
 		return 0;
-	r = in_use_open(root, &host);
+	r = in_use_open(root, &host, err);
 	if (r < 0)
-		return err_set(err, r, "cannot look at this host");
+		return r;
 	in_use_find(host, dev, &used);
 	r = in_use_refuse(&used, "restore", dev->bdf, force | ~held, err);
 	in_use_close(host);

@@ -12,8 +12,46 @@
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
 
+#include "base/dl.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
+
+#define NL(X)                           \
+	X(nl_socket_alloc)               \
+	X(nl_socket_free)                \
+	X(nl_socket_modify_cb)           \
+	X(nl_socket_modify_err_cb)       \
+	X(nl_connect)                    \
+	X(nl_send_auto)                  \
+	X(nl_send_sync)                  \
+	X(nl_recvmsgs_default)           \
+	X(nlmsg_alloc_simple)            \
+	X(nlmsg_append)                  \
+	X(nlmsg_free)                    \
+	X(nlmsg_hdr)                     \
+	X(nlmsg_ok)                      \
+	X(nlmsg_valid_hdr)               \
+	X(nlmsg_find_attr)               \
+	X(nla_parse_nested)              \
+	X(nla_len)                       \
+	X(nla_data)                      \
+	X(nla_type)                      \
+	X(nla_ok)                        \
+	X(nla_next)                      \
+	X(nla_put)                       \
+	X(nla_put_u32)                   \
+	X(nla_nest_start)                \
+	X(nla_nest_end)
+
+NL(DL_POINTER)
+
+static const struct dl_symbol symbols[] = { NL(DL_SYMBOL) };
+static struct dl_library libnl = { "libnl-3.so.200", "libnl-3-200", symbols, ARRAY_SIZE(symbols) };
+
+/* libnl's nla_for_each_nested(), by the pointers. */
+#define for_each_nested(pos, nest, rem)                                           \
+	for (pos = dl_nla_data(nest), rem = dl_nla_len(nest); dl_nla_ok(pos, rem); \
+	     pos = dl_nla_next(pos, &(rem)))
 
 /* Drivers answer a MAC with EBUSY or EAGAIN while the VF is still resetting. */
 #define BUSY_TRIES    20
@@ -23,12 +61,14 @@
 
 static void free_sockp(struct nl_sock **sk)
 {
-	nl_socket_free(*sk);
+	if (*sk)
+		dl_nl_socket_free(*sk);
 }
 
 static void free_msgp(struct nl_msg **msg)
 {
-	nlmsg_free(*msg);
+	if (*msg)
+		dl_nlmsg_free(*msg);
 }
 
 #define _cleanup_sock_ _cleanup_(free_sockp)
@@ -57,7 +97,7 @@ static int on_error(struct sockaddr_nl *nla, struct nlmsgerr *error, void *opaqu
 /* The payload of attribute `type` when it is at least `size` long. */
 static const void *payload(struct nlattr **tb, int type, size_t size)
 {
-	return tb[type] && (size_t)nla_len(tb[type]) >= size ? nla_data(tb[type]) : NULL;
+	return tb[type] && (size_t)dl_nla_len(tb[type]) >= size ? dl_nla_data(tb[type]) : NULL;
 }
 
 static void parse_vlan(struct nlattr **tb, struct vf_attrs *a)
@@ -68,10 +108,10 @@ static void parse_vlan(struct nlattr **tb, struct vf_attrs *a)
 	int rem;
 
 	if (tb[IFLA_VF_VLAN_LIST]) {
-		nla_for_each_nested(pos, tb[IFLA_VF_VLAN_LIST], rem) {
-			if (nla_type(pos) == IFLA_VF_VLAN_INFO &&
-			    (size_t)nla_len(pos) >= sizeof(*info) && !info)
-				info = nla_data(pos);
+		for_each_nested(pos, tb[IFLA_VF_VLAN_LIST], rem) {
+			if (dl_nla_type(pos) == IFLA_VF_VLAN_INFO &&
+			    (size_t)dl_nla_len(pos) >= sizeof(*info) && !info)
+				info = dl_nla_data(pos);
 		}
 	}
 	if (!vlan && !info)
@@ -122,7 +162,7 @@ static int parse_vf(struct nlattr *info, unsigned *ret_vf, struct vf_attrs *ret)
 	const struct ifla_vf_mac *mac;
 	struct vf_attrs a = { .proto = VF_PROTO_8021Q };
 
-	if (nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
+	if (dl_nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
 		return -EBADMSG;
 	mac = payload(tb, IFLA_VF_MAC, sizeof(*mac));
 	if (!mac)
@@ -146,19 +186,21 @@ int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
 {
 	struct nlmsghdr *nlh = (struct nlmsghdr *)msg;
 	struct nlattr *list, *pos;
-	int rem, r, seen = 0;
+	int rem, seen = 0, r = dl_load(&libnl, NULL);
 
-	if (len < sizeof(*nlh) || !nlmsg_ok(nlh, (int)len) ||
-	    !nlmsg_valid_hdr(nlh, sizeof(struct ifinfomsg)))
+	if (r < 0)
+		return r;
+	if (len < sizeof(*nlh) || !dl_nlmsg_ok(nlh, (int)len) ||
+	    !dl_nlmsg_valid_hdr(nlh, sizeof(struct ifinfomsg)))
 		return -EBADMSG;
-	list = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
+	list = dl_nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
 	if (!list)
 		return 0;
-	nla_for_each_nested(pos, list, rem) {
+	for_each_nested(pos, list, rem) {
 		struct vf_attrs attrs;
 		unsigned vf;
 
-		if (nla_type(pos) != IFLA_VF_INFO)
+		if (dl_nla_type(pos) != IFLA_VF_INFO)
 			continue;
 		r = parse_vf(pos, &vf, &attrs);
 		if (r < 0)
@@ -175,14 +217,17 @@ int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
 
 static int open_socket(struct nl_sock **ret)
 {
-	struct nl_sock *sk = nl_socket_alloc();
-	int r;
+	struct nl_sock *sk;
+	int r = dl_load(&libnl, NULL);
 
+	if (r < 0)
+		return r;
+	sk = dl_nl_socket_alloc();
 	if (!sk)
 		return -ENOMEM;
-	r = nl_connect(sk, NETLINK_ROUTE); /* SOCK_CLOEXEC by libnl */
+	r = dl_nl_connect(sk, NETLINK_ROUTE); /* SOCK_CLOEXEC by libnl */
 	if (r < 0) {
-		nl_socket_free(sk);
+		dl_nl_socket_free(sk);
 		return from_nl(r);
 	}
 	*ret = sk;
@@ -206,10 +251,10 @@ static int interface_index(int root, const struct pf *pf, int *ret)
 static struct nl_msg *new_message(int type, int ifindex)
 {
 	struct ifinfomsg ifi = { .ifi_family = AF_UNSPEC, .ifi_index = ifindex };
-	struct nl_msg *msg = nlmsg_alloc_simple(type, NLM_F_REQUEST);
+	struct nl_msg *msg = dl_nlmsg_alloc_simple(type, NLM_F_REQUEST);
 
-	if (msg && nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO) < 0) {
-		nlmsg_free(msg);
+	if (msg && dl_nlmsg_append(msg, &ifi, sizeof(ifi), NLMSG_ALIGNTO) < 0) {
+		dl_nlmsg_free(msg);
 		return NULL;
 	}
 	return msg;
@@ -224,7 +269,7 @@ struct reading {
 static int on_link(struct nl_msg *msg, void *opaque)
 {
 	struct reading *r = opaque;
-	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct nlmsghdr *nlh = dl_nlmsg_hdr(msg);
 
 	if (nlh->nlmsg_type == RTM_NEWLINK)
 		r->result = vf_link_parse(nlh, nlh->nlmsg_len, r->attrs, r->n);
@@ -247,13 +292,13 @@ int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n
 	 * Without the counters a VF takes less than half the room, and all of them
 	 * must fit into one attribute of 64 KiB.
 	 */
-	if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
+	if (!msg || dl_nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
 		return -ENOMEM;
-	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, &reading);
-	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading.result);
-	r = nl_send_auto(sk, msg);
+	dl_nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, &reading);
+	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading.result);
+	r = dl_nl_send_auto(sk, msg);
 	if (r >= 0)
-		r = nl_recvmsgs_default(sk);
+		r = dl_nl_recvmsgs_default(sk);
 	return r < 0 && reading.result >= 0 ? from_nl(r) : reading.result;
 }
 
@@ -267,12 +312,12 @@ static int put_vlan(struct nl_msg *msg, unsigned vf, const struct vf_attrs *a)
 	int r;
 
 	if (a->proto == VF_PROTO_8021Q)
-		return nla_put(msg, IFLA_VF_VLAN, sizeof(plain), &plain);
-	list = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
+		return dl_nla_put(msg, IFLA_VF_VLAN, sizeof(plain), &plain);
+	list = dl_nla_nest_start(msg, IFLA_VF_VLAN_LIST);
 	if (!list)
 		return -NLE_NOMEM;
-	r = nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info);
-	nla_nest_end(msg, list);
+	r = dl_nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info);
+	dl_nla_nest_end(msg, list);
 	return r;
 }
 
@@ -280,7 +325,7 @@ static int put_setting(struct nl_msg *msg, int type, unsigned vf, uint32_t setti
 {
 	struct ifla_vf_spoofchk s = { .vf = vf, .setting = setting };
 
-	return nla_put(msg, type, sizeof(s), &s);
+	return dl_nla_put(msg, type, sizeof(s), &s);
 }
 
 static int put_group(struct nl_msg *msg, unsigned vf, enum vf_group group,
@@ -292,9 +337,9 @@ static int put_group(struct nl_msg *msg, unsigned vf, enum vf_group group,
 	switch (group) {
 	case VF_GROUP_MAC:
 		memcpy(mac.mac, a->mac, 6);
-		return nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+		return dl_nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
 	case VF_GROUP_VLAN: return put_vlan(msg, vf, a);
-	case VF_GROUP_RATE: return nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
+	case VF_GROUP_RATE: return dl_nla_put(msg, IFLA_VF_RATE, sizeof(rate), &rate);
 	case VF_GROUP_SPOOFCHK: return put_setting(msg, IFLA_VF_SPOOFCHK, vf, a->spoofchk);
 	case VF_GROUP_TRUST: return put_setting(msg, IFLA_VF_TRUST, vf, a->trust);
 	case VF_GROUP_QUERY_RSS: return put_setting(msg, IFLA_VF_RSS_QUERY_EN, vf, a->query_rss);
@@ -307,20 +352,21 @@ static int put_group(struct nl_msg *msg, unsigned vf, enum vf_group group,
 static int send_group(int ifindex, unsigned vf, enum vf_group group, const struct vf_attrs *attrs)
 {
 	_cleanup_sock_ struct nl_sock *sk = NULL;
-	_cleanup_msg_ struct nl_msg *msg = new_message(RTM_SETLINK, ifindex);
+	_cleanup_msg_ struct nl_msg *msg = NULL;
 	struct nlattr *list, *info;
 	int error = 0, r = open_socket(&sk);
 
 	if (r < 0)
 		return r;
-	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
-	list = msg ? nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
-	info = list ? nla_nest_start(msg, IFLA_VF_INFO) : NULL;
+	msg = new_message(RTM_SETLINK, ifindex);
+	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
+	list = msg ? dl_nla_nest_start(msg, IFLA_VFINFO_LIST) : NULL;
+	info = list ? dl_nla_nest_start(msg, IFLA_VF_INFO) : NULL;
 	if (!info || put_group(msg, vf, group, attrs) < 0)
 		return -ENOMEM;
-	nla_nest_end(msg, info);
-	nla_nest_end(msg, list);
-	r = nl_send_sync(sk, msg); /* takes the message */
+	dl_nla_nest_end(msg, info);
+	dl_nla_nest_end(msg, list);
+	r = dl_nl_send_sync(sk, msg); /* takes the message */
 	msg = NULL;
 	return r < 0 && error == 0 ? from_nl(r) : error;
 }

@@ -84,7 +84,7 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 	r = pf_read(root, pf, &facts, NULL);
 	if (r < 0)
 		return r;
-	r = in_use_open(root, &host);
+	r = in_use_open(root, &host, NULL);
 	if (r < 0)
 		return r;
 	buf[0] = '\0';

@@ -16,7 +16,10 @@ $(O)/libthruway.a: $(lib_objs)
 $(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl,--wrap=hostfs_write -o $@ $< $(fake_objs) \
-		$(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+		$(O)/libthruway.a $(HOST_LDLIBS) $(TEST_LDLIBS) -lcmocka
+
+# The messages it reads are libnl's.
+$(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(call say,LINK,$@)

@@ -76,10 +76,10 @@ static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bin
 {
 	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
-	int r = in_use_open(ctx->root, &host);
+	int r = in_use_open(ctx->root, &host, err);
 
 	if (r < 0)
-		return err_set(err, r, "cannot look at this host");
+		return r;
 	r = bind_plan(ctx->root, topo, host, req, &plan, err);
 	if (r == 0)
 		r = plan_prune(ctx->root, change_ops, &plan, err);

@@ -33,10 +33,7 @@ static int subject_init(struct subject *s, struct ctx *ctx, char **names, struct
 
 	for (; r == 0 && *names; names++)
 		r = device_resolve(ctx->root, &s->topo, *names, true, "examine", &s->devs, err);
-	if (r < 0)
-		return r;
-	r = in_use_open(ctx->root, &s->users);
-	return r < 0 ? err_set(err, r, "cannot look at this host") : 0;
+	return r < 0 ? r : in_use_open(ctx->root, &s->users, err);
 }
 
 /* --- for people ---------------------------------------------------------------------------------- */

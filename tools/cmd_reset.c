@@ -15,10 +15,10 @@ static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *
 {
 	struct in_use_host *host;
 	struct in_use used;
-	int r = in_use_open(ctx->root, &host);
+	int r = in_use_open(ctx->root, &host, err);
 
 	if (r < 0)
-		return err_set(err, r, "cannot look at this host");
+		return r;
 	in_use_find(host, dev, &used);
 	in_use_add_vfs(dev, &used);
 	in_use_close(host);

@@ -89,7 +89,7 @@ static void warn_blip(struct ctx *ctx, const struct pf *pf)
 	struct in_use used;
 	struct pci_dev dev;
 
-	if (pci_dev_read(ctx->root, pf->bdf, &dev) < 0 || in_use_open(ctx->root, &host) < 0)
+	if (pci_dev_read(ctx->root, pf->bdf, &dev) < 0 || in_use_open(ctx->root, &host, NULL) < 0)
 		return;
 	in_use_find(host, &dev, &used);
 	for (unsigned i = 0; i < used.count; i++) {

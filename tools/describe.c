@@ -18,8 +18,9 @@ int describer_init(struct describer *d, int root, struct err *err)
 	if (r < 0)
 		return r;
 	d->names = names_open(root);
-	r = d->names ? in_use_open(root, &d->host) : -ENOMEM;
-	return r < 0 ? err_set(err, r, "cannot look at this host") : 0;
+	if (!d->names)
+		return err_set(err, -ENOMEM, "cannot look at this host");
+	return in_use_open(root, &d->host, err);
 }
 
 void describer_fini(struct describer *d)

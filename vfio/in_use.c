@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <libmount.h>
-
 #include "base/fd.h"
 #include "base/hostfs.h"
 
@@ -186,33 +184,33 @@ static char *slurp(int root, const char *path)
 	return text;
 }
 
-static struct libmnt_table *read_mounts(int root)
+static int read_host(struct in_use_host *h, struct err *err)
 {
-	struct libmnt_table *table = mnt_new_table();
-	char path[HOSTFS_PATH_MAX];
+	int r = in_use_read_mounts(h, err);
 
-	if (table && hostfs_exists(root, "proc/self/mountinfo") &&
-	    hostfs_path(root, path, sizeof(path), "proc/self/mountinfo") == 0 &&
-	    mnt_table_parse_file(table, path) == 0)
-		return table;
-	mnt_unref_table(table);
-	return NULL;
+	if (r < 0)
+		return r;
+	h->swaps = slurp(h->root, "proc/swaps");
+	h->routes = slurp(h->root, "proc/net/route");
+	h->routes6 = slurp(h->root, "proc/net/ipv6_route");
+	if (!h->swaps || !h->routes || !h->routes6)
+		return err_set(err, -ENOMEM, "cannot look at this host");
+	r = in_use_read_nodes(h);
+	return r < 0 ? err_set(err, r, "cannot look at this host") : 0;
 }
 
-int in_use_open(int root, struct in_use_host **ret)
+int in_use_open(int root, struct in_use_host **ret, struct err *err)
 {
 	struct in_use_host *h = calloc(1, sizeof(*h));
+	int r;
 
 	if (!h)
-		return -ENOMEM;
+		return err_set(err, -ENOMEM, "cannot look at this host");
 	h->root = root;
-	h->mounts = read_mounts(root);
-	h->swaps = slurp(root, "proc/swaps");
-	h->routes = slurp(root, "proc/net/route");
-	h->routes6 = slurp(root, "proc/net/ipv6_route");
-	if (!h->swaps || !h->routes || !h->routes6 || in_use_read_nodes(h) < 0) {
+	r = read_host(h, err);
+	if (r < 0) {
 		in_use_close(h);
-		return -ENOMEM;
+		return r;
 	}
 	*ret = h;
 	return 0;
@@ -222,7 +220,7 @@ struct in_use_host *in_use_close(struct in_use_host *h)
 {
 	if (!h)
 		return NULL;
-	mnt_unref_table(h->mounts);
+	in_use_free_mounts(h);
 	free(h->swaps);
 	free(h->routes);
 	free(h->routes6);

@@ -45,8 +45,11 @@ struct in_use {
 /* The host's mounts, swaps, routes and open nodes, read once for many devices. */
 struct in_use_host;
 
-/* 0, or -ENOMEM. What cannot be read (as an ordinary user) counts as not in use. */
-int in_use_open(int root, struct in_use_host **ret);
+/*
+ * 0, -ENOMEM, or -ELIBACC without libmount. What cannot be read (as an ordinary user)
+ * counts as not in use.
+ */
+int in_use_open(int root, struct in_use_host **ret, struct err *err);
 struct in_use_host *in_use_close(struct in_use_host *host); /* NULL is fine; returns NULL */
 
 void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret);

@@ -6,9 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <libmount.h>
-#include <sys/sysmacros.h>
-
 #include "base/hostfs.h"
 #include "vfio/in_use_internal.h"
 
@@ -22,30 +19,6 @@ struct find {
 	unsigned depth;
 	const char *disk; /* the one holders are listed of */
 };
-
-static void check_mounts(struct find *f, const char *disk)
-{
-	struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
-	char number[32], source[64];
-	struct libmnt_fs *fs;
-	unsigned maj, min;
-
-	if (it && hostfs_read(f->host->root, number, sizeof(number), "sys/class/block/%s/dev",
-			      disk) > 0 &&
-	    sscanf(number, "%u:%u", &maj, &min) == 2) {
-		snprintf(source, sizeof(source), "dev/%s", disk);
-		while (f->host->mounts && mnt_table_next_fs(f->host->mounts, it, &fs) == 0) {
-			const char *src = mnt_fs_get_source(fs);
-
-			/* btrfs shows device numbers of its own: there the source tells. */
-			if (mnt_fs_get_devno(fs) == makedev(maj, min) ||
-			    (src && src[0] == '/' && strcmp(src + 1, source) == 0))
-				in_use_add(f->ret, IN_USE_MOUNTED, "%s is mounted on %s", disk,
-					   mnt_fs_get_target(fs));
-		}
-	}
-	mnt_free_iter(it);
-}
 
 /* "/dev/sda2 partition 1000 0 -2" per line. */
 static void check_swaps(struct find *f, const char *disk)
@@ -102,7 +75,7 @@ static void check_disk(struct find *f, const char *disk)
 
 	if (f->depth >= STACK_MAX)
 		return;
-	check_mounts(f, disk);
+	in_use_find_mounts(f->host, disk, f->ret);
 	check_swaps(f, disk);
 	check_zfs(f, disk);
 	f->depth++;

@@ -38,6 +38,11 @@ void in_use_find_seat(const struct in_use_host *host, const struct pci_dev *dev,
 void in_use_find_processes(const struct in_use_host *host, const struct pci_dev *dev,
 			   struct in_use *ret);
 
+/* Fill mounts, unless they are not readable. 0, -ENOMEM or -ELIBACC. */
+int in_use_read_mounts(struct in_use_host *host, struct err *err);
+void in_use_free_mounts(struct in_use_host *host);
+void in_use_find_mounts(const struct in_use_host *host, const char *disk, struct in_use *ret);
+
 /* Fill nodes. 0 or -ENOMEM. */
 int in_use_read_nodes(struct in_use_host *host);
 

@@ -15,6 +15,7 @@ vfio_host_srcs := \
 	vfio/bind_step.c \
 	vfio/in_use.c \
 	vfio/in_use_disk.c \
+	vfio/in_use_mounts.c \
 	vfio/in_use_net.c \
 	vfio/in_use_process.c \
 	vfio/in_use_seat.c \

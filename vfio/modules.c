@@ -10,8 +10,27 @@
 
 #include <libkmod.h>
 
+#include "base/dl.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/log.h"
+
+#define KMOD(X)                           \
+	X(kmod_new)                       \
+	X(kmod_unref)                     \
+	X(kmod_set_log_fn)                \
+	X(kmod_list_next)                 \
+	X(kmod_module_new_from_lookup)    \
+	X(kmod_module_get_module)         \
+	X(kmod_module_get_name)           \
+	X(kmod_module_probe_insert_module) \
+	X(kmod_module_unref)              \
+	X(kmod_module_unref_list)
+
+KMOD(DL_POINTER)
+
+static const struct dl_symbol symbols[] = { KMOD(DL_SYMBOL) };
+static struct dl_library libkmod = { "libkmod.so.2", "libkmod2", symbols, ARRAY_SIZE(symbols) };
 
 static void quiet(void *data, int priority, const char *file, int line, const char *fn,
 		  const char *format, va_list args)
@@ -19,25 +38,26 @@ static void quiet(void *data, int priority, const char *file, int line, const ch
 	/* libkmod would write to stderr what we say in words of our own. */
 }
 
-/* The modules below root: a fake host has none. Freed by unrefp. */
-static struct kmod_ctx *open_modules(int root)
+/* The modules below root: a fake host has none. Freed by unrefp. NULL, and err if it is not that. */
+static struct kmod_ctx *open_modules(int root, struct err *err)
 {
 	char dir[HOSTFS_PATH_MAX];
 	struct kmod_ctx *ctx;
 	struct utsname u;
 
-	if (uname(&u) < 0 || hostfs_path(root, dir, sizeof(dir), "lib/modules/%s", u.release) < 0)
+	if (dl_load(&libkmod, err) < 0 || uname(&u) < 0 ||
+	    hostfs_path(root, dir, sizeof(dir), "lib/modules/%s", u.release) < 0)
 		return NULL;
-	ctx = kmod_new(dir, NULL);
+	ctx = dl_kmod_new(dir, NULL);
 	if (ctx)
-		kmod_set_log_fn(ctx, quiet, NULL);
+		dl_kmod_set_log_fn(ctx, quiet, NULL);
 	return ctx;
 }
 
 static void kmod_unrefp(struct kmod_ctx **ctx)
 {
 	if (*ctx)
-		kmod_unref(*ctx);
+		dl_kmod_unref(*ctx);
 }
 
 /* The kernel takes - and _ in module names for the same. */
@@ -58,27 +78,31 @@ static bool find_variant(struct kmod_ctx *ctx, const char *alias, char *buf, siz
 	struct kmod_list *list = NULL, *it;
 	bool found = false;
 
-	if (kmod_module_new_from_lookup(ctx, alias, &list) < 0)
+	if (dl_kmod_module_new_from_lookup(ctx, alias, &list) < 0)
 		return false;
-	kmod_list_foreach(it, list) {
-		struct kmod_module *mod = kmod_module_get_module(it);
-		const char *name = kmod_module_get_name(mod);
+	for (it = list; it; it = dl_kmod_list_next(list, it)) {
+		struct kmod_module *mod = dl_kmod_module_get_module(it);
+		const char *name = dl_kmod_module_get_name(mod);
 
 		if (!found && !same_module(name, "vfio_pci") && strlen(name) < size) {
 			strcpy(buf, name);
 			found = true;
 		}
-		kmod_module_unref(mod);
+		dl_kmod_module_unref(mod);
 	}
-	kmod_module_unref_list(list);
+	dl_kmod_module_unref_list(list);
 	return found;
 }
 
 char *modules_vfio_driver(int root, struct bdf bdf, char *buf, size_t size)
 {
-	_cleanup_(kmod_unrefp) struct kmod_ctx *ctx = open_modules(root);
+	struct err err = ERR_INIT;
+	_cleanup_(kmod_unrefp) struct kmod_ctx *ctx = open_modules(root, &err);
 	char modalias[128], alias[160];
 
+	if (err.code)
+		log_warn("taking vfio-pci for %s without looking for a driver of its own: %s",
+			 BDF_STR(bdf), err.text);
 	snprintf(buf, size, "vfio-pci");
 	if (!ctx || hostfs_read(root, modalias, sizeof(modalias), "sys/bus/pci/devices/%s/modalias",
 				BDF_STR(bdf)) < 0 ||
@@ -92,21 +116,21 @@ char *modules_vfio_driver(int root, struct bdf bdf, char *buf, size_t size)
 static int insert(struct kmod_ctx *ctx, const char *name)
 {
 	struct kmod_list *list = NULL, *it;
-	int r = kmod_module_new_from_lookup(ctx, name, &list);
+	int r = dl_kmod_module_new_from_lookup(ctx, name, &list);
 
 	if (r < 0)
 		return r;
 	r = -ENOENT;
-	kmod_list_foreach(it, list) {
-		struct kmod_module *mod = kmod_module_get_module(it);
+	for (it = list; it; it = dl_kmod_list_next(list, it)) {
+		struct kmod_module *mod = dl_kmod_module_get_module(it);
 
-		r = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY,
-						    NULL, NULL, NULL, NULL);
-		kmod_module_unref(mod);
+		r = dl_kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST_ALIAS_ONLY,
+						       NULL, NULL, NULL, NULL);
+		dl_kmod_module_unref(mod);
 		if (r < 0)
 			break;
 	}
-	kmod_module_unref_list(list);
+	dl_kmod_module_unref_list(list);
 	return r < 0 ? r : 0;
 }
 
@@ -117,7 +141,9 @@ int modules_load_driver(int root, const char *driver, struct err *err)
 
 	if (hostfs_exists(root, "sys/bus/pci/drivers/%s", driver))
 		return 0;
-	ctx = open_modules(root);
+	ctx = open_modules(root, err);
+	if (err && err->code)
+		return err_prefix(err, "cannot load the driver %s", driver), err->code;
 	r = ctx ? insert(ctx, driver) : -ENOENT;
 	if (r < 0) {
 		err_set(err, r, "cannot load the driver %s", driver);

@@ -13,11 +13,19 @@
 
 #include <pci/pci.h>
 
+#include "base/dl.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 
+#define PCI(X) X(pci_alloc) X(pci_cleanup) X(pci_lookup_name) X(pci_set_name_list_path)
+
+PCI(DL_POINTER)
+
+static const struct dl_symbol symbols[] = { PCI(DL_SYMBOL) };
+static struct dl_library libpci = { "libpci.so.3", "libpci3", symbols, ARRAY_SIZE(symbols) };
+
 struct names {
-	struct pci_access *access;
+	struct pci_access *access; /* NULL: the library is not installed */
 };
 
 static _Thread_local jmp_buf on_error;
@@ -49,7 +57,7 @@ static void choose_database(struct pci_access *access, int root)
 			continue;
 		copy = strdup(path);
 		if (copy)
-			pci_set_name_list_path(access, copy, 1);
+			dl_pci_set_name_list_path(access, copy, 1);
 		return;
 	}
 }
@@ -60,7 +68,9 @@ struct names *names_open(int root)
 
 	if (!names)
 		return NULL;
-	names->access = pci_alloc();
+	if (dl_load(&libpci, NULL) < 0)
+		return names;
+	names->access = dl_pci_alloc();
 	choose_database(names->access, root);
 	names->access->error = fail;
 	names->access->warning = silent;
@@ -72,8 +82,8 @@ struct names *names_close(struct names *names)
 {
 	if (!names)
 		return NULL;
-	if (setjmp(on_error) == 0)
-		pci_cleanup(names->access);
+	if (names->access && setjmp(on_error) == 0)
+		dl_pci_cleanup(names->access);
 	free(names);
 	return NULL;
 }
@@ -81,11 +91,11 @@ struct names *names_close(struct names *names)
 /* The name, or NULL when the database does not know it. */
 static const char *lookup(struct names *names, char *buf, size_t size, int flags, int id1, int id2)
 {
-	if (setjmp(on_error))
+	if (!names->access || setjmp(on_error))
 		return NULL;
 	/* libpci 3.9 leaks a struct udev per name that it looks for in a hwdb that is not there. */
-	return pci_lookup_name(names->access, buf, (int)size,
-			       flags | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB, id1, id2);
+	return dl_pci_lookup_name(names->access, buf, (int)size,
+				  flags | PCI_LOOKUP_NO_NUMBERS | PCI_LOOKUP_NO_HWDB, id1, id2);
 }
 
 char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size)

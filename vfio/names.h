@@ -8,7 +8,10 @@
 
 struct names;
 
-/* NULL when memory ran out. Without a database the names are numbers. root stays open meanwhile. */
+/*
+ * NULL when memory ran out. Without libpci or its database the names are numbers. root stays
+ * open meanwhile.
+ */
 struct names *names_open(int root);
 struct names *names_close(struct names *names); /* NULL is fine; returns NULL */
 

@@ -102,7 +102,7 @@ static void examine(int root, const char *named)
 		req.count = 1;
 	}
 	MUST(topo_scan(root, &topo, &err) == 0);
-	MUST(in_use_open(root, &users) == 0);
+	MUST(in_use_open(root, &users, &err) == 0);
 	req.users = users;
 	MUST(doctor_run(&req, &report, &err) == 0);
 	in_use_close(users);

@@ -43,7 +43,7 @@ static struct in_use look(const char *name)
 
 	assert_int_equal(bdf_parse(name, &bdf), 0);
 	assert_int_equal(pci_dev_read(root, bdf, &d), 0);
-	assert_int_equal(in_use_open(root, &h), 0);
+	assert_int_equal(in_use_open(root, &h, NULL), 0);
 	in_use_find(h, &d, &u);
 	in_use_close(h);
 	return u;
