@@ -109,6 +109,8 @@ static int keep_standard_fds(int root)
 {
 	int fd;
 
+	if (root > 2) /* the lowest that was free */
+		return 0;
 	do {
 		fd = hostfs_open(root, O_RDWR, "dev/null");
 	} while (fd >= 0 && fd <= 2);

@@ -54,6 +54,29 @@ int supervisor_interrupted(int signal_fd)
 	return info.ssi_signo == SIGINT ? SUPERVISOR_INTERRUPTED : SUPERVISOR_TERMINATED;
 }
 
+static void on_deadline(void *opaque, int fd)
+{
+	struct supervisor *s = opaque;
+
+	(void)fd;
+	if (!s->result->status)
+		err_plain(s->err, -ETIMEDOUT, "the guest did not power off within 30 s and was ended");
+	loop_quit(s->loop, 0);
+}
+
+/* The timer is made when it is needed: most guests end by themselves. */
+static void give_time(struct supervisor *s, uint64_t ns)
+{
+	int r = 0;
+
+	if (s->kill_timer < 0)
+		r = loop_timer_new(s->loop, on_deadline, s, &s->kill_timer);
+	if (r == 0)
+		r = loop_timer_arm(s->kill_timer, ns);
+	if (r < 0)
+		loop_quit(s->loop, r);
+}
+
 static void on_signal(void *opaque, int fd)
 {
 	struct supervisor *s = opaque;
@@ -67,22 +90,12 @@ static void on_signal(void *opaque, int fd)
 	} else if (status == SUPERVISOR_TERMINATED) {
 		log_note("asking the guest to power off; it has 30 s");
 		handover_command(s->vmm->sock, VMM_COMMAND_POWER_BUTTON);
-		loop_timer_arm(s->kill_timer, POWEROFF_DEADLINE_NS);
+		give_time(s, POWEROFF_DEADLINE_NS);
 	} else {
 		handover_command(s->vmm->sock, VMM_COMMAND_QUIT);
 		s->result->status = status;
-		loop_timer_arm(s->kill_timer, QUIT_DEADLINE_NS);
+		give_time(s, QUIT_DEADLINE_NS);
 	}
-}
-
-static void on_deadline(void *opaque, int fd)
-{
-	struct supervisor *s = opaque;
-
-	(void)fd;
-	if (!s->result->status)
-		err_plain(s->err, -ETIMEDOUT, "the guest did not power off within 30 s and was ended");
-	loop_quit(s->loop, 0);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)
@@ -157,8 +170,6 @@ static int prepare(struct supervisor *s, int signal_fd)
 	r = loop_add(s->loop, signal_fd, on_signal, s);
 	if (r == 0)
 		r = loop_add(s->loop, s->vmm->sock, on_event, s);
-	if (r == 0)
-		r = loop_timer_new(s->loop, on_deadline, s, &s->kill_timer);
 	return r;
 }
 

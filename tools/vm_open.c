@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
@@ -68,15 +69,13 @@ int vm_open_kvm(int root, int *ret_fd, struct err *err)
 int vm_check_memory(int root, uint64_t bytes, struct err *err)
 {
 	unsigned long long total_kib;
-	char text[4096];
-	int fd = hostfs_open(root, O_RDONLY, "proc/meminfo");
-	ssize_t len;
+	char text[128] = "";
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, "proc/meminfo");
 
 	if (fd < 0)
 		return 0; /* no proc: the kernel will say it */
-	len = fd_read_all(fd, text, sizeof(text));
-	close_fdp(&fd);
-	if (len < 0 || sscanf(text, "MemTotal: %llu kB", &total_kib) != 1)
+	/* Its first line is what is asked for. */
+	if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "MemTotal: %llu kB", &total_kib) != 1)
 		return 0;
 	if (bytes / KiB <= total_kib)
 		return 0;
@@ -85,11 +84,19 @@ int vm_check_memory(int root, uint64_t bytes, struct err *err)
 	return err_hint(err, "give it less (--memory): all of it is populated at start and stays");
 }
 
-static int refuse_unbound(const struct pci_dev *dev, struct err *err)
+static int refuse_unbound(int root, const struct pci_dev *dev, struct err *err)
 {
+	struct pci_dev all;
 	char bdf[BDF_STRLEN];
 
 	bdf_str(dev->bdf, bdf);
+	if (pci_dev_read_unlocked(root, dev->bdf, &all) == 0 && !pci_dev_is_endpoint(&all))
+		return err_plain(err, -EINVAL, "cannot attach %s: it is a bridge, not an endpoint",
+				 bdf);
+	if (dev->group < 0) {
+		err_plain(err, -ENODEV, "cannot attach %s: it is in no IOMMU group", bdf);
+		return topo_hint_no_group(root, err);
+	}
 	if (dev->driver[0])
 		err_plain(err, -EBUSY, "cannot attach %s: it is bound to %s, not to a VFIO driver",
 			  bdf, dev->driver);
@@ -99,21 +106,12 @@ static int refuse_unbound(const struct pci_dev *dev, struct err *err)
 			bdf);
 }
 
-static int check_device(int root, const struct pci_dev *dev, struct err *err)
+/* Its place among the guest's nodes; where the host does not say, the first. */
+static uint32_t guest_node(int root, struct bdf bdf, uint32_t nodes)
 {
-	char bdf[BDF_STRLEN];
+	int node = pci_dev_numa_node(root, bdf);
 
-	bdf_str(dev->bdf, bdf);
-	if (!pci_dev_is_endpoint(dev))
-		return err_plain(err, -EINVAL, "cannot attach %s: it is a bridge, not an endpoint",
-				 bdf);
-	if (dev->group < 0) {
-		err_plain(err, -ENODEV, "cannot attach %s: it is in no IOMMU group", bdf);
-		return topo_hint_no_group(root, err);
-	}
-	if (!dev->driver[0] || !pci_dev_driver_is_vfio(dev->driver))
-		return refuse_unbound(dev, err);
-	return 0;
+	return node < 0 ? 0 : (uint32_t)node % nodes;
 }
 
 /* The index of the group in config, opening it if it is new there. */
@@ -150,15 +148,18 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 	for (unsigned i = 0; i < config->device_count; i++)
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
-	r = check_device(root, &dev, err);
-	if (r == 0 && config->container_fd < 0)
+	/* No VFIO driver takes a bridge, so the refusal alone has to tell those apart. */
+	if (dev.group < 0 || !pci_dev_driver_is_vfio(dev.driver))
+		return refuse_unbound(root, &dev, err);
+	if (config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);
 	if (r == 0)
 		r = group_index(root, &dev, config, &d->group, err);
 	if (r < 0)
 		return r;
 	bdf_str(bdf, d->name);
-	d->node = dev.numa_node < 0 ? 0 : (uint32_t)dev.numa_node % config->nodes;
+	if (config->nodes > 1)
+		d->node = guest_node(root, bdf, config->nodes);
 	config->device_count++;
 	return 0;
 }

@@ -43,21 +43,32 @@ static int open_program(int root, struct err *err)
 	return fd;
 }
 
+/* The lock file of a uid; the folder is made when it is not there, once a boot. */
+static int open_uid(int root, unsigned uid, struct err *err)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "run/thruway/uid/%u", uid);
+	fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && errno == ENOENT) {
+		if (mkdirat(root, "run/thruway", 0755) < 0 && errno != EEXIST)
+			return err_set(err, -errno, "cannot create /run/thruway");
+		if (mkdirat(root, "run/thruway/uid", 0700) < 0 && errno != EEXIST)
+			return err_set(err, -errno, "cannot create /run/thruway/uid");
+		fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	}
+	return fd < 0 ? err_set(err, -errno, "cannot open /%s", path) : fd;
+}
+
 /* The first uid of the range whose lock file nobody holds; the lock lives with the VM. */
 static int reserve_uid(int root, struct vmm_process *p, struct err *err)
 {
-	if (mkdirat(root, "run/thruway", 0755) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "cannot create /run/thruway");
-	if (mkdirat(root, "run/thruway/uid", 0700) < 0 && errno != EEXIST)
-		return err_set(err, -errno, "cannot create /run/thruway/uid");
 	for (unsigned i = 0; i < VMM_UID_COUNT; i++) {
-		char path[64];
-		int fd;
+		int fd = open_uid(root, VMM_UID_BASE + i, err);
 
-		snprintf(path, sizeof(path), "run/thruway/uid/%u", VMM_UID_BASE + i);
-		fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
-			return err_set(err, -errno, "cannot open /%s", path);
+			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 			p->uid = VMM_UID_BASE + i;
 			p->uid_fd = fd;

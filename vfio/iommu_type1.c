@@ -49,28 +49,16 @@ static int set_iommu(int container_fd, unsigned long type)
 	return r < 0 ? r : 0;
 }
 
-/* The answer with its capabilities, to be freed; it says its size twice, hence two calls. */
+/* The answer with its capabilities, to be freed. */
 static int get_info(int container_fd, struct vfio_iommu_type1_info **ret)
 {
-	struct vfio_iommu_type1_info head = { .argsz = sizeof(head) };
-	_cleanup_free_ struct vfio_iommu_type1_info *info = NULL;
-	int r = sys_ioctl(container_fd, VFIO_IOMMU_GET_INFO, &head);
+	struct vfio_iommu_type1_info ask = { 0 };
+	void *info = NULL;
+	int r = info_get(container_fd, VFIO_IOMMU_GET_INFO, &ask, sizeof(ask), &info);
 
-	if (r < 0)
-		return r;
-	if (head.argsz < sizeof(head) || head.argsz > 1 << 20)
-		return -EPROTO;
-	info = calloc(1, head.argsz);
-	if (!info)
-		return -ENOMEM;
-	info->argsz = head.argsz;
-	r = sys_ioctl(container_fd, VFIO_IOMMU_GET_INFO, info);
-	if (r < 0)
-		return r;
-	if (info->argsz > head.argsz)
-		return -EPROTO;
-	*ret = TAKE_PTR(info);
-	return 0;
+	if (r == 0)
+		*ret = info;
+	return r;
 }
 
 static int type1_map(struct iommu *iommu, iova_t iova, uint64_t size, void *hva, bool write)

@@ -69,17 +69,22 @@ static void read_override(int root, const char *name, struct pci_dev *d)
 static void read_binding(int root, const char *name, struct pci_dev *d)
 {
 	char group[16];
-	int64_t node;
 
 	if (hostfs_link_name(root, d->driver, sizeof(d->driver), DEVICES "/%s/driver", name) < 0)
 		d->driver[0] = '\0';
 	d->group = -1;
 	if (hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", name) > 0)
 		d->group = (int)strtol(group, NULL, 10);
-	d->numa_node = -1;
-	if (hostfs_read_s64(root, &node, DEVICES "/%s/numa_node", name) == 0 && node >= 0 &&
-	    node < 4096)
-		d->numa_node = (int)node;
+}
+
+int pci_dev_numa_node(int root, struct bdf bdf)
+{
+	int64_t node;
+
+	if (hostfs_read_s64(root, &node, DEVICES "/%s/numa_node", BDF_STR(bdf)) < 0 || node < 0 ||
+	    node >= 4096)
+		return -1;
+	return (int)node;
 }
 
 int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
@@ -246,6 +251,7 @@ int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
 		return r == -ENOENT ? -ENODEV : r;
 	d.header_type = header_of_class(d.class);
 	read_binding(root, name, &d);
+	d.numa_node = pci_dev_numa_node(root, bdf);
 	read_sriov(root, name, &d);
 	read_bars(root, name, &d);
 	read_nodes(root, name, &d);
@@ -275,11 +281,9 @@ int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
 	struct pci_dev d = { .bdf = bdf };
 	const char *name = BDF_STR(bdf);
 
-	if (!hostfs_exists(root, DEVICES "/%s", name))
-		return -ENODEV;
 	read_binding(root, name, &d);
-	read_override(root, name, &d);
-	read_config(root, &d);
+	if (!d.driver[0] && d.group < 0 && !hostfs_exists(root, DEVICES "/%s", name))
+		return -ENODEV;
 	*ret = d;
 	return 0;
 }

@@ -70,11 +70,11 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
  */
 int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret);
 
-/*
- * Only what attaching takes: bdf, header_type, driver, override, group, numa_node, and what
- * config space tells. The rest is zero. 0 or -ENODEV.
- */
+/* Only what two links tell: bdf, driver and group. The rest is zero. 0 or -ENODEV. */
 int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret);
+
+/* The host's NUMA node it is on; -1 when the firmware does not say. */
+int pci_dev_numa_node(int root, struct bdf bdf);
 
 /* An endpoint, and not a bridge: what can be passed to a guest and what makes a group viable. */
 bool pci_dev_is_endpoint(const struct pci_dev *dev);

@@ -16,13 +16,6 @@
 _Static_assert(VFIO_REGION_ROM == VFIO_PCI_ROM_REGION_INDEX, "VFIO's number");
 _Static_assert(VFIO_REGION_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "VFIO's number");
 
-static int get_info(int dev_fd, struct vfio_region_info *info)
-{
-	int r = sys_ioctl(dev_fd, VFIO_DEVICE_GET_REGION_INFO, info);
-
-	return r < 0 ? r : 0;
-}
-
 static int add_area(struct vfio_region *region, uint64_t start, uint64_t size)
 {
 	uint64_t end = align_down(start + size, 4096);
@@ -62,25 +55,12 @@ static int read_sparse(struct vfio_region *region, const struct vfio_region_info
 	return 0;
 }
 
-/* The second call: capabilities follow the fixed part. */
-static int read_caps(int dev_fd, struct vfio_region *region, uint32_t argsz)
+static int read_caps(struct vfio_region *region, const struct vfio_region_info *info)
 {
-	_cleanup_free_ struct vfio_region_info *info = NULL;
-	int off, r;
+	int off = info_cap_find(info, info->argsz, info->cap_offset,
+				VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
+				sizeof(struct vfio_info_cap_header));
 
-	if (argsz < sizeof(*info) || argsz > 1 << 20)
-		return -EPROTO;
-	info = calloc(1, argsz);
-	if (!info)
-		return -ENOMEM;
-	*info = (struct vfio_region_info){ .argsz = argsz, .index = region->index };
-	r = get_info(dev_fd, info);
-	if (r < 0)
-		return r;
-	if (info->argsz > argsz || !(info->flags & VFIO_REGION_INFO_FLAG_CAPS))
-		return -EPROTO;
-	off = info_cap_find(info, info->argsz, info->cap_offset, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
-			    sizeof(struct vfio_info_cap_header));
 	if (off < 0)
 		return off;
 	region->msix_mappable = off > 0;
@@ -91,28 +71,32 @@ static int read_caps(int dev_fd, struct vfio_region *region, uint32_t argsz)
 	return off ? read_sparse(region, info, off) : add_area(region, 0, region->size);
 }
 
+static int parse(const struct vfio_region_info *info, struct vfio_region *ret)
+{
+	struct vfio_region region = { .index = info->index };
+	int r = 0;
+
+	if (!range_valid(info->offset, info->size))
+		return -EPROTO;
+	region.read = info->flags & VFIO_REGION_INFO_FLAG_READ;
+	region.write = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
+	region.size = info->size;
+	region.offset = info->offset;
+	if (info->size && info->flags & VFIO_REGION_INFO_FLAG_MMAP)
+		r = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? read_caps(&region, info)
+							     : add_area(&region, 0, info->size);
+	if (r == 0)
+		*ret = region;
+	return r;
+}
+
 int vfio_region_get(int dev_fd, uint32_t index, struct vfio_region *ret)
 {
-	struct vfio_region_info info = { .argsz = sizeof(info), .index = index };
-	struct vfio_region region = { .index = index };
-	int r = get_info(dev_fd, &info);
+	struct vfio_region_info ask = { .index = index };
+	_cleanup_free_ void *info = NULL;
+	int r = info_get(dev_fd, VFIO_DEVICE_GET_REGION_INFO, &ask, sizeof(ask), &info);
 
-	if (r < 0)
-		return r;
-	if (!range_valid(info.offset, info.size))
-		return -EPROTO;
-	region.read = info.flags & VFIO_REGION_INFO_FLAG_READ;
-	region.write = info.flags & VFIO_REGION_INFO_FLAG_WRITE;
-	region.size = info.size;
-	region.offset = info.offset;
-	if (info.size && info.flags & VFIO_REGION_INFO_FLAG_MMAP) {
-		r = info.flags & VFIO_REGION_INFO_FLAG_CAPS ? read_caps(dev_fd, &region, info.argsz)
-							    : add_area(&region, 0, info.size);
-		if (r < 0)
-			return r;
-	}
-	*ret = region;
-	return 0;
+	return r < 0 ? r : parse(info, ret);
 }
 
 /*

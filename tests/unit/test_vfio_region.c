@@ -104,6 +104,27 @@ static void test_msix_mappable_is_seen_behind_another_capability(void **state)
 	assert_int_equal(region.areas[0].size, 0x1000);
 }
 
+static void test_an_answer_larger_than_the_first_buffer_is_asked_for_again(void **state)
+{
+	struct {
+		struct vfio_info_cap_header filler;
+		char text[700];
+		struct sparse s;
+	} c = {
+		.filler = { 0x77, 1, HEAD + offsetof(typeof(c), s) },
+		.s = { .cap = { .header = { VFIO_REGION_INFO_CAP_SPARSE_MMAP, 1, 0 }, .nr_areas = 1 },
+		       .areas = { { 0x1000, 0x1000 } } },
+	};
+	struct vfio_region region;
+
+	fake_vfio_region(&dev, 0, 32 * KiB, RWM);
+	dev.region[0].caps = &c;
+	dev.region[0].caps_size = sizeof(c);
+	assert_int_equal(vfio_region_get(dev.fd, 0, &region), 0);
+	assert_int_equal(region.nareas, 1);
+	assert_int_equal(region.areas[0].start, 0x1000);
+}
+
 /* Each of these must be an error, never a loop and never a read past the answer. */
 static void test_broken_chains_are_refused(void **state)
 {
@@ -115,7 +136,7 @@ static void test_broken_chains_are_refused(void **state)
 	} rows[] = {
 		{ HEAD, HEAD, 1, 0x77, 0, 0x1000 },            /* points at itself */
 		{ HEAD, 4096, 1, 0x77, 0, 0x1000 },            /* leaves the answer */
-		{ HEAD + 60, 0, 1, 1, 0, 0x1000 },             /* half a capability */
+		{ 512 - 4, 0, 1, 1, 0, 0x1000 },               /* half a capability */
 		{ UINT32_MAX, 0, 1, 1, 0, 0x1000 },            /* wraps */
 		{ HEAD, 0, 400, 1, 0, 0x1000 },                /* more areas than there is room */
 		{ HEAD, 0, UINT32_MAX, 1, 0, 0x1000 },         /* as many as wrap */
@@ -177,6 +198,7 @@ int main(void)
 		T(test_region_without_mmap_or_below_a_page_has_no_area),
 		T(test_sparse_areas_are_taken_by_whole_pages),
 		T(test_msix_mappable_is_seen_behind_another_capability),
+		T(test_an_answer_larger_than_the_first_buffer_is_asked_for_again),
 		T(test_broken_chains_are_refused),
 		T(test_mapping_is_aligned_like_the_guest_address),
 		T(test_access_outside_reads_all_ones_and_writes_nothing),
