@@ -42,3 +42,5 @@ def wait_for_link(netdev):
 def remove():
     write(f"{SYS}/devices/{PF}/sriov_numvfs", "0")
     write(f"{SYS}/devices/{PF}/sriov_drivers_autoprobe", "1")
+    netdev = os.listdir(f"{SYS}/devices/{PF}/net")[0]
+    subprocess.run(["ip", "link", "set", netdev, "down"], check=True)
