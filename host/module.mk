@@ -9,4 +9,7 @@ host_srcs := \
 	host/doctor/rules.c \
 	host/doctor/run.c \
 	host/doctor/users.c \
-	host/doctor/wanted.c
+	host/doctor/wanted.c \
+	host/spec.c \
+	host/spec_schema.c \
+	host/spec_yaml.c
