@@ -126,6 +126,12 @@ static int learn(struct txn *txn, size_t n, struct record *r, struct err *err)
 	if (row->identity && row->identity(txn->root, &r->step, r->identity,
 					   sizeof(r->identity)) < 0)
 		r->identity[0] = '\0';
+	if (prev && prev->step.remember) {
+		/* What there was is gone by then; what there will be, nobody knows before. */
+		if (prev->mark != MARK_DONE)
+			return -ENODEV;
+		prev = NULL;
+	}
 	if (prev) {
 		if (!prev->known)
 			return -ENODEV;
@@ -161,7 +167,7 @@ static int enter_step(struct txn *txn, const struct step *step, struct err *err)
 			*err = own;
 		return got;
 	}
-	if (r.known && strcmp(r.step.before, r.step.after) == 0)
+	if (step->remember ? !r.known : r.known && strcmp(r.step.before, r.step.after) == 0)
 		return 0;
 	e->records[e->count++] = r;
 	return 0;
@@ -371,6 +377,10 @@ static int apply_step(struct txn *txn, size_t i, struct err *err)
 
 	if (!row)
 		return -EINVAL;
+	if (r->step.remember) { /* on the disk with the next step's mark, before that begins */
+		r->mark = MARK_DONE;
+		return 0;
+	}
 	got = r->known ? 0 : learn_rest(txn, &own);
 	if (got == 0)
 		got = write_step(txn, row, r, &own);
@@ -443,7 +453,8 @@ static int commit(struct txn *txn, struct err *err)
 	for (size_t i = 0; i < e->count; i++) {
 		struct record *r = &e->records[i];
 
-		if (r->mark != MARK_PLANNED && strcmp(r->step.before, r->step.after) != 0)
+		if (r->mark != MARK_PLANNED &&
+		    (r->step.remember || strcmp(r->step.before, r->step.after) != 0))
 			e->records[kept++] = *r;
 	}
 	e->count = kept;

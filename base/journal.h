@@ -35,6 +35,12 @@ struct step {
 	char after[STEP_VALUE_MAX];
 	bool optional;	/* a failure is a warning: attributes a driver lacks, on restore */
 	bool transient; /* put back at commit (sriov_drivers_autoprobe), not by restore */
+	/*
+	 * Nothing is written; the step only keeps `before`, for undo to put back: what a
+	 * later step takes away with its device (the attributes of VFs that numvfs ends).
+	 * Steps about the same attribute behind it are of a device still to be made.
+	 */
+	bool remember;
 };
 
 struct step_ops {

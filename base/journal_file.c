@@ -56,6 +56,7 @@ static void put_record(FILE *f, const struct record *r)
 	put_number(f, "known", r->known);
 	put_number(f, "optional", r->step.optional);
 	put_number(f, "transient", r->step.transient);
+	put_number(f, "remember", r->step.remember);
 }
 
 static void put_entry(FILE *f, const struct entry *e)
@@ -233,6 +234,8 @@ static int get_record_line(struct record *r, const char *key, const char *value)
 		return get_bool(value, &r->step.optional);
 	if (strcmp(key, "transient") == 0)
 		return get_bool(value, &r->step.transient);
+	if (strcmp(key, "remember") == 0)
+		return get_bool(value, &r->step.remember);
 	return -EBADMSG;
 }
 

@@ -58,6 +58,8 @@ static int learn(int root, const struct step_ops *const *ops, const struct step 
 {
 	int r;
 
+	if (prev && prev->remember)
+		return 1;
 	if (prev) {
 		memcpy(step->before, prev->after, sizeof(step->before));
 		return 0;
@@ -81,7 +83,7 @@ int plan_prune(int root, const struct step_ops *const *ops, struct plan *plan, s
 
 		if (r < 0 && !s.optional)
 			return err_set(err, r, "cannot read %s of %s", s.op, s.dev);
-		if (r == 0 && strcmp(s.before, s.after) == 0)
+		if (r == 0 && !s.remember && strcmp(s.before, s.after) == 0)
 			continue;
 		plan->steps[kept++] = s;
 	}

@@ -164,6 +164,8 @@ void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *p
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *s = &plan->steps[i];
 
+		if (s->remember)
+			continue;
 		fprintf(out, "%s (now: %s)\n", plan_describe(ops, s, line, sizeof(line)),
 			s->before[0] ? s->before : "none");
 	}

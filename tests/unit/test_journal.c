@@ -37,6 +37,7 @@ static struct {
 	unsigned die_before;  /* _exit() ahead of the n-th write's effect */
 	unsigned die_after;   /* and behind it */
 	unsigned ignore_at;   /* the write succeeds and changes nothing */
+	bool wipes;	      /* a write to x of DEV_A makes DEV_B anew, its attributes "d" */
 	unsigned full_at;     /* from the n-th write on the journal cannot be written */
 	const char *identity; /* "" for none */
 } row;
@@ -78,6 +79,10 @@ static int attr_write(int root, const struct step *s, const char *value, struct 
 		return err_set(err, -errno, "cannot set %s", s->key);
 	assert_int_equal(write(fd, value, strlen(value)), strlen(value));
 	close(fd);
+	if (row.wipes && strcmp(s->dev, DEV_A) == 0) {
+		fake_sysfs_text(root, "d", "attr/" DEV_B "/x");
+		fake_sysfs_text(root, "d", "attr/" DEV_B "/y");
+	}
 	if (n == row.die_after)
 		_exit(77);
 	return 0;
@@ -215,6 +220,71 @@ static void test_a_change_is_applied_and_remembered(void **state)
 	assert_int_equal(entries(), 1);
 	assert_int_equal(recover(), 0); /* a committed change is nobody's to recover */
 	assert_changed();
+}
+
+static void remember(struct plan *p, const char *dev, const char *key)
+{
+	struct step s = { .op = "attr", .remember = true };
+
+	snprintf(s.dev, sizeof(s.dev), "%s", dev);
+	snprintf(s.key, sizeof(s.key), "%s", key);
+	assert_int_equal(plan_add(p, &s), 0);
+}
+
+/* As when VFs are destroyed and made again in another number. */
+static void replace_b(struct plan *p)
+{
+	row.wipes = true;
+	remember(p, DEV_B, "x");
+	remember(p, DEV_B, "y");
+	add(p, DEV_A, "x", "x1");
+	add(p, DEV_B, "x", "bx0"); /* what the old one had already */
+}
+
+static void test_what_a_step_takes_away_is_remembered_and_put_back(void **state)
+{
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	unsigned n;
+
+	replace_b(&p);
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_B, "x"), "bx0"); /* written again: the new one had "d" */
+	assert_string_equal(attr(DEV_B, "y"), "d");
+	assert_int_equal(row.writes, 2);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_untouched();
+
+	replace_b(&q);
+	row.writes = 0;
+	row.fail_at = 2;
+	row.fail_with = -EIO;
+	assert_int_equal(change(&q), -EIO);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
+static void test_death_after_what_took_away_is_recovered(void **state)
+{
+	for (unsigned at = 1; at <= 2; at++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct plan p = PLAN_INIT;
+
+			row.writes = 0;
+			row.die_after = at;
+			replace_b(&p);
+			_exit(change(&p) == 0 ? 0 : 1);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(WEXITSTATUS(status), 77);
+		memset(&row, 0, sizeof(row));
+		row.wipes = true;
+		recover();
+		assert_untouched();
+		assert_int_equal(entries(), 0);
+	}
 }
 
 static void test_restore_undoes_one_device_and_then_the_other(void **state)
@@ -819,6 +889,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_change_is_applied_and_remembered),
+		TEST(test_what_a_step_takes_away_is_remembered_and_put_back),
+		TEST(test_death_after_what_took_away_is_recovered),
 		TEST(test_restore_undoes_one_device_and_then_the_other),
 		TEST(test_restore_goes_through_changes_newest_first),
 		TEST(test_a_plan_that_changes_nothing_leaves_no_entry),
