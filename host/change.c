@@ -45,8 +45,7 @@ static void in_use_closep(struct in_use_host **host)
 	in_use_close(*host);
 }
 
-/* The modules of all drivers the plan binds to. */
-static int load_drivers(int root, const struct plan *plan, struct err *err)
+int change_load_drivers(int root, const struct plan *plan, struct err *err)
 {
 	int r = 0;
 
@@ -106,7 +105,7 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 	if (r == 0)
 		r = bind_plan(root, &topo, host, req, &plan, err);
 	if (r == 0)
-		r = load_drivers(root, &plan, err);
+		r = change_load_drivers(root, &plan, err);
 	if (r == 0)
 		r = change_apply(root, &plan, owner, lock_timeout_s, err);
 	return r < 0 ? r : check_nodes(root, req, err);

@@ -19,6 +19,9 @@ extern const struct step_ops *const change_ops[];
 int change_apply(int root, const struct plan *plan, const struct journal_owner *owner,
 		 unsigned lock_timeout_s, struct err *err);
 
+/* Load the modules of all drivers a plan binds to, so that a missing one changes nothing. */
+int change_load_drivers(int root, const struct plan *plan, struct err *err);
+
 /*
  * Undo what a killed process left, so that checks made before a plan see the host
  * as it will be. 0; -ETIMEDOUT: the lock is held; -EACCES/-EPERM: not root.

@@ -11,5 +11,10 @@ host_srcs := \
 	host/doctor/users.c \
 	host/doctor/wanted.c \
 	host/spec.c \
+	host/spec_apply.c \
+	host/spec_facts.c \
+	host/spec_match.c \
+	host/spec_plan.c \
+	host/spec_plan_pf.c \
 	host/spec_schema.c \
 	host/spec_yaml.c

@@ -387,3 +387,66 @@ int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
 	}
 	return r;
 }
+
+/* --- the interface's own ---------------------------------------------------------------------- */
+
+struct permanent {
+	uint8_t mac[6];
+	int result;
+};
+
+static int on_permanent(struct nl_msg *msg, void *opaque)
+{
+	struct permanent *p = opaque;
+	struct nlattr *attr = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct ifinfomsg),
+					      IFLA_PERM_ADDRESS);
+
+	p->result = attr && nla_len(attr) == 6 ? 0 : -ENODATA;
+	if (p->result == 0)
+		memcpy(p->mac, nla_data(attr), 6);
+	return NL_OK;
+}
+
+/* What the interface has now is what it was made with: NET_ADDR_PERM, <linux/netdevice.h>. */
+static bool unchanged_mac(int root, const char *netdev, uint8_t ret[6])
+{
+	struct vf_attrs a = { 0 };
+	char text[32];
+	uint64_t type;
+
+	if (hostfs_read_u64(root, &type, "sys/class/net/%s/addr_assign_type", netdev) < 0 || type ||
+	    hostfs_read(root, text, sizeof(text), "sys/class/net/%s/address", netdev) <= 0 ||
+	    vf_attr_parse(&a, "mac", text, NULL) < 0)
+		return false;
+	memcpy(ret, a.mac, 6);
+	return true;
+}
+
+int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6])
+{
+	struct permanent p = { .result = -ENODATA };
+	_cleanup_sock_ struct nl_sock *sk = NULL;
+	_cleanup_msg_ struct nl_msg *msg = NULL;
+	uint64_t ifindex;
+	int r;
+
+	if (unchanged_mac(root, netdev, ret))
+		return 0;
+	r = hostfs_read_u64(root, &ifindex, "sys/class/net/%s/ifindex", netdev);
+
+	if (r == 0)
+		r = open_socket(&sk);
+	if (r < 0)
+		return r;
+	msg = new_message(RTM_GETLINK, (int)ifindex);
+	if (!msg)
+		return -ENOMEM;
+	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_permanent, &p);
+	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &p.result);
+	r = nl_send_auto(sk, msg);
+	if (r >= 0)
+		r = nl_recvmsgs_default(sk);
+	if (p.result == 0)
+		memcpy(ret, p.mac, 6);
+	return r < 0 && p.result >= 0 ? from_nl(r) : p.result;
+}

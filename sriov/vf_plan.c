@@ -209,11 +209,44 @@ static int check_supported(const struct pf *pf, unsigned vf, const struct vf_att
 	return 0;
 }
 
+int vf_plan_attrs(const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+		  const struct vf_attrs *now, struct plan *plan, struct err *err)
+{
+	struct vf_attrs wanted = *asked;
+	int r = check_supported(pf, vf, asked, now, err);
+
+	if (r < 0)
+		return r;
+	vf_attrs_complete(&wanted, now);
+	for (unsigned group = 0; group < VF_GROUP_COUNT; group++) {
+		char is[STEP_VALUE_MAX] = "", want[STEP_VALUE_MAX] = "";
+
+		(void)vf_group_format(&wanted, group, want, sizeof(want));
+		if (vf_group_format(now, group, is, sizeof(is)) == 0 && strcmp(is, want) == 0)
+			wanted.have &= ~vf_group_mask(group);
+	}
+	r = add_groups(plan, pf, vf, &wanted);
+	return r < 0 ? err_set(err, r, "%s: cannot plan the change of vf%u", BDF_STR(pf->bdf), vf)
+		     : 0;
+}
+
+int vf_plan_remember(const struct pf *pf, unsigned vf, const struct vf_attrs *now,
+		     struct plan *plan)
+{
+	size_t first = plan->count;
+	int r = add_groups(plan, pf, vf, now);
+
+	for (size_t i = first; i < plan->count; i++) {
+		plan->steps[i].after[0] = '\0';
+		plan->steps[i].remember = true;
+	}
+	return r;
+}
+
 int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *attrs,
 		struct plan *plan, struct err *err)
 {
 	_cleanup_free_ struct vf_attrs *now = calloc(vf + 1ul, sizeof(*now));
-	struct vf_attrs wanted = *attrs;
 	const char *dev = BDF_STR(pf->bdf);
 	int r;
 
@@ -229,10 +262,5 @@ int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attr
 	r = vf_link_read(root, pf, now, vf + 1);
 	if (r < 0)
 		return err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
-	r = check_supported(pf, vf, attrs, &now[vf], err);
-	if (r < 0)
-		return r;
-	vf_attrs_complete(&wanted, &now[vf]);
-	r = add_groups(plan, pf, vf, &wanted);
-	return r < 0 ? err_set(err, r, "%s: cannot plan the change of vf%u", dev, vf) : 0;
+	return vf_plan_attrs(pf, vf, attrs, &now[vf], plan, err);
 }

@@ -31,6 +31,18 @@ struct vf_create {
 /* 0, or -errno with err set: what cannot work is said before anything is touched. */
 int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, struct err *err);
 
+/*
+ * Change attributes of a VF that has `now`; what asked leaves out of a group stays, and
+ * groups that are so already are left out. Reads nothing. -EOPNOTSUPP, err set: `now`
+ * lacks one of them.
+ */
+int vf_plan_attrs(const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+		  const struct vf_attrs *now, struct plan *plan, struct err *err);
+
+/* Remember what a VF has, so that undoing the end of all VFs brings that back. 0 or -ENOMEM. */
+int vf_plan_remember(const struct pf *pf, unsigned vf, const struct vf_attrs *now,
+		     struct plan *plan);
+
 /* Change attributes of one existing VF; what attrs leaves out of a group stays. */
 int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *attrs,
 		struct plan *plan, struct err *err);

@@ -25,6 +25,9 @@ static const struct command *const commands[] = {
 	&cmd_vf_set,
 	&cmd_vf_list,
 	&cmd_vf_destroy,
+	&cmd_host_diff,
+	&cmd_host_apply,
+	&cmd_host_recover,
 	&cmd_vm_run,
 };
 

@@ -2,6 +2,9 @@ tools_srcs := \
 	tools/cmd_bind.c \
 	tools/cmd_doctor.c \
 	tools/cmd_groups.c \
+	tools/cmd_host_apply.c \
+	tools/cmd_host_diff.c \
+	tools/cmd_host_recover.c \
 	tools/cmd_list.c \
 	tools/cmd_reset.c \
 	tools/cmd_restore.c \
@@ -13,6 +16,7 @@ tools_srcs := \
 	tools/cmd_vm_run.c \
 	tools/describe.c \
 	tools/groups_why.c \
+	tools/host_show.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The spec of a host, the host, and what lies between them. */
+#ifndef HOST_SPEC_APPLY_H
+#define HOST_SPEC_APPLY_H
+
+#include "base/err.h"
+#include "base/journal.h"
+#include "host/spec.h"
+#include "host/spec_facts.h"
+#include "host/spec_plan.h"
+
+struct host_spec {
+	struct spec spec;
+	struct spec_facts facts;
+	struct spec_plan plan;
+};
+
+#define HOST_SPEC_INIT { SPEC_INIT, SPEC_FACTS_INIT, SPEC_PLAN_INIT }
+
+/*
+ * Read the spec (file: only this one; NULL: host.yaml and drop-ins), look at the host,
+ * plan. force: in_use reasons, for binding. host_spec_fini() frees *ret, also after a
+ * failure. 0 or -errno, err set.
+ */
+int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
+		   struct err *err);
+void host_spec_fini(struct host_spec *hs);
+
+/* Carry the plan out as one change. */
+int host_spec_apply(int root, const struct host_spec *hs, const struct journal_owner *owner,
+		    unsigned lock_timeout_s, struct err *err);
+
+#endif

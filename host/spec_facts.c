@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/spec_facts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/journal.h"
+#include "sriov/vf_link.h"
+#include "sriov/vf_users.h"
+#include "vfio/bind.h"
+
+void spec_facts_fini(struct spec_facts *facts)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		if (facts->devs[i].sriov)
+			free(facts->devs[i].sriov->attrs);
+		free(facts->devs[i].sriov);
+	}
+	free(facts->devs);
+	in_use_close(facts->host);
+	topo_fini(&facts->topo);
+	*facts = (struct spec_facts)SPEC_FACTS_INIT;
+}
+
+static int read_attrs(int root, struct spec_pf_fact *s)
+{
+	int r;
+
+	if (!s->pf.numvfs || s->pf.netdevs != 1)
+		return 0;
+	s->attrs = calloc(s->pf.numvfs, sizeof(*s->attrs));
+	if (!s->attrs)
+		return -ENOMEM;
+	r = vf_link_read(root, &s->pf, s->attrs, s->pf.numvfs);
+	if (r >= 0)
+		return 0;
+	free(s->attrs); /* none can be reached: what wants one will say so */
+	s->attrs = NULL;
+	return 0;
+}
+
+static int read_sriov(int root, struct spec_fact *f, struct err *err)
+{
+	struct spec_pf_fact *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_set(err, -ENOMEM, "cannot look at %s", BDF_STR(f->dev->bdf));
+	f->sriov = s;
+	r = pf_read(root, f->dev->bdf, &s->pf, err);
+	if (r == 0)
+		r = read_attrs(root, s);
+	if (r < 0)
+		return err_set(err, r, "cannot look at %s", BDF_STR(f->dev->bdf));
+	s->used = vf_users(root, f->dev->bdf, s->users, sizeof(s->users));
+	return 0;
+}
+
+static void read_names(int root, struct spec_fact *f)
+{
+	const char *bdf = BDF_STR(f->dev->bdf);
+	uint8_t mac[6];
+
+	if (f->dev->netdev_count)
+		snprintf(f->netdev, sizeof(f->netdev), "%s", f->dev->netdevs[0]);
+	else if (journal_note(root, bdf, BIND_NOTE_NETDEV, f->netdev, sizeof(f->netdev)) < 0)
+		f->netdev[0] = '\0';
+	if (f->dev->netdev_count && vf_link_permanent_mac(root, f->netdev, mac) == 0)
+		vf_mac_str(mac, f->mac);
+}
+
+static int read_device(struct spec_facts *facts, const struct pci_dev *dev, struct err *err)
+{
+	struct spec_fact *f = &facts->devs[facts->count++];
+
+	*f = (struct spec_fact){ .dev = dev };
+	if (dev->busy) /* what reads it may never come back; who wants it changed is told so */
+		return 0;
+	if (pci_path_identity(facts->root, dev->bdf, f->identity, sizeof(f->identity)) < 0)
+		f->identity[0] = '\0';
+	read_names(facts->root, f);
+	return dev->total_vfs ? read_sriov(facts->root, f, err) : 0;
+}
+
+/* A slot's address is that of the device in it, without function: "0000:01:00". */
+static int note_slot(const char *name, void *opaque)
+{
+	struct spec_facts *facts = opaque;
+	char address[32];
+
+	if (strlen(name) >= SPEC_SLOT_MAX ||
+	    hostfs_read(facts->root, address, sizeof(address), "sys/bus/pci/slots/%s/address",
+			name) <= 0)
+		return 0;
+	for (size_t i = 0; i < facts->count; i++) {
+		const char *bdf = BDF_STR(facts->devs[i].dev->bdf);
+
+		if (strncmp(bdf, address, strlen(address)) == 0 && bdf[strlen(address)] == '.')
+			strcpy(facts->devs[i].slot, name);
+	}
+	return 0;
+}
+
+int spec_facts_read(int root, struct spec_facts *ret, struct err *err)
+{
+	int r;
+
+	ret->root = root;
+	r = in_use_open(root, &ret->host);
+	if (r < 0)
+		return err_set(err, r, "cannot look at this host");
+	r = topo_scan(root, &ret->topo, err);
+	if (r < 0)
+		return r;
+	ret->devs = calloc(ret->topo.count + 1, sizeof(*ret->devs));
+	if (!ret->devs)
+		return err_set(err, -ENOMEM, "cannot look at this host");
+	for (size_t i = 0; r == 0 && i < ret->topo.count; i++) {
+		const struct pci_dev *dev = &ret->topo.devs[i];
+
+		if (pci_dev_is_endpoint(dev) && !dev->is_vf)
+			r = read_device(ret, dev, err);
+	}
+	if (r == 0)
+		(void)hostfs_list(root, note_slot, ret, "sys/bus/pci/slots");
+	return r;
+}

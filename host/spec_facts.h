@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a spec is compared with: this host at one moment. */
+#ifndef HOST_SPEC_FACTS_H
+#define HOST_SPEC_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "sriov/pf.h"
+#include "sriov/vf_attr.h"
+#include "vfio/in_use.h"
+#include "vfio/pci_path.h"
+#include "vfio/topology.h"
+
+#define SPEC_USERS_MAX 400
+#define SPEC_SLOT_MAX  64
+
+struct spec_pf_fact {
+	struct pf pf;
+	struct vf_attrs *attrs; /* of pf.numvfs VFs, malloced; NULL: they have none */
+	int used;		/* VFs in use; negative: that cannot be told */
+	char users[SPEC_USERS_MAX];
+};
+
+/* An endpoint that is no VF. */
+struct spec_fact {
+	const struct pci_dev *dev; /* of topo */
+	char identity[PCI_IDENTITY_MAX]; /* "": it does not answer */
+	char mac[18];			 /* the permanent one of its interface, or "" */
+	char slot[SPEC_SLOT_MAX];
+	char netdev[PF_NAME_MAX]; /* also while it is bound away */
+	struct spec_pf_fact *sriov; /* malloced; NULL: no PF */
+};
+
+struct spec_facts {
+	int root; /* borrowed */
+	struct topo topo;
+	struct in_use_host *host;
+	struct spec_fact *devs;
+	size_t count;
+};
+
+#define SPEC_FACTS_INIT { .root = -1 }
+
+/* spec_facts_fini() frees *ret, also after a failure. 0 or -errno, err set. */
+int spec_facts_read(int root, struct spec_facts *ret, struct err *err);
+void spec_facts_fini(struct spec_facts *facts);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/spec_plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "host/change.h"
+#include "host/spec_plan_internal.h"
+
+void spec_plan_fini(struct spec_plan *plan)
+{
+	plan_fini(&plan->plan);
+	free(plan->remarks);
+	*plan = (struct spec_plan)SPEC_PLAN_INIT;
+}
+
+static int add_remark(struct spec_planner *p, const struct spec_remark *remark)
+{
+	struct spec_plan *out = p->out;
+	struct spec_remark *bigger = reallocarray(out->remarks, out->remark_count + 1,
+						  sizeof(*bigger));
+
+	if (!bigger)
+		return err_set(p->err, -ENOMEM, "cannot plan");
+	out->remarks = bigger;
+	bigger[out->remark_count++] = *remark;
+	out->left += remark->left;
+	return 0;
+}
+
+int spec_left(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+	      const char *fmt, ...)
+{
+	struct spec_remark r = { .left = true, .at = at, .about_device = about };
+	va_list args;
+
+	if (about)
+		r.bdf = about->dev->bdf;
+	va_start(args, fmt);
+	vsnprintf(r.text, sizeof(r.text), fmt, args);
+	va_end(args);
+	return add_remark(p, &r);
+}
+
+int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...)
+{
+	struct spec_remark r = { .at = at };
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(r.text, sizeof(r.text), fmt, args);
+	va_end(args);
+	return add_remark(p, &r);
+}
+
+int spec_overlay(struct spec_planner *p, const struct spec_fact *about, const char *what,
+		 struct spec_setting *to, const struct spec_setting *from)
+{
+	char dev[BDF_STRLEN] = "";
+	int r = 0;
+
+	if (!from->text)
+		return 0;
+	if (about)
+		bdf_str(about->dev->bdf, dev);
+	if (to->text && strcmp(to->text, from->text) != 0) {
+		if (to->at.file == from->at.file)
+			return err_plain(p->err, -EINVAL, "%s: %s%s%s is %s here and %s at %s",
+					 SPEC_PLACE_STR(p->spec, from->at), dev, *dev ? ": " : "",
+					 what, from->text, to->text,
+					 SPEC_PLACE_STR(p->spec, to->at));
+		r = spec_warn(p, from->at, "%s%s%s is %s here, which goes before %s at %s", dev,
+			      *dev ? ": " : "", what, from->text, to->text,
+			      SPEC_PLACE_STR(p->spec, to->at));
+	}
+	*to = *from;
+	return r;
+}
+
+/* --- binding ---------------------------------------------------------------------------------- */
+
+int spec_plan_bind(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+		   const struct bdf *devs, size_t n, const char *driver, bool group)
+{
+	struct bind_request req = { .devs = devs, .count = n, .driver = driver,
+				    .whole_group = group, .force = p->force };
+	struct plan *plan = &p->out->plan;
+	size_t steps = plan->count, notes = plan->note_count;
+	struct err own = ERR_INIT;
+	int r = bind_plan(p->facts->root, &p->facts->topo, p->facts->host, &req, plan, &own);
+
+	if (r == 0)
+		return 0;
+	plan->count = steps; /* none of the group, rather than half of it */
+	plan->note_count = notes;
+	if (r == -ENOMEM)
+		return err_set(p->err, r, "cannot plan");
+	return spec_left(p, about, at, "%s", own.text);
+}
+
+struct want_device {
+	const struct spec_fact *fact; /* NULL: nothing is wanted of this one */
+	struct spec_setting set[SPEC_DEVICE_COUNT];
+	struct spec_place at;
+	bool done;
+};
+
+static int merge_device(struct spec_planner *p, const struct spec_device *d, bool *fits,
+			struct want_device *want)
+{
+	static const char *const words[SPEC_DEVICE_COUNT] = { "driver", "group", "pool" };
+	int r = spec_find(p, &d->target, false, fits);
+
+	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
+		if (!fits[i])
+			continue;
+		want[i].fact = &p->facts->devs[i];
+		want[i].at = d->target.at;
+		for (unsigned k = 0; r == 0 && k < SPEC_DEVICE_COUNT; k++)
+			r = spec_overlay(p, want[i].fact, words[k], &want[i].set[k], &d->set[k]);
+	}
+	return r;
+}
+
+static bool wants_group(const struct want_device *w)
+{
+	const char *text = w->set[SPEC_DEVICE_GROUP].text;
+
+	return text && strcmp(text, "on") == 0;
+}
+
+static bool same_driver(const struct want_device *a, const struct want_device *b)
+{
+	const char *x = a->set[SPEC_DEVICE_DRIVER].text, *y = b->set[SPEC_DEVICE_DRIVER].text;
+
+	return x && y ? strcmp(x, y) == 0 : x == y;
+}
+
+/* It has the driver already; by whatever override, if one lets that stay. */
+static bool bound_so(const struct pci_dev *d, const char *driver)
+{
+	bool right = !driver ? d->driver[0] && pci_dev_driver_is_vfio(d->driver) :
+		     strcmp(d->driver, strcmp(driver, "none") == 0 ? "" : driver) == 0;
+
+	return right && (!d->override[0] || strcmp(d->override, d->driver) == 0);
+}
+
+/* One request for all devices of an IOMMU group that are to have the same driver. */
+static int plan_with_group(struct spec_planner *p, struct want_device *want, size_t first)
+{
+	_cleanup_free_ struct bdf *devs = calloc(p->facts->count, sizeof(*devs));
+	struct want_device *w = &want[first];
+	bool group = false;
+	size_t n = 0;
+
+	if (!devs)
+		return err_set(p->err, -ENOMEM, "cannot plan");
+	for (size_t i = first; i < p->facts->count; i++) {
+		struct want_device *other = &want[i];
+
+		if (!other->fact || other->done || !same_driver(w, other) ||
+		    (i != first && (w->fact->dev->group < 0 ||
+				    other->fact->dev->group != w->fact->dev->group)))
+			continue;
+		other->done = true;
+		group |= wants_group(other);
+		if (wants_group(other) || !bound_so(other->fact->dev, w->set[SPEC_DEVICE_DRIVER].text))
+			devs[n++] = other->fact->dev->bdf;
+	}
+	return n ? spec_plan_bind(p, w->fact, w->at, devs, n, w->set[SPEC_DEVICE_DRIVER].text, group)
+		 : 0;
+}
+
+static int plan_devices(struct spec_planner *p)
+{
+	_cleanup_free_ struct want_device *want = calloc(p->facts->count + 1, sizeof(*want));
+	_cleanup_free_ bool *fits = calloc(p->facts->count + 1, sizeof(*fits));
+	int r = 0;
+
+	if (!want || !fits)
+		return err_set(p->err, -ENOMEM, "cannot plan");
+	for (size_t i = 0; r == 0 && i < p->spec->device_count; i++)
+		r = merge_device(p, &p->spec->devices[i], fits, want);
+	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
+		if (want[i].fact && !want[i].done)
+			r = plan_with_group(p, want, i);
+	}
+	return r;
+}
+
+int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned force,
+	      struct spec_plan *ret, struct err *err)
+{
+	struct spec_planner p = { facts, spec, force, ret, err };
+	int r = plan_devices(&p);
+
+	if (r == 0)
+		r = spec_plan_pfs(&p);
+	return r < 0 ? r : plan_prune(facts->root, change_ops, &ret->plan, err);
+}

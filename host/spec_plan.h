@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What it takes to make a host what its spec says: steps, as data. The same facts and
+ * the same spec give the same plan; nothing is written.
+ *
+ * What cannot be done, or must not (VFs that are in use are never destroyed), does not
+ * keep the rest from being planned: it is a remark that something was left.
+ */
+#ifndef HOST_SPEC_PLAN_H
+#define HOST_SPEC_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/journal.h"
+#include "host/spec.h"
+#include "host/spec_facts.h"
+
+struct spec_remark {
+	bool left; /* differs and stays so; else only worth saying */
+	struct bdf bdf;
+	bool about_device; /* bdf has one */
+	struct spec_place at;
+	char text[700];
+};
+
+struct spec_plan {
+	struct plan plan;
+	struct spec_remark *remarks; /* malloced */
+	size_t remark_count;
+	size_t left;
+};
+
+#define SPEC_PLAN_INIT { .plan = PLAN_INIT }
+
+/*
+ * force: bits 1 << enum in_use_reason, for binding. 0; -EINVAL when the spec contradicts
+ * itself on this host (two entries for one device), err naming both places. *ret is
+ * freed by spec_plan_fini(), also after a failure.
+ */
+int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned force,
+	      struct spec_plan *ret, struct err *err);
+void spec_plan_fini(struct spec_plan *plan);
+
+/* All that are given fit this device. */
+bool spec_fits(const struct spec_target *target, const struct spec_fact *fact);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What spec_plan.c (devices and the whole) and spec_plan_pf.c (PFs and VFs) share. */
+#ifndef HOST_SPEC_PLAN_INTERNAL_H
+#define HOST_SPEC_PLAN_INTERNAL_H
+
+#include "host/spec_plan.h"
+
+struct spec_planner {
+	const struct spec_facts *facts;
+	const struct spec *spec;
+	unsigned force;
+	struct spec_plan *out;
+	struct err *err;
+};
+
+/* Say that something is left as it is; at.line 0: nowhere in particular. 0 or -ENOMEM. */
+int spec_left(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Mark in fits[] (of facts->count) the devices a target means; only_pfs: among PFs. When
+ * they are not as many as it says, that is remarked and none is marked. 0 or -errno.
+ */
+int spec_find(struct spec_planner *p, const struct spec_target *target, bool only_pfs,
+	      bool *fits);
+
+/*
+ * Let `from` go before what `to` has. Both in one file: -EINVAL; in two: the later file's,
+ * and a warning. what: "vlan of vf2".
+ */
+int spec_overlay(struct spec_planner *p, const struct spec_fact *about, const char *what,
+		 struct spec_setting *to, const struct spec_setting *from);
+
+/* Append what binds these to a driver (NULL: the VFIO driver), or remark why not. */
+int spec_plan_bind(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+		   const struct bdf *devs, size_t n, const char *driver, bool group);
+
+int spec_plan_pfs(struct spec_planner *p);
+
+#endif

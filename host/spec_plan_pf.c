@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* PFs, the number of their VFs, and what each VF has. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpulist.h"
+#include "base/fd.h"
+#include "host/spec_plan_internal.h"
+#include "sriov/nvme_virt.h"
+#include "sriov/vf_mac.h"
+#include "sriov/vf_plan.h"
+#include "vfio/bind_step.h"
+
+struct want_vf {
+	struct spec_setting set[SPEC_VF_COUNT];
+	char mac[18]; /* what set[VF_MAC] points at */
+};
+
+struct want_pf {
+	const struct spec_fact *fact; /* NULL: nothing is wanted of this one */
+	struct spec_place at;
+	struct spec_setting set[SPEC_PF_COUNT];
+	struct want_vf *vf; /* fact->sriov->pf.totalvfs of them, malloced */
+};
+
+/* --- what all entries together want of a PF --------------------------------------------------- */
+
+static int no_memory(struct spec_planner *p)
+{
+	return err_set(p->err, -ENOMEM, "cannot plan");
+}
+
+/* The MAC of VF `vf`, which is the n-th of its range. 1: said that it cannot be had. */
+static int one_mac(struct spec_planner *p, const struct want_pf *w,
+		   const struct spec_setting *setting, unsigned vf, unsigned n, char *ret)
+{
+	struct vf_attrs a = { 0 };
+	uint8_t mac[6];
+	int r;
+
+	if (strcmp(setting->text, "stable") == 0) {
+		if (!w->fact->mac[0]) {
+			r = spec_left(p, w->fact, setting->at, "mac of vf%u: the PF has no permanent "
+				      "MAC to derive a stable one from", vf);
+			return r < 0 ? r : 1;
+		}
+		vf_mac_stable(w->fact->mac, vf, mac);
+	} else if (vf_attr_parse(&a, "mac", setting->text, NULL) < 0 ||
+		   vf_mac_add(a.mac, n, mac) < 0) {
+		return err_plain(p->err, -EINVAL, "%s: the MAC of vf%u would leave the range that "
+				 "begins with its first three bytes",
+				 SPEC_PLACE_STR(p->spec, setting->at), vf);
+	}
+	vf_mac_str(mac, ret);
+	return 0;
+}
+
+static int merge_mac(struct spec_planner *p, struct want_pf *w, const struct spec_setting *from,
+		     unsigned vf, unsigned n)
+{
+	struct spec_setting *to = &w->vf[vf].set[VF_MAC];
+	struct spec_setting one = *from;
+	char mac[18], what[32];
+	int r = from->text ? one_mac(p, w, from, vf, n, mac) : 1;
+
+	if (r)
+		return r < 0 ? r : 0;
+	snprintf(what, sizeof(what), "mac of vf%u", vf);
+	one.text = mac;
+	r = spec_overlay(p, w->fact, what, to, &one);
+	strcpy(w->vf[vf].mac, mac);
+	to->text = w->vf[vf].mac;
+	return r;
+}
+
+/* What a range says of its n-th VF, which has the number vf. */
+static int merge_vf(struct spec_planner *p, struct want_pf *w, const struct spec_vfs *vfs,
+		    unsigned vf, unsigned n)
+{
+	int r = merge_mac(p, w, &vfs->set[VF_MAC], vf, n);
+	char what[48];
+
+	for (unsigned i = 0; r == 0 && i < SPEC_VF_COUNT; i++) {
+		if (i == VF_MAC)
+			continue;
+		snprintf(what, sizeof(what), "%s of vf%u", spec_vf_word(i), vf);
+		r = spec_overlay(p, w->fact, what, &w->vf[vf].set[i], &vfs->set[i]);
+	}
+	return r;
+}
+
+static int merge_range(struct spec_planner *p, struct want_pf *w, const struct spec_vfs *vfs)
+{
+	unsigned total = w->fact->sriov->pf.totalvfs, n = 0;
+	struct cpulist list;
+	int r = cpulist_parse(vfs->range.text, &list);
+
+	for (unsigned vf = 0; r == 0 && vf < CPULIST_MAX; vf++) {
+		if (!cpulist_has(&list, vf))
+			continue;
+		if (vf >= total)
+			return spec_left(p, w->fact, vfs->range.at, "there is no vf%u: it can have %u "
+					 "VFs", vf, total);
+		r = merge_vf(p, w, vfs, vf, n++);
+	}
+	return r;
+}
+
+static int merge_pf(struct spec_planner *p, const struct spec_pf *pf, struct want_pf *w)
+{
+	unsigned total = w->fact->sriov->pf.totalvfs;
+	int r = 0;
+
+	if (!w->vf)
+		w->vf = calloc(total + 1, sizeof(*w->vf));
+	if (!w->vf)
+		return no_memory(p);
+	for (unsigned i = 0; r == 0 && i < SPEC_PF_COUNT; i++)
+		r = spec_overlay(p, w->fact, spec_pf_word(i), &w->set[i], &pf->set[i]);
+	for (size_t i = 0; r == 0 && i < pf->vfs_count; i++)
+		r = merge_range(p, w, &pf->vfs[i]);
+	return r;
+}
+
+static int merge_all(struct spec_planner *p, struct want_pf *want)
+{
+	_cleanup_free_ bool *fits = calloc(p->facts->count + 1, sizeof(*fits));
+	int r = fits ? 0 : no_memory(p);
+
+	for (size_t i = 0; r == 0 && i < p->spec->pf_count; i++) {
+		const struct spec_pf *pf = &p->spec->pfs[i];
+
+		r = spec_find(p, &pf->target, true, fits);
+		for (size_t k = 0; r == 0 && k < p->facts->count; k++) {
+			if (!fits[k])
+				continue;
+			want[k].fact = &p->facts->devs[k];
+			want[k].at = pf->target.at;
+			r = merge_pf(p, pf, &want[k]);
+		}
+	}
+	return r;
+}
+
+/* --- steps ------------------------------------------------------------------------------------ */
+
+static unsigned number(const struct spec_setting *s, unsigned otherwise)
+{
+	return s->text ? (unsigned)strtoul(s->text, NULL, 10) : otherwise;
+}
+
+static void attrs_of(const struct want_vf *vf, struct vf_attrs *ret)
+{
+	*ret = (struct vf_attrs){ 0 };
+	for (unsigned i = 0; i < VF_ATTR_COUNT; i++) {
+		if (vf->set[i].text) /* the schema has seen to it that this succeeds */
+			(void)vf_attr_parse(ret, vf_attr_word(i), vf->set[i].text, NULL);
+	}
+}
+
+static int add(struct spec_planner *p, const char *op, struct bdf dev, const char *key,
+	       const char *after, bool transient)
+{
+	struct step step = { .transient = transient };
+
+	snprintf(step.op, sizeof(step.op), "%s", op);
+	bdf_str(dev, step.dev);
+	snprintf(step.key, sizeof(step.key), "%s", key);
+	snprintf(step.after, sizeof(step.after), "%s", after);
+	return plan_add(&p->out->plan, &step) < 0 ? no_memory(p) : 0;
+}
+
+/*
+ * The end of all VFs, so that undoing it brings them back as they are: what the PF keeps
+ * of them is remembered, their drivers let go, and the host's are not offered new ones.
+ */
+static int plan_end(struct spec_planner *p, const struct want_pf *w)
+{
+	const struct spec_pf_fact *s = w->fact->sriov;
+	struct plan *plan = &p->out->plan;
+	struct bdf vf;
+	int r = add(p, "autoprobe", s->pf.bdf, "", "0", true);
+
+	for (unsigned i = 0; r == 0 && s->attrs && i < s->pf.numvfs; i++)
+		r = vf_plan_remember(&s->pf, i, &s->attrs[i], plan);
+	for (unsigned i = 0; r == 0 && i < s->pf.numvfs; i++) {
+		if (pf_vf_bdf(p->facts->root, s->pf.bdf, i, &vf) == 0)
+			r = bind_step_plan(plan, vf, "");
+	}
+	if (r == 0 && s->pf.nvme[0])
+		r = nvme_plan_offline(p->facts->root, &s->pf, plan, p->err);
+	if (r == 0)
+		r = add(p, "numvfs", s->pf.bdf, "", "0", false);
+	return r < 0 ? err_set(p->err, r, "cannot plan") : 0;
+}
+
+static int plan_new_drivers(struct spec_planner *p, const struct want_pf *w, const struct pf *pf,
+			    unsigned count)
+{
+	struct bdf vf;
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		const char *driver = w->vf[i].set[SPEC_VF_DRIVER].text;
+
+		if (!driver || strcmp(driver, "none") == 0)
+			continue;
+		if (pf_vf_bdf_expected(pf, i, &vf) < 0)
+			return spec_left(p, w->fact, w->at, "no bus number is left for vf%u", i);
+		r = bind_step_plan(&p->out->plan, vf, driver);
+	}
+	return r < 0 ? no_memory(p) : 0;
+}
+
+static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	_cleanup_free_ struct vf_attrs *each = calloc(count, sizeof(*each));
+	struct plan *plan = &p->out->plan;
+	struct pf pf = w->fact->sriov->pf;
+	struct vf_create req = { .pf = &pf, .count = count, .each = each,
+				 .queues = number(&w->set[SPEC_PF_QUEUES], 0),
+				 .interrupts = number(&w->set[SPEC_PF_INTERRUPTS], 0) };
+	size_t steps = plan->count;
+	struct err own = ERR_INIT;
+	int r;
+
+	if (!each)
+		return no_memory(p);
+	pf.numvfs = 0; /* as it is by then */
+	for (unsigned i = 0; i < count; i++)
+		attrs_of(&w->vf[i], &each[i]);
+	r = vf_plan_create(p->facts->root, &req, plan, &own);
+	if (r == 0)
+		return plan_new_drivers(p, w, &pf, count);
+	plan->count = steps;
+	return r == -ENOMEM ? no_memory(p) : spec_left(p, w->fact, w->at, "%s", own.text);
+}
+
+static int plan_attrs(struct spec_planner *p, const struct want_pf *w, unsigned vf)
+{
+	const struct spec_pf_fact *s = w->fact->sriov;
+	struct vf_attrs asked;
+	struct err own = ERR_INIT;
+	int r;
+
+	attrs_of(&w->vf[vf], &asked);
+	if (!asked.have)
+		return 0;
+	if (!s->attrs)
+		return spec_left(p, w->fact, w->at, "the attributes of vf%u cannot be reached: its PF "
+				 "has no network interface here", vf);
+	r = vf_plan_attrs(&s->pf, vf, &asked, &s->attrs[vf], &p->out->plan, &own);
+	if (r == 0 || r == -ENOMEM)
+		return r == 0 ? 0 : no_memory(p);
+	return spec_left(p, w->fact, w->at, "%s", own.text);
+}
+
+static int plan_driver(struct spec_planner *p, const struct want_pf *w, unsigned vf)
+{
+	const struct spec_setting *driver = &w->vf[vf].set[SPEC_VF_DRIVER];
+	const struct pci_dev *dev;
+	struct bdf bdf;
+
+	if (!driver->text || pf_vf_bdf(p->facts->root, w->fact->dev->bdf, vf, &bdf) < 0)
+		return 0;
+	dev = topo_find(&p->facts->topo, bdf);
+	if (dev && strcmp(dev->driver, strcmp(driver->text, "none") == 0 ? "" : driver->text) == 0)
+		return 0;
+	return spec_plan_bind(p, w->fact, driver->at, &bdf, 1, driver->text, false);
+}
+
+/* VFs that stay. */
+static int plan_present(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		r = plan_attrs(p, w, i);
+		if (r == 0)
+			r = plan_driver(p, w, i);
+	}
+	return r;
+}
+
+static bool wants_anything(const struct want_vf *vf)
+{
+	for (unsigned i = 0; i < SPEC_VF_COUNT; i++) {
+		if (vf->set[i].text)
+			return true;
+	}
+	return false;
+}
+
+/* Something is said of a VF that there will not be. */
+static int check_ranges(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	for (unsigned i = count; i < w->fact->sriov->pf.totalvfs; i++) {
+		if (!wants_anything(&w->vf[i]))
+			continue;
+		return spec_left(p, w->fact, w->at, "something is said of vf%u, and it has %u VFs%s", i,
+				 count, w->set[SPEC_PF_NUMVFS].text ? "" : " (numvfs is not given)");
+	}
+	return 0;
+}
+
+/* Whether its VFs may be destroyed for others; what must stay is remarked. 1, 0 or -errno. */
+static int may_end(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	const struct spec_pf_fact *s = w->fact->sriov;
+	int r;
+
+	if (!s->used)
+		return 1;
+	if (s->used < 0)
+		r = spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it has %u VFs and should have "
+			      "%u, but who uses them cannot be told", s->pf.numvfs, count);
+	else
+		r = spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it has %u VFs and should have "
+			      "%u, but VFs are in use (%s)", s->pf.numvfs, count, s->users);
+	return r;
+}
+
+static int plan_link(struct spec_planner *p, const struct want_pf *w)
+{
+	const struct spec_setting *link = &w->set[SPEC_PF_LINK];
+	const unsigned needed = 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND;
+	const struct pf *pf = &w->fact->sriov->pf;
+	struct err own = ERR_INIT;
+	struct in_use used;
+
+	if (!link->text)
+		return 0;
+	if (pf->netdevs != 1)
+		return spec_left(p, w->fact, link->at, "it has no network interface to bring %s",
+				 link->text);
+	if (pf->up == (strcmp(link->text, "up") == 0))
+		return 0;
+	in_use_find(p->facts->host, w->fact->dev, &used);
+	if (pf->up && in_use_refuse(&used, "bring down", pf->bdf, p->force | ~needed, &own) < 0)
+		return spec_left(p, w->fact, link->at, "%s", own.text);
+	return add(p, "link", pf->bdf, pf->netdev, link->text, false);
+}
+
+static int plan_pf(struct spec_planner *p, const struct want_pf *w)
+{
+	const struct pf *pf = &w->fact->sriov->pf;
+	unsigned now = pf->numvfs, count = number(&w->set[SPEC_PF_NUMVFS], now);
+	int r;
+
+	if (count > pf->totalvfs)
+		return spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it can have %u VFs at most, "
+				 "not %u", pf->totalvfs, count);
+	r = plan_link(p, w);
+	if (r == 0)
+		r = check_ranges(p, w, count);
+	if (r < 0 || count == now)
+		return r < 0 ? r : plan_present(p, w, count);
+	if (now) {
+		r = may_end(p, w, count);
+		if (r <= 0)
+			return r < 0 ? r : plan_present(p, w, now < count ? now : count);
+		r = plan_end(p, w);
+	}
+	return r < 0 || !count ? r : plan_new(p, w, count);
+}
+
+int spec_plan_pfs(struct spec_planner *p)
+{
+	_cleanup_free_ struct want_pf *want = calloc(p->facts->count + 1, sizeof(*want));
+	int r = want ? merge_all(p, want) : no_memory(p);
+
+	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
+		if (want[i].fact)
+			r = plan_pf(p, &want[i]);
+	}
+	for (size_t i = 0; want && i < p->facts->count; i++)
+		free(want[i].vf);
+	return r;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/host_show.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "host/change.h"
+#include "tools/out.h"
+
+/* "0000:01:00.0: … (host.yaml:3:5)" */
+static const char *remark_text(const struct host_spec *hs, const struct spec_remark *r, char *buf,
+			       size_t size)
+{
+	char dev[BDF_STRLEN] = "";
+
+	if (r->about_device)
+		bdf_str(r->bdf, dev);
+	snprintf(buf, size, "%s%s%s%s%s%s", dev, *dev ? ": " : "", r->text, r->at.line ? " (" : "",
+		 r->at.line ? SPEC_PLACE_STR(&hs->spec, r->at) : "", r->at.line ? ")" : "");
+	return buf;
+}
+#define REMARK(hs, r) remark_text((hs), (r), (char[1100]){ 0 }, 1100)
+
+void host_show_remarks(const struct host_spec *hs)
+{
+	for (size_t i = 0; i < hs->plan.remark_count; i++) {
+		const struct spec_remark *r = &hs->plan.remarks[i];
+
+		log_warn("%s%s", r->left ? "left: " : "", REMARK(hs, r));
+	}
+}
+
+static json_t *steps_json(const struct plan *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (!s->remember && !s->transient)
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "device", s->dev, "what",
+						s->op, "key", s->key, "before", s->before, "after",
+						s->after));
+	}
+	return list;
+}
+
+static json_t *remarks_json(const struct host_spec *hs, bool left)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < hs->plan.remark_count; i++) {
+		const struct spec_remark *r = &hs->plan.remarks[i];
+		char dev[BDF_STRLEN] = "";
+
+		if (r->left != left)
+			continue;
+		if (r->about_device)
+			bdf_str(r->bdf, dev);
+		json_array_append_new(
+			list, json_pack("{s:o, s:o, s:s}", "device", out_json_text(dev), "place",
+					out_json_text(r->at.line ? SPEC_PLACE_STR(&hs->spec, r->at)
+								 : ""),
+					"why", r->text));
+	}
+	return list;
+}
+
+static int show_json(struct ctx *ctx, const struct host_spec *hs, struct err *err)
+{
+	bool same = !hs->plan.plan.count && !hs->plan.left;
+	json_t *diff = json_pack("{s:b, s:o, s:o, s:o}", "same", same, "steps",
+				 steps_json(&hs->plan.plan), "left", remarks_json(hs, true),
+				 "warnings", remarks_json(hs, false));
+	int r = out_json(ctx->out, "thruway.host-diff/1", "diff", diff);
+
+	return r < 0 ? err_set(err, r, "cannot print it") : 0;
+}
+
+int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err)
+{
+	if (ctx->json)
+		return show_json(ctx, hs, err);
+	if (hs->plan.plan.count)
+		out_plan(ctx->out, change_ops, &hs->plan.plan);
+	for (size_t i = 0; i < hs->plan.remark_count; i++) {
+		const struct spec_remark *r = &hs->plan.remarks[i];
+
+		if (r->left)
+			fprintf(ctx->out, "left: %s\n", REMARK(hs, r));
+		else
+			log_warn("%s", REMARK(hs, r));
+	}
+	return 0;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How a host differs from its spec, for people and as JSON (thruway.host-diff/1). */
+#ifndef TOOLS_HOST_SHOW_H
+#define TOOLS_HOST_SHOW_H
+
+#include "host/spec_apply.h"
+#include "tools/command.h"
+
+/* Steps and what is left on ctx->out, what is only worth saying as warnings. */
+int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err);
+
+/* Both as warnings on stderr. */
+void host_show_remarks(const struct host_spec *hs);
+
+#endif
