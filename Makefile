@@ -116,6 +116,7 @@ install: programs
 	install -D -m 0755 $(O)/thruway $(DESTDIR)$(SBINDIR)/thruway
 	install -D -m 0755 $(O)/thruway-vmm $(DESTDIR)$(LIBEXECDIR)/thruway/thruway-vmm
 	install -D -m 0644 man/thruway.8 $(DESTDIR)$(MANDIR)/man8/thruway.8
+	install -D -m 0644 man/thruway-host.yaml.5 $(DESTDIR)$(MANDIR)/man5/thruway-host.yaml.5
 	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
 
 help:

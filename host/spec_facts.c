@@ -110,10 +110,9 @@ int spec_facts_read(int root, struct spec_facts *ret, struct err *err)
 	int r;
 
 	ret->root = root;
-	r = in_use_open(root, &ret->host);
-	if (r < 0)
-		return err_set(err, r, "cannot look at this host");
-	r = topo_scan(root, &ret->topo, err);
+	r = in_use_open(root, &ret->host, err);
+	if (r == 0)
+		r = topo_scan(root, &ret->topo, err);
 	if (r < 0)
 		return r;
 	ret->devs = calloc(ret->topo.count + 1, sizeof(*ret->devs));

@@ -14,8 +14,23 @@
 
 #include <yaml.h>
 
+#include "base/dl.h"
 #include "base/fd.h"
 #include "base/near.h"
+
+#define YAML(X)                         \
+	X(yaml_document_get_node)      \
+	X(yaml_document_get_root_node) \
+	X(yaml_document_delete)        \
+	X(yaml_parser_initialize)      \
+	X(yaml_parser_set_input_string) \
+	X(yaml_parser_load)            \
+	X(yaml_parser_delete)
+
+YAML(DL_POINTER)
+
+static const struct dl_symbol symbols[] = { YAML(DL_SYMBOL) };
+static struct dl_library libyaml = { "libyaml-0.so.2", "libyaml-0-2", symbols, ARRAY_SIZE(symbols) };
 
 #define ROWS_MAX 32
 
@@ -51,7 +66,7 @@ struct spec *spec_yaml_spec(struct spec_yaml *y)
 /* NULL with the error said when the file has more values than anybody needs. */
 static const yaml_node_t *visit(struct spec_yaml *y, int id)
 {
-	const yaml_node_t *node = yaml_document_get_node(&y->doc, id);
+	const yaml_node_t *node = dl_yaml_document_get_node(&y->doc, id);
 
 	if (++y->visits <= SPEC_VISITS_MAX)
 		return node;
@@ -62,7 +77,7 @@ static const yaml_node_t *visit(struct spec_yaml *y, int id)
 
 struct spec_place spec_yaml_place(struct spec_yaml *y, int id)
 {
-	return place_of(y->file, yaml_document_get_node(&y->doc, id)->start_mark);
+	return place_of(y->file, dl_yaml_document_get_node(&y->doc, id)->start_mark);
 }
 
 static const char *kind(const yaml_node_t *node)
@@ -203,7 +218,7 @@ static const yaml_node_t *same_key_before(struct spec_yaml *y, const yaml_node_t
 					  const yaml_node_pair_t *pair, const char *text)
 {
 	for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < pair; p++) {
-		const yaml_node_t *key = yaml_document_get_node(&y->doc, p->key);
+		const yaml_node_t *key = dl_yaml_document_get_node(&y->doc, p->key);
 		const char *other = scalar_text(key);
 
 		if (other && strcmp(other, text) == 0)
@@ -285,12 +300,12 @@ static int check_end(struct spec_yaml *y, yaml_parser_t *parser)
 	yaml_document_t more;
 	int r = 0;
 
-	if (!yaml_parser_load(parser, &more))
+	if (!dl_yaml_parser_load(parser, &more))
 		return syntax_error(y, parser);
-	if (yaml_document_get_root_node(&more))
+	if (dl_yaml_document_get_root_node(&more))
 		r = spec_yaml_fail(y, place_of(y->file, more.start_mark),
 				   "a second document; each file has one");
-	yaml_document_delete(&more);
+	dl_yaml_document_delete(&more);
 	return r;
 }
 
@@ -299,20 +314,22 @@ int spec_yaml_read(struct spec *spec, unsigned file, const char *text, size_t le
 {
 	struct spec_yaml y = { .spec = spec, .file = file, .err = err };
 	yaml_parser_t parser;
-	int r = 0;
+	int r = dl_load(&libyaml, err);
 
-	if (!yaml_parser_initialize(&parser))
+	if (r < 0)
+		return r;
+	if (!dl_yaml_parser_initialize(&parser))
 		return err_set(err, -ENOMEM, "cannot read %s", spec->files[file]);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-	if (!yaml_parser_load(&parser, &y.doc)) {
+	dl_yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	if (!dl_yaml_parser_load(&parser, &y.doc)) {
 		r = syntax_error(&y, &parser);
 	} else {
-		if (yaml_document_get_root_node(&y.doc)) /* an empty file says nothing */
+		if (dl_yaml_document_get_root_node(&y.doc)) /* an empty file says nothing */
 			r = check_end(&y, &parser);
-		if (r == 0 && yaml_document_get_root_node(&y.doc))
+		if (r == 0 && dl_yaml_document_get_root_node(&y.doc))
 			r = spec_schema_document(&y, 1, spec);
-		yaml_document_delete(&y.doc);
+		dl_yaml_document_delete(&y.doc);
 	}
-	yaml_parser_delete(&parser);
+	dl_yaml_parser_delete(&parser);
 	return r;
 }

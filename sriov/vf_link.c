@@ -398,12 +398,12 @@ struct permanent {
 static int on_permanent(struct nl_msg *msg, void *opaque)
 {
 	struct permanent *p = opaque;
-	struct nlattr *attr = nlmsg_find_attr(nlmsg_hdr(msg), sizeof(struct ifinfomsg),
+	struct nlattr *attr = dl_nlmsg_find_attr(dl_nlmsg_hdr(msg), sizeof(struct ifinfomsg),
 					      IFLA_PERM_ADDRESS);
 
-	p->result = attr && nla_len(attr) == 6 ? 0 : -ENODATA;
+	p->result = attr && dl_nla_len(attr) == 6 ? 0 : -ENODATA;
 	if (p->result == 0)
-		memcpy(p->mac, nla_data(attr), 6);
+		memcpy(p->mac, dl_nla_data(attr), 6);
 	return NL_OK;
 }
 
@@ -441,11 +441,11 @@ int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6])
 	msg = new_message(RTM_GETLINK, (int)ifindex);
 	if (!msg)
 		return -ENOMEM;
-	nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_permanent, &p);
-	nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &p.result);
-	r = nl_send_auto(sk, msg);
+	dl_nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_permanent, &p);
+	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &p.result);
+	r = dl_nl_send_auto(sk, msg);
 	if (r >= 0)
-		r = nl_recvmsgs_default(sk);
+		r = dl_nl_recvmsgs_default(sk);
 	if (p.result == 0)
 		memcpy(ret, p.mac, 6);
 	return r < 0 && p.result >= 0 ? from_nl(r) : p.result;

@@ -5,6 +5,7 @@
 #include "base/journal.h"
 #include "tools/out.h"
 #include "tools/show.h"
+#include "vfio/pci_path.h"
 
 struct changes {
 	json_t *list;
@@ -15,7 +16,7 @@ static int add_change(const struct step *step, void *opaque)
 {
 	struct changes *c = opaque;
 
-	if (strcmp(step->dev, c->dev) == 0)
+	if (strcmp(step->dev, c->dev) == 0 && !step->remember)
 		json_array_append_new(c->list,
 				      json_pack("{s:s, s:s, s:s, s:s}", "what", step->op, "key",
 						step->key, "before", step->before, "after",
@@ -110,20 +111,30 @@ static json_t *parents_json(const struct facts *f)
 	return list;
 }
 
+static json_t *fingerprint_json(int root, const struct pci_dev *dev)
+{
+	char text[PCI_IDENTITY_MAX];
+
+	if (dev->busy || pci_path_identity(root, dev->bdf, text, sizeof(text)) < 0)
+		return json_null();
+	return json_string(text);
+}
+
 json_t *show_json(struct describer *d, const struct pci_dev *dev)
 {
 	json_t *o = describe_json(d, dev), *more;
 	struct facts f;
 
 	facts_read(d->root, dev, &f);
-	more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "behind",
+	more = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "behind",
 			 parents_json(&f), "changes", changes_json(d->root, BDF_STR(dev->bdf)),
 			 "bars", bars_json(dev), "msix_vectors",
 			 dev->msix_vectors >= 0 ? json_integer(dev->msix_vectors) : json_null(),
 			 "interrupts", interrupts_json(&f.interrupts), "capabilities",
 			 capabilities_json(&f), "aer", aer_json(&f.aer), "reserved_regions",
 			 regions_json(&f), "group_type", out_json_text(f.group_type), "sysfs",
-			 out_json_text(f.sysfs), "group_viable",
+			 out_json_text(f.sysfs), "fingerprint",
+			 fingerprint_json(d->root, dev), "group_viable",
 			 dev->group < 0 ? json_null()
 					: json_boolean(topo_group_viable(&d->topo, dev->group)));
 	if (!o || !more || json_object_update(o, more) < 0) {

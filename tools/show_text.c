@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "tools/out.h"
 #include "tools/show.h"
+#include "vfio/pci_path.h"
 
 /* The kernel's IORESOURCE_* that a BAR's flags hold. */
 #define RES_IO	     0x00000100
@@ -185,7 +186,7 @@ static int print_change(const struct step *step, void *opaque)
 {
 	struct changes *c = opaque;
 
-	if (strcmp(step->dev, c->dev) == 0)
+	if (strcmp(step->dev, c->dev) == 0 && !step->remember)
 		print(c->out, "changed", "%s%s%s: '%s' became '%s'", step->op,
 		      step->key[0] ? " " : "", step->key, step->before, step->after);
 	return 0;
@@ -216,6 +217,8 @@ static void print_identity(FILE *out, struct describer *d, const struct pci_dev 
 		      "the kernel is at work on it, or hangs: what needs its lock is left out");
 	print(out, "SR-IOV", "%s", describe_relation(dev, text, sizeof(text)));
 	print(out, "netdev", "%s", describe_netdev(d, dev, text, sizeof(text)));
+	if (!dev->busy && pci_path_identity(d->root, dev->bdf, text, sizeof(text)) == 0)
+		print(out, "fingerprint", "%s", text);
 }
 
 void show_text(FILE *out, struct describer *d, const struct pci_dev *dev)
