@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "host/hugepages.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_destroy.h"
@@ -25,6 +26,8 @@ const struct step_ops *const change_ops[] = {
 	&link_step_ops,
 	&nvme_step_ops,
 	&vfattr_step_ops,
+	/* the host's memory */
+	&hugepages_step_ops,
 	NULL
 };
 

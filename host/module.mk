@@ -2,6 +2,8 @@ host_srcs := \
 	host/change.c \
 	host/device.c \
 	host/facts.c \
+	host/hugepages.c \
+	host/hugepages_users.c \
 	host/klog.c \
 	host/doctor/check.c \
 	host/doctor/iommu.c \

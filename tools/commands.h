@@ -11,6 +11,7 @@ extern const struct command cmd_groups;
 extern const struct command cmd_host_apply;
 extern const struct command cmd_host_diff;
 extern const struct command cmd_host_recover;
+extern const struct command cmd_hugepages;
 extern const struct command cmd_list;
 extern const struct command cmd_reset;
 extern const struct command cmd_restore;

@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
 	&cmd_host_diff,
 	&cmd_host_apply,
 	&cmd_host_recover,
+	&cmd_hugepages,
 	&cmd_vm_run,
 };
 

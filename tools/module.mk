@@ -5,6 +5,7 @@ tools_srcs := \
 	tools/cmd_host_apply.c \
 	tools/cmd_host_diff.c \
 	tools/cmd_host_recover.c \
+	tools/cmd_hugepages.c \
 	tools/cmd_list.c \
 	tools/cmd_reset.c \
 	tools/cmd_restore.c \
