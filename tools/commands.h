@@ -16,6 +16,7 @@ extern const struct command cmd_list;
 extern const struct command cmd_reset;
 extern const struct command cmd_restore;
 extern const struct command cmd_show;
+extern const struct command cmd_topo;
 extern const struct command cmd_vf_create;
 extern const struct command cmd_vf_destroy;
 extern const struct command cmd_vf_list;

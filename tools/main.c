@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
 	&cmd_list,
 	&cmd_show,
 	&cmd_groups,
+	&cmd_topo,
 	&cmd_doctor,
 	&cmd_bind,
 	&cmd_restore,

@@ -10,6 +10,7 @@ tools_srcs := \
 	tools/cmd_reset.c \
 	tools/cmd_restore.c \
 	tools/cmd_show.c \
+	tools/cmd_topo.c \
 	tools/cmd_vf_create.c \
 	tools/cmd_vf_destroy.c \
 	tools/cmd_vf_list.c \
@@ -24,10 +25,19 @@ tools_srcs := \
 	tools/show_json.c \
 	tools/show_text.c \
 	tools/supervisor.c \
+	tools/topo_dot.c \
+	tools/topo_html.c \
+	tools/topo_json.c \
+	tools/topo_layout.c \
+	tools/topo_palette.c \
+	tools/topo_svg.c \
+	tools/topo_text.c \
+	tools/topo_view.c \
 	tools/tty.c \
 	tools/vf_show.c \
 	tools/vf_words.c \
 	tools/vm_devices.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \
-	tools/vmm_process.c
+	tools/vmm_process.c \
+	tools/xml.c

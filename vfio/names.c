@@ -111,6 +111,13 @@ char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *
 	return buf;
 }
 
+char *names_model(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size)
+{
+	if (lookup(names, buf, size, PCI_LOOKUP_DEVICE, vendor, device))
+		return buf;
+	return names_device(names, vendor, device, buf, size);
+}
+
 char *names_class(struct names *names, uint32_t class, char *buf, size_t size)
 {
 	if (!lookup(names, buf, size, PCI_LOOKUP_CLASS, (int)(class >> 8), 0))

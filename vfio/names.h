@@ -21,6 +21,9 @@ struct names *names_close(struct names *names); /* NULL is fine; returns NULL */
  */
 char *names_device(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size);
 
+/* "82576 Gigabit Network Connection" without its maker, or as above. Returns buf. */
+char *names_model(struct names *names, uint16_t vendor, uint16_t device, char *buf, size_t size);
+
 /* "Ethernet controller" of a 24-bit class, or "Class 0200". Returns buf. */
 char *names_class(struct names *names, uint32_t class, char *buf, size_t size);
 
