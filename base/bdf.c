@@ -69,3 +69,15 @@ int bdf_cmp(struct bdf a, struct bdf b)
 		return a.dev < b.dev ? -1 : 1;
 	return (int)a.fn - (int)b.fn;
 }
+
+int bdf_add(struct bdf bdf, unsigned long distance, struct bdf *ret)
+{
+	unsigned long rid = ((unsigned long)bdf.bus << 8 | (unsigned)bdf.dev << 3 | bdf.fn);
+
+	if (distance > 0xffff - rid)
+		return -ERANGE;
+	rid += distance;
+	*ret = (struct bdf){ bdf.domain, (uint8_t)(rid >> 8), (uint8_t)(rid >> 3 & 0x1f),
+			     (uint8_t)(rid & 7) };
+	return 0;
+}

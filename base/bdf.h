@@ -30,6 +30,12 @@ char *bdf_str(struct bdf bdf, char *buf);
 /* <0, 0, >0 in the order domain, bus, device, function. */
 int bdf_cmp(struct bdf a, struct bdf b);
 
+/*
+ * The function whose routing id (bus, device, function as one number) is `distance`
+ * above. 0, or -ERANGE past the last bus of the domain, *ret untouched.
+ */
+int bdf_add(struct bdf bdf, unsigned long distance, struct bdf *ret);
+
 static inline bool bdf_eq(struct bdf a, struct bdf b)
 {
 	return bdf_cmp(a, b) == 0;

@@ -52,6 +52,9 @@ int undo_record(struct undo *u, const struct record *r, struct err *err)
 	got = row->read(u->root, &r->step, now, sizeof(now));
 	if (got == -ENODEV || (got == 0 && strcmp(now, r->step.before) == 0))
 		return 0;
+	if (got == -EBUSY) /* nor would a write get through */
+		return err_plain(err, got, "cannot put %s of %s back: the kernel is at work on it, "
+				 "or hangs", r->step.op, r->step.dev);
 	got = row->write(u->root, &r->step, r->step.before, err);
 	if (got == -ENODEV) {
 		*err = (struct err)ERR_INIT; /* gone between read and write: undone */

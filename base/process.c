@@ -2,6 +2,7 @@
 #include "base/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,6 +121,64 @@ pid_t process_holding(int root, int fd)
 		return 0;
 	hostfs_list(root, match_process, &h, "proc");
 	return h.found;
+}
+
+struct writer {
+	int root;
+	bool (*match)(const char *path, void *opaque);
+	void *opaque;
+	const char *process;
+	pid_t found;
+};
+
+/* "flags:\t0100001": octal, as open(2) was given them. */
+static bool opened_for_writing(const struct writer *w, const char *fd)
+{
+	char text[512], *line;
+	unsigned flags;
+
+	if (hostfs_read(w->root, text, sizeof(text), "proc/%s/fdinfo/%s", w->process, fd) < 0)
+		return false;
+	line = strstr(text, "flags:");
+	return line && sscanf(line, "flags: %o", &flags) == 1 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static int match_written(const char *name, void *opaque)
+{
+	struct writer *w = opaque;
+	char path[HOSTFS_PATH_MAX];
+
+	return hostfs_readlink(w->root, path, sizeof(path), "proc/%s/fd/%s", w->process, name) > 0 &&
+	       w->match(path, w->opaque) && opened_for_writing(w, name);
+}
+
+static int match_writer(const char *name, void *opaque)
+{
+	struct writer *w = opaque;
+	pid_t pid = (pid_t)strtol(name, NULL, 10);
+
+	if (pid <= 0 || pid == getpid())
+		return 0;
+	w->process = name;
+	if (hostfs_list(w->root, match_written, w, "proc/%s/fd", name) != 1)
+		return 0;
+	w->found = pid;
+	return 1;
+}
+
+pid_t process_writing(int root, bool (*match)(const char *path, void *opaque), void *opaque)
+{
+	struct writer w = { .root = root, .match = match, .opaque = opaque };
+
+	hostfs_list(root, match_writer, &w, "proc");
+	return w.found;
+}
+
+char *process_name(int root, pid_t pid, char *buf, size_t size)
+{
+	if (hostfs_read(root, buf, size, "proc/%d/comm", (int)pid) < 0)
+		snprintf(buf, size, "?");
+	return buf;
 }
 
 uint32_t process_login_uid(int root)

@@ -36,6 +36,15 @@ char *process_where(int root, pid_t pid, char *buf, size_t size);
  */
 pid_t process_holding(int root, int fd);
 
+/*
+ * The first process but ourselves with a file open for writing whose path match()
+ * accepts; 0 when there is none that we may look at.
+ */
+pid_t process_writing(int root, bool (*match)(const char *path, void *opaque), void *opaque);
+
+/* Its name as proc/PID/comm has it, "?" when that cannot be read. Returns buf. */
+char *process_name(int root, pid_t pid, char *buf, size_t size);
+
 /* The login uid of our caller, which survives su and sudo; UINT32_MAX: none. */
 uint32_t process_login_uid(int root);
 

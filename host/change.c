@@ -124,7 +124,8 @@ static int refuse_held(int root, const struct pci_dev *dev, unsigned force, stru
 	struct in_use used;
 	int r;
 
-	if (!pci_dev_driver_is_vfio(dev->driver))
+	/* While a driver's remove() waits for the user the device has none already. */
+	if (dev->driver[0] && !pci_dev_driver_is_vfio(dev->driver))
 		return 0;
 	r = in_use_open(root, &host, err);
 	if (r < 0)

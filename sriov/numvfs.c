@@ -13,6 +13,7 @@
 #include "base/size.h"
 #include "sriov/pf.h"
 #include "sriov/vf_users.h"
+#include "vfio/busy.h"
 
 #define DEV "sys/bus/pci/devices/%s"
 
@@ -100,13 +101,11 @@ static int write_count(int root, struct bdf pf, unsigned n, struct err *err)
 
 static int read_count(int root, struct bdf pf, unsigned *ret, struct err *err)
 {
-	uint64_t v;
-	int r = hostfs_read_u64(root, &v, DEV "/sriov_numvfs", BDF_STR(pf));
+	int r = pf_read_numvfs(root, pf, ret);
 
-	if (r < 0)
-		return err_set(err, r, "%s: cannot read the number of its VFs", BDF_STR(pf));
-	*ret = (unsigned)v;
-	return 0;
+	if (r == -EBUSY)
+		return busy_refuse(root, pf, "change the number of VFs of", err);
+	return r < 0 ? err_set(err, r, "%s: cannot read the number of its VFs", BDF_STR(pf)) : 0;
 }
 
 int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *err)
@@ -203,7 +202,18 @@ static int read_text(int root, const struct step *step, const char *name, char *
 
 static int numvfs_read(int root, const struct step *step, char *buf, size_t size)
 {
-	return read_text(root, step, "sriov_numvfs", buf, size);
+	struct bdf pf;
+	unsigned n;
+	int r;
+
+	if (bdf_parse(step->dev, &pf) < 0)
+		return -EINVAL;
+	if (!hostfs_exists(root, DEV, step->dev))
+		return -ENODEV;
+	r = pf_read_numvfs(root, pf, &n);
+	if (r == 0)
+		snprintf(buf, size, "%u", n);
+	return r == -ENOENT ? -EOPNOTSUPP : r;
 }
 
 static int numvfs_write(int root, const struct step *step, const char *value, struct err *err)

@@ -234,6 +234,8 @@ static int open_target(int root, const struct step *step, struct target *ret, ui
 	r = pf_read(root, bdf, &ret->pf, NULL);
 	if (r < 0)
 		return r;
+	if (ret->pf.busy)
+		return -EBUSY;
 	/* Without its VF a secondary controller is nothing; nor is one without a driver. */
 	if (vf >= ret->pf.numvfs || !ret->pf.nvme[0])
 		return -ENODEV;

@@ -7,8 +7,11 @@
 
 #include <net/if.h>
 
+#include "base/aside.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/size.h"
+#include "vfio/busy.h"
 #include "vfio/pci_path.h"
 
 #define DEV "sys/bus/pci/devices/%s"
@@ -76,6 +79,31 @@ static int first_nvme(const char *name, void *opaque)
 	return 1;
 }
 
+/* One above the last VF that is to be seen. */
+static unsigned visible_vfs(int root, const struct pf *pf)
+{
+	unsigned n = pf->totalvfs;
+	struct bdf vf;
+
+	while (n && pf_vf_here(root, pf, n - 1, &vf) < 0)
+		n--;
+	return n;
+}
+
+int pf_read_numvfs(int root, struct bdf pf, unsigned *ret)
+{
+	char text[32];
+	uint64_t n;
+	ssize_t r = aside_text(root, text, sizeof(text), DEV "/sriov_numvfs", BDF_STR(pf));
+
+	if (r < 0)
+		return (int)r;
+	if (uint_parse(text, 65535, &n) < 0)
+		return -EINVAL;
+	*ret = (unsigned)n;
+	return 0;
+}
+
 static void read_facts(int root, const char *dev, struct pf *pf)
 {
 	struct netdev_scan scan = { root, pf };
@@ -87,9 +115,11 @@ static void read_facts(int root, const char *dev, struct pf *pf)
 	pf->numa_node = hostfs_read_s64(root, &node, DEV "/numa_node", dev) == 0 ? (int)node : -1;
 	if (hostfs_link_name(root, pf->driver, sizeof(pf->driver), DEV "/driver", dev) < 0)
 		pf->driver[0] = '\0';
-	pf->numvfs = attr(root, dev, "sriov_numvfs", 0);
 	pf->offset = attr(root, dev, "sriov_offset", 0);
 	pf->stride = attr(root, dev, "sriov_stride", 0);
+	pf->busy = pf_read_numvfs(root, pf->bdf, &pf->numvfs) == -EBUSY;
+	if (pf->busy)
+		pf->numvfs = visible_vfs(root, pf);
 	pf->autoprobe = attr(root, dev, "sriov_drivers_autoprobe", 1) != 0;
 	(void)hostfs_list(root, add_netdev, &scan, DEV "/net", dev);
 	(void)hostfs_list(root, first_nvme, pf, DEV "/nvme", dev);
@@ -191,14 +221,25 @@ int pf_vf_bdf(int root, struct bdf pf, unsigned index, struct bdf *ret)
 
 int pf_vf_bdf_expected(const struct pf *pf, unsigned index, struct bdf *ret)
 {
-	unsigned long rid = ((unsigned long)pf->bdf.bus << 8 | (unsigned)pf->bdf.dev << 3 |
-			     pf->bdf.fn) + pf->offset + (unsigned long)pf->stride * index;
+	return bdf_add(pf->bdf, pf->offset + (unsigned long)pf->stride * index, ret);
+}
 
-	if (rid > 0xffff)
-		return -ERANGE;
-	*ret = (struct bdf){ pf->bdf.domain, (uint8_t)(rid >> 8), (uint8_t)(rid >> 3 & 0x1f),
-			     (uint8_t)(rid & 7) };
+int pf_vf_here(int root, const struct pf *pf, unsigned index, struct bdf *ret)
+{
+	struct bdf vf;
+
+	if (pf_vf_bdf(root, pf->bdf, index, ret) == 0)
+		return 0;
+	if (!pf->busy || !pf->offset || pf_vf_bdf_expected(pf, index, &vf) < 0 ||
+	    hex_attr(root, BDF_STR(vf), "device") != pf->vf_device)
+		return -ENOENT;
+	*ret = vf;
 	return 0;
+}
+
+int pf_refuse_busy(int root, const struct pf *pf, const char *verb, struct err *err)
+{
+	return pf->busy ? busy_refuse(root, pf->bdf, verb, err) : 0;
 }
 
 int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index)
@@ -210,7 +251,7 @@ int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index)
 	if (hostfs_link_name(root, name, sizeof(name), DEV "/physfn", BDF_STR(vf)) < 0 ||
 	    bdf_parse(name, &pf) < 0)
 		return -ENOENT;
-	total = attr(root, BDF_STR(pf), "sriov_numvfs", 0);
+	total = attr(root, BDF_STR(pf), "sriov_totalvfs", 0);
 	for (unsigned i = 0; i < total; i++) {
 		if (pf_vf_bdf(root, pf, i, &other) == 0 && bdf_eq(other, vf)) {
 			*ret_pf = pf;

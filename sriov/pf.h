@@ -24,6 +24,7 @@ struct pf {
 	unsigned offset; /* routing id of vf0 minus ours */
 	unsigned stride; /* between VFs */
 	bool autoprobe;	 /* drivers are offered new VFs */
+	bool busy;	 /* the kernel does not give its lock: numvfs is what is to be seen */
 
 	unsigned netdevs;	   /* its network interfaces; representors of VFs do not count */
 	char netdev[PF_NAME_MAX]; /* the first of them, "": none visible here */
@@ -33,6 +34,9 @@ struct pf {
 };
 
 /*
+ * Reading a PF never waits for its lock, which sriov_numvfs takes for as long as a VF
+ * is in use: it is `busy` then, and whoever wants to change it says pf_refuse_busy().
+ *
  * The PF called `name`: a BDF, or the name of its network interface or NVMe controller.
  * err has a sentence for a device that does not exist (-ENODEV), is a VF (and
  * whose) or has no SR-IOV (-EOPNOTSUPP).
@@ -41,8 +45,23 @@ int pf_find(int root, const char *name, struct pf *ret, struct err *err);
 
 int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err);
 
+/* sriov_numvfs alone. 0; -EBUSY when the kernel does not give the PF's lock; other -errno. */
+int pf_read_numvfs(int root, struct bdf bdf, unsigned *ret);
+
 /* Every PF of the host in the order of their addresses; stops at fn's first non-zero return. */
 int pf_each(int root, int (*fn)(const struct pf *pf, void *opaque), void *opaque);
+
+/*
+ * 0 when it is not busy; else -EBUSY: "cannot VERB BDF: pid 812 (sh) is writing its
+ * sriov_numvfs and does not get on", and what that waits for as hint.
+ */
+int pf_refuse_busy(int root, const struct pf *pf, const char *verb, struct err *err);
+
+/*
+ * The VF's address, when it is there now: by the link, and with a busy PF, whose VFs
+ * lose theirs first, by offset and stride. 0 or -ENOENT.
+ */
+int pf_vf_here(int root, const struct pf *pf, unsigned index, struct bdf *ret);
 
 /* Through the virtfnN link: 0, or -ENOENT when there is no such VF now. */
 int pf_vf_bdf(int root, struct bdf pf, unsigned index, struct bdf *ret);

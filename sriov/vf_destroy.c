@@ -88,8 +88,10 @@ int vf_destroy(int root, const struct step_ops *const *ops, const struct vf_dest
 {
 	const struct pf *pf = req->pf;
 	unsigned undone;
-	int r = 0;
+	int r = pf_refuse_busy(root, pf, "destroy the VFs of", err);
 
+	if (r < 0)
+		return r;
 	if (pf->numvfs && !req->force)
 		r = numvfs_check_unused(root, pf->bdf, "destroy its VFs", err);
 	if (r < 0) {

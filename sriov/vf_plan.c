@@ -79,6 +79,9 @@ static int check(int root, const struct vf_create *req, struct err *err)
 	if (req->count > pf->totalvfs)
 		return err_plain(err, -ERANGE, "%s can have %u VFs at most, not %u", dev,
 				 pf->totalvfs, req->count);
+	r = pf_refuse_busy(root, pf, "make VFs of", err);
+	if (r < 0)
+		return r;
 	if (pf->numvfs)
 		return refuse_existing(root, pf, err);
 	if (asked_attrs(req)) {
@@ -252,6 +255,9 @@ int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attr
 
 	if (!now)
 		return err_set(err, -ENOMEM, "%s", dev);
+	r = pf_refuse_busy(root, pf, "set attributes of VFs of", err);
+	if (r < 0)
+		return r;
 	if (vf >= pf->numvfs) {
 		err_plain(err, -ENODEV, "%s has %u VFs, and no vf%u", dev, pf->numvfs, vf);
 		return err_hint(err, "they count from vf0: thruway vf list %s", dev);

@@ -138,11 +138,13 @@ static int open_step(int root, const struct step *step, struct pf *pf, unsigned 
 		     enum vf_group *group, struct err *err)
 {
 	struct bdf bdf;
+	int r;
 
 	if (bdf_parse(step->dev, &bdf) < 0 || vf_set_parse_key(step->key, vf, group) < 0)
 		return err_plain(err, -EINVAL, "%s: \"%s\" is not an attribute of a VF", step->dev,
 				 step->key);
-	return pf_read(root, bdf, pf, err);
+	r = pf_read(root, bdf, pf, err);
+	return r < 0 ? r : pf_refuse_busy(root, pf, "read or set attributes of VFs of", err);
 }
 
 static int vfattr_read(int root, const struct step *step, char *buf, size_t size)

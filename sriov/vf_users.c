@@ -91,7 +91,7 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 	for (unsigned i = 0; i < facts.numvfs; i++) {
 		struct bdf bdf;
 
-		if (pf_vf_bdf(root, pf, i, &bdf) < 0 || pci_dev_read_unlocked(root, bdf, &dev) < 0 ||
+		if (pf_vf_here(root, &facts, i, &bdf) < 0 || pci_dev_read_unlocked(root, bdf, &dev) < 0 ||
 		    !find_use(root, host, &dev, why, sizeof(why)))
 			continue;
 		append(buf, size, &len, i, bdf, why);

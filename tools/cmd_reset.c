@@ -8,6 +8,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "vfio/busy.h"
 #include "vfio/in_use.h"
 #include "vfio/pci_dev_reset.h"
 
@@ -44,7 +45,8 @@ static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 {
 	_cleanup_(journal_unlock) int lock = -1;
 	char command[64];
-	int r = dev->busy ? topo_refuse_busy(dev, "reset", err) : check_unused(ctx, dev, err);
+	int r = dev->busy ? busy_refuse(ctx->root, dev->bdf, "reset", err) :
+			    check_unused(ctx, dev, err);
 
 	if (r == 0)
 		r = check_driver(dev, err);

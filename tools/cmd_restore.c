@@ -9,6 +9,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "vfio/busy.h"
 
 enum { OPT_GROUP = 256, OPT_ALL };
 
@@ -81,9 +82,9 @@ static int restore_all(struct ctx *ctx, const struct topo *topo, const struct de
 		int r;
 
 		if (dev && dev->busy)
-			return topo_refuse_busy(dev, "restore", err);
+			return busy_refuse(ctx->root, dev->bdf, "restore", err);
 		r = change_restore(ctx->root, list->bdfs[i], ctx->force, ctx->lock_timeout_s,
-				       &what, err);
+				   &what, err);
 
 		if (r < 0)
 			return r;

@@ -38,7 +38,11 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	r = opts_operands(&o, 1, 1, "the PF", err);
 	if (r < 0)
 		return r;
-	r = pf_find(ctx->root, argv[optind], &pf, err);
+	/* First, because a killed command's write may still have the PF's lock. */
+	if (!ctx->dry_run)
+		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
+	if (r == 0)
+		r = pf_find(ctx->root, argv[optind], &pf, err);
 	return r < 0 ? r : destroy(ctx, &pf, err);
 }
 

@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "tools/out.h"
 #include "tools/show.h"
+#include "vfio/busy.h"
 #include "vfio/pci_path.h"
 
 /* The kernel's IORESOURCE_* that a BAR's flags hold. */
@@ -202,6 +203,16 @@ static void print_users(FILE *out, struct describer *d, const struct pci_dev *de
 		      in_use_word(used.items[i].reason));
 }
 
+static void print_busy(FILE *out, struct describer *d, const struct pci_dev *dev)
+{
+	char who[BUSY_TEXT_MAX], todo[BUSY_TEXT_MAX];
+
+	busy_explain(d->root, dev->bdf, who, todo);
+	print(out, "busy", "%s", who);
+	print(out, "", "%s", todo);
+	print(out, "", "what needs its lock is left out here");
+}
+
 static void print_identity(FILE *out, struct describer *d, const struct pci_dev *dev)
 {
 	char text[160];
@@ -213,8 +224,7 @@ static void print_identity(FILE *out, struct describer *d, const struct pci_dev 
 	print(out, "driver", "%s", dev->driver[0] ? dev->driver : "none");
 	print(out, "override", "%s", dev->override);
 	if (dev->busy)
-		print(out, "busy",
-		      "the kernel is at work on it, or hangs: what needs its lock is left out");
+		print_busy(out, d, dev);
 	print(out, "SR-IOV", "%s", describe_relation(dev, text, sizeof(text)));
 	print(out, "netdev", "%s", describe_netdev(d, dev, text, sizeof(text)));
 	if (!dev->busy && pci_path_identity(d->root, dev->bdf, text, sizeof(text)) == 0)

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_attr.h"
 #include "sriov/vf_link.h"
 #include "tools/out.h"
+#include "vfio/busy.h"
 #include "vfio/pci_dev.h"
 
 /* One VF as far as it can be known. */
@@ -32,13 +34,15 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 		free(rows);
 		return NULL;
 	}
-	(void)vf_link_read(root, pf, attrs, pf->numvfs);
-	if (pf->nvme[0])
+	/* Its driver would have to tell: it may hold locks, too. */
+	if (!pf->busy)
+		(void)vf_link_read(root, pf, attrs, pf->numvfs);
+	if (!pf->busy && pf->nvme[0])
 		nvme_read = nvme_vfs_read(root, pf, nvme, pf->numvfs);
 	for (unsigned i = 0; i < pf->numvfs; i++) {
 		struct bdf bdf;
 
-		rows[i].there = pf_vf_bdf(root, pf->bdf, i, &bdf) == 0 &&
+		rows[i].there = pf_vf_here(root, pf, i, &bdf) == 0 &&
 				pci_dev_read_unlocked(root, bdf, &rows[i].dev) == 0;
 		rows[i].attrs = attrs[i];
 		rows[i].nvme = nvme[i];
@@ -101,9 +105,9 @@ static int add_pf(struct table *t, const struct pf *pf)
 	const char *cells[] = { BDF_STR(pf->bdf), "", pf->netdev[0] ? pf->netdev : pf->nvme,
 				pf->driver, "", text };
 
-	snprintf(text, sizeof(text), "%u of %u VFs%s%s", pf->numvfs, pf->totalvfs,
+	snprintf(text, sizeof(text), "%u of %u VFs%s%s%s", pf->numvfs, pf->totalvfs,
 		 pf->netdevs == 1 ? (pf->up ? ", up" : ", down") : "",
-		 pf->autoprobe ? "" : ", drivers are not offered new VFs");
+		 pf->autoprobe ? "" : ", drivers are not offered new VFs", pf->busy ? ", busy" : "");
 	return table_row(t, cells);
 }
 
@@ -163,15 +167,18 @@ static json_t *vf_json(unsigned i, const struct vf_row *row)
 
 static json_t *pf_json(const struct pf *pf, const struct vf_row *rows)
 {
-	json_t *vfs = json_array();
+	json_t *vfs = json_array(), *o;
 
 	for (unsigned i = 0; i < pf->numvfs; i++)
 		json_array_append_new(vfs, vf_json(i, &rows[i]));
-	return json_pack("{s:s, s:o, s:o, s:i, s:i, s:b, s:o, s:o}", "device", BDF_STR(pf->bdf),
-			 "netdev", out_json_text(pf->netdev), "driver", out_json_text(pf->driver),
-			 "total_vfs", (int)pf->totalvfs, "num_vfs", (int)pf->numvfs, "autoprobe",
-			 pf->autoprobe, "up", pf->netdevs == 1 ? json_boolean(pf->up) : json_null(),
-			 "vfs", vfs);
+	o = json_pack("{s:s, s:o, s:o, s:i, s:i, s:b, s:o, s:o}", "device", BDF_STR(pf->bdf),
+		      "netdev", out_json_text(pf->netdev), "driver", out_json_text(pf->driver),
+		      "total_vfs", (int)pf->totalvfs, "num_vfs", (int)pf->numvfs, "autoprobe",
+		      pf->autoprobe, "up", pf->netdevs == 1 ? json_boolean(pf->up) : json_null(),
+		      "vfs", vfs);
+	if (o && pf->busy)
+		json_object_set_new(o, "busy", json_true());
+	return o;
 }
 
 /* --- both ------------------------------------------------------------------------------------ */
@@ -182,6 +189,14 @@ struct showing {
 	json_t *pfs;
 };
 
+static void warn_busy(int root, const struct pf *pf)
+{
+	char who[BUSY_TEXT_MAX], todo[BUSY_TEXT_MAX];
+
+	busy_explain(root, pf->bdf, who, todo);
+	log_warn("%s: its VFs' attributes are left out: %s; %s", BDF_STR(pf->bdf), who, todo);
+}
+
 static int show_pf(const struct pf *pf, void *opaque)
 {
 	struct showing *s = opaque;
@@ -190,6 +205,8 @@ static int show_pf(const struct pf *pf, void *opaque)
 
 	if (!rows)
 		return -ENOMEM;
+	if (pf->busy)
+		warn_busy(s->root, pf);
 	if (s->pfs)
 		return json_array_append_new(s->pfs, pf_json(pf, rows)) < 0 ? -ENOMEM : 0;
 	r = add_pf(s->table, pf);

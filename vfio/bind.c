@@ -7,6 +7,7 @@
 
 #include "base/hostfs.h"
 #include "vfio/bind_step.h"
+#include "vfio/busy.h"
 #include "vfio/modules.h"
 
 static bool requested(const struct bind_request *req, struct bdf bdf)
@@ -32,7 +33,7 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 	const char *name = BDF_STR(dev->bdf);
 
 	if (dev->busy)
-		return topo_refuse_busy(dev, "bind", err);
+		return busy_refuse(root, dev->bdf, "bind", err);
 	if (!pci_dev_is_endpoint(dev)) {
 		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge", name);
 		err_hint(err, "bind what is behind it; bridges stay with the host");

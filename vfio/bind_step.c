@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/aside.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "vfio/modules.h"
@@ -105,7 +106,8 @@ static int write_attr(int root, const struct step *step, const char *value, cons
 static int override_read(int root, const struct step *step, char *buf, size_t size)
 {
 	char text[STEP_VALUE_MAX];
-	ssize_t n = hostfs_read(root, text, sizeof(text), DEVICES "/%s/driver_override", step->dev);
+	/* The kernel holds the device's lock to read it, and this too must not hang. */
+	ssize_t n = aside_text(root, text, sizeof(text), DEVICES "/%s/driver_override", step->dev);
 
 	if (n == -ENOENT)
 		return or_gone(root, step, -EOPNOTSUPP);

@@ -123,13 +123,17 @@ bool in_use_below(int root, struct bdf bdf, const char *class_path)
 
 static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, struct in_use *ret)
 {
-	for (unsigned i = 0; i < pf->num_vfs; i++) {
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < pf->total_vfs && seen < pf->num_vfs; i++) {
 		struct in_use vf_use;
 		struct pci_dev vf;
 		struct bdf bdf;
 
-		if (pci_dev_vf(host->root, pf->bdf, i, &bdf) < 0 ||
-		    pci_dev_read_unlocked(host->root, bdf, &vf) < 0)
+		if (pci_dev_vf(host->root, pf->bdf, i, &bdf) < 0)
+			continue;
+		seen++;
+		if (pci_dev_read_unlocked(host->root, bdf, &vf) < 0)
 			continue;
 		in_use_find(host, &vf, &vf_use);
 		if (!vf_use.mask)

@@ -13,6 +13,7 @@ vfio_host_srcs := \
 	vfio/acs_words.c \
 	vfio/bind.c \
 	vfio/bind_step.c \
+	vfio/busy.c \
 	vfio/in_use.c \
 	vfio/in_use_disk.c \
 	vfio/in_use_mounts.c \

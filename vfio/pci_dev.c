@@ -9,6 +9,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "base/aside.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "vfio/pci_config.h"
@@ -95,6 +96,17 @@ int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
 			     index) < 0)
 		return -ENODEV;
 	return bdf_parse(name, ret) < 0 ? -ENODEV : 0;
+}
+
+/* VFs come and go one by one while sriov_numvfs is written, so there may be gaps. */
+static unsigned count_vf_links(int root, const struct pci_dev *pf)
+{
+	unsigned count = 0;
+	struct bdf vf;
+
+	for (unsigned i = 0; i < pf->total_vfs; i++)
+		count += pci_dev_vf(root, pf->bdf, i, &vf) == 0;
+	return count;
 }
 
 /* Which of its PF's links leads to this VF. */
@@ -238,7 +250,8 @@ static void read_state(int root, const char *name, struct pci_dev *d)
 	d->vendor_vfio = hostfs_exists(root, DEVICES "/%s/nvidia/current_vgpu_type", name);
 }
 
-int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
+/* What needs no lock. */
+static int read_facts(int root, struct bdf bdf, struct pci_dev *ret)
 {
 	struct pci_dev d = { .bdf = bdf, .msix_vectors = -1 };
 	const char *name = BDF_STR(bdf);
@@ -260,11 +273,20 @@ int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
 	return 0;
 }
 
-int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
+{
+	int r = read_facts(root, bdf, ret);
+
+	if (r == 0)
+		ret->num_vfs = count_vf_links(root, ret);
+	return r;
+}
+
+int pci_dev_read_locked(int root, struct bdf bdf, struct pci_dev *ret)
 {
 	const char *name = BDF_STR(bdf);
 	struct pci_dev d;
-	int r = pci_dev_read_unlocked(root, bdf, &d);
+	int r = read_facts(root, bdf, &d);
 
 	if (r < 0)
 		return r;
@@ -274,6 +296,37 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 	pci_link_read(root, bdf, &d.link);
 	*ret = d;
 	return 0;
+}
+
+struct slot {
+	int r;
+	struct pci_dev dev;
+};
+
+static void read_slot(int root, size_t i, void *slot, void *opaque)
+{
+	const struct bdf *bdf = opaque;
+	struct slot *to = slot;
+
+	to->r = pci_dev_read_locked(root, bdf[i], &to->dev);
+}
+
+int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+{
+	struct aside job = { 1, sizeof(struct slot), read_slot, &bdf };
+	struct slot slot = { 0 };
+	size_t done = 0;
+	int r = aside_read(root, &job, 0, aside_wait_ms, &slot, &done);
+
+	if (r < 0)
+		return r;
+	if (!done) {
+		slot.r = pci_dev_read_unlocked(root, bdf, &slot.dev);
+		slot.dev.busy = true;
+	}
+	if (slot.r == 0)
+		*ret = slot.dev;
+	return slot.r;
 }
 
 int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)

@@ -49,7 +49,7 @@ struct pci_dev {
 	struct pci_bar bars[PCI_DEV_BARS];
 	int msix_vectors; /* -1: not readable without root; 0: has none */
 	bool boot_vga;
-	bool busy; /* by topo_scan(): the kernel is at work on it, or hangs; read unlocked */
+	bool busy; /* the kernel is at work on it, or hangs: read unlocked */
 	bool vendor_vfio; /* a GPU VF whose own driver speaks VFIO: never to be rebound */
 
 	unsigned netdev_count, nvme_count;
@@ -59,14 +59,21 @@ struct pci_dev {
 
 /*
  * 0; -ENODEV when there is no such function; other -errno of its mandatory files.
- * Waits as long as a driver's probe, remove or reset of this function takes: for
- * ever, if it hangs.
+ * Reads aside (base/aside.h): a function whose lock the kernel does not give is
+ * marked busy and read without it.
  */
 int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret);
 
 /*
+ * The same, but waits as long as a driver's probe, remove or reset of this function
+ * takes: for ever, if it hangs. For who reads aside already.
+ */
+int pci_dev_read_locked(int root, struct bdf bdf, struct pci_dev *ret);
+
+/*
  * What the kernel tells without the device's lock, so that this never waits: all
- * but override, num_vfs, link and msix_vectors; header_type as the class has it.
+ * but override, link and msix_vectors; num_vfs counts the links to them, header_type
+ * is as the class has it.
  */
 int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret);
 

@@ -1,46 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Reading all functions though one of them hangs. The kernel holds a device's
- * lock during probe, remove, reset and sriov_numvfs; whoever reads its override,
- * VF count or configuration space meanwhile sleeps uninterruptibly, in the worst
- * case for ever. So a child reads, into memory it shares with us, and when it no
- * longer gets on, the function it stopped at is marked busy, read without the
- * lock, and another child reads on behind it.
+ * Reading all functions though one of them hangs: aside (base/aside.h). The one
+ * that does not answer is marked busy, read without the lock, and another child
+ * reads on behind it.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
+#include "base/aside.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "vfio/topology.h"
-
-/* How long one function may take: a read is a matter of microseconds. */
-#define FIRST_WAIT_MS 2000
-#define NEXT_WAIT_MS  300 /* what hangs seldom hangs alone */
 
 struct slot {
 	int r;
 	struct pci_dev dev;
 };
 
-/* One child's memory: it writes slots from, from + 1, … and counts them in done. */
-struct shared {
-	atomic_size_t done;
-	struct slot slots[];
-};
-
 struct scan {
 	int root;
 	struct bdf *bdfs;
+	struct slot *slots;
 	size_t count;
-	struct topo *topo;
 };
 
 static int keep_bdf(const char *name, void *opaque)
@@ -58,86 +39,43 @@ static int keep_bdf(const char *name, void *opaque)
 	return 0;
 }
 
-static _Noreturn void read_all(const struct scan *s, size_t from, struct shared *mem)
+static void read_slot(int root, size_t i, void *slot, void *opaque)
 {
-	/* Nobody shall wait at a pipe or lock of ours because we hang. */
-	if (s->root > 0)
-		close_range(0, (unsigned)s->root - 1, 0);
-	close_range((unsigned)s->root + 1, ~0u, 0);
-	for (size_t i = from; i < s->count; i++) {
-		mem->slots[i].r = pci_dev_read(s->root, s->bdfs[i], &mem->slots[i].dev);
-		atomic_store(&mem->done, i - from + 1);
-	}
-	_exit(0);
+	const struct scan *s = opaque;
+	struct slot *to = slot;
+
+	to->r = pci_dev_read_locked(root, s->bdfs[i], &to->dev);
 }
 
-/* Wait until the child has ended or gets no further. Returns how many it has done. */
-static size_t watch(pid_t pid, struct shared *mem, int wait_ms)
+static int read_slots(struct scan *s)
 {
-	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	size_t seen;
-
-	do {
-		seen = atomic_load(&mem->done);
-		if (pidfd < 0 || poll(&p, 1, wait_ms) > 0) {
-			waitpid(pid, NULL, 0);
-			return atomic_load(&mem->done);
-		}
-	} while (atomic_load(&mem->done) != seen);
-	kill(pid, SIGKILL); /* for when the kernel lets it go; not waited for */
-	return seen;
-}
-
-static int append(struct scan *s, const struct slot *slot)
-{
-	struct pci_dev *bigger;
-
-	if (slot->r == -ENODEV) /* it left while we were looking */
-		return 0;
-	if (slot->r < 0)
-		return slot->r;
-	bigger = realloc(s->topo->devs, (s->topo->count + 1) * sizeof(*bigger));
-	if (!bigger)
-		return -ENOMEM;
-	s->topo->devs = bigger;
-	bigger[s->topo->count++] = slot->dev;
-	return 0;
-}
-
-static int append_busy(struct scan *s, struct bdf bdf)
-{
-	struct slot slot;
-
-	slot.r = pci_dev_read_unlocked(s->root, bdf, &slot.dev);
-	slot.dev.busy = true;
-	return append(s, &slot);
-}
-
-/* One child from *from on; moves *from behind what was read. */
-static int scan_from(struct scan *s, size_t *from, int wait_ms)
-{
-	size_t size = sizeof(struct shared) + s->count * sizeof(struct slot), done;
-	struct shared *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				  -1, 0);
-	pid_t pid;
+	struct aside job = { s->count, sizeof(struct slot), read_slot, s };
+	unsigned wait_ms = aside_wait_ms;
+	size_t from = 0, done;
 	int r = 0;
 
-	if (mem == MAP_FAILED)
-		return -errno;
-	pid = fork();
-	if (pid == 0)
-		read_all(s, *from, mem);
-	if (pid < 0)
-		r = -errno;
-	done = pid < 0 ? 0 : watch(pid, mem, wait_ms);
-	for (size_t i = 0; r == 0 && i < done; i++)
-		r = append(s, &mem->slots[*from + i]);
-	*from += done;
-	if (r == 0 && *from < s->count)
-		r = append_busy(s, s->bdfs[(*from)++]);
-	munmap(mem, size);
+	while (r == 0 && from < s->count) {
+		r = aside_read(s->root, &job, from, wait_ms, s->slots, &done);
+		if (r < 0)
+			break;
+		from += done;
+		if (from < s->count) {
+			s->slots[from].r = pci_dev_read_unlocked(s->root, s->bdfs[from],
+								 &s->slots[from].dev);
+			s->slots[from++].dev.busy = true;
+		}
+		wait_ms = aside_wait_ms / 8; /* what hangs seldom hangs alone */
+	}
 	return r;
+}
+
+static int append(struct topo *topo, const struct slot *slot)
+{
+	if (slot->r == -ENODEV) /* it left while we were looking */
+		return 0;
+	if (slot->r == 0)
+		topo->devs[topo->count++] = slot->dev;
+	return slot->r;
 }
 
 static int by_address(const void *a, const void *b)
@@ -149,20 +87,21 @@ static int by_address(const void *a, const void *b)
 
 int topo_scan(int root, struct topo *ret, struct err *err)
 {
-	struct scan s = { .root = root, .topo = ret };
-	int wait_ms = FIRST_WAIT_MS, r;
-	size_t from = 0;
+	struct scan s = { .root = root };
+	int r;
 
 	*ret = (struct topo)TOPO_INIT;
 	r = hostfs_list(root, keep_bdf, &s, "sys/bus/pci/devices");
-	while (r == 0 && from < s.count) {
-		r = scan_from(&s, &from, wait_ms);
-		wait_ms = NEXT_WAIT_MS;
-	}
+	s.slots = calloc(s.count + 1, sizeof(*s.slots));
+	ret->devs = calloc(s.count + 1, sizeof(*ret->devs));
+	if (r == 0)
+		r = s.slots && ret->devs ? read_slots(&s) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < s.count; i++)
+		r = append(ret, &s.slots[i]);
 	free(s.bdfs);
+	free(s.slots);
 	if (r < 0)
 		return err_set(err, r, "cannot read the PCI devices of this host");
-	if (ret->count)
-		qsort(ret->devs, ret->count, sizeof(*ret->devs), by_address);
+	qsort(ret->devs, ret->count, sizeof(*ret->devs), by_address);
 	return 0;
 }

@@ -52,15 +52,6 @@ bool topo_group_viable(const struct topo *topo, int group)
 	return true;
 }
 
-int topo_refuse_busy(const struct pci_dev *dev, const char *verb, struct err *err)
-{
-	err_plain(err, -EBUSY, "cannot %s %s: the kernel is at work on it, or hangs", verb,
-		  BDF_STR(dev->bdf));
-	return err_hint(err, "a probe, removal or reset by %s holds its lock; who sleeps there: "
-			     "ps -eo pid,state,wchan:24,args | grep ' D '",
-			dev->driver[0] ? dev->driver : "the PCI core");
-}
-
 static int first_entry(const char *name, void *opaque)
 {
 	return 1;

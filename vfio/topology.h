@@ -34,9 +34,6 @@ const struct pci_dev *topo_group_next(const struct topo *topo, int group,
 /* Every endpoint of the group is bound to a VFIO driver, pci-stub, or to none. */
 bool topo_group_viable(const struct topo *topo, int group);
 
-/* -EBUSY: "cannot VERB BDF: the kernel is at work on it", and where to look. */
-int topo_refuse_busy(const struct pci_dev *dev, const char *verb, struct err *err);
-
 /* Why no device of this host has an IOMMU group. */
 enum iommu_state {
 	IOMMU_ON,

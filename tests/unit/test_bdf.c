@@ -63,11 +63,35 @@ static void test_order_is_domain_bus_device_function(void **state)
 	}
 }
 
+static void test_routing_ids_add_up_within_their_domain(void **state)
+{
+	static const struct {
+		struct bdf from;
+		unsigned long distance;
+		struct bdf to;
+	} rows[] = {
+		{ { 0, 1, 0, 0 }, 128, { 0, 1, 0x10, 0 } },
+		{ { 0, 1, 0, 1 }, 128 + 2 * 6, { 0, 1, 0x11, 5 } },
+		{ { 7, 1, 0x1f, 7 }, 1, { 7, 2, 0, 0 } },
+		{ { 0, 0, 0, 0 }, 0xffff, { 0, 0xff, 0x1f, 7 } },
+	};
+	struct bdf b = { 1, 2, 3, 4 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(bdf_add(rows[i].from, rows[i].distance, &b), 0);
+		assert_string_equal(BDF_STR(b), BDF_STR(rows[i].to));
+	}
+	assert_int_equal(bdf_add((struct bdf){ 0, 0xff, 0x1f, 7 }, 1, &b), -ERANGE);
+	assert_int_equal(bdf_add((struct bdf){ 0, 1, 0, 0 }, ~0ul, &b), -ERANGE);
+	assert_string_equal(BDF_STR(b), "0000:ff:1f.7");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_addresses_parse_and_print_in_full),
 		cmocka_unit_test(test_everything_else_is_refused_and_leaves_the_result),
+		cmocka_unit_test(test_routing_ids_add_up_within_their_domain),
 		cmocka_unit_test(test_order_is_domain_bus_device_function),
 	};
 

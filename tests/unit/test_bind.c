@@ -279,6 +279,11 @@ static void test_a_device_a_vm_holds_is_not_restored(void **state)
 	assert_string_equal(err.text,
 			    "cannot restore " VF ": the VM of pid 77 (thruway-vmm) has it");
 	assert_string_equal(driver_of(VF), "vfio-pci");
+	/* Somebody else's unbind waits for the VM: the kernel shows no driver any more. */
+	fake_sysfs_remove(kernel.root, DEV_DIR VF "/driver");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(restore_dev(VF, &what), -EBUSY);
+	assert_string_equal(override_of(VF), "vfio-pci");
 }
 
 static void test_the_owner_of_the_node_is_set_and_put_back(void **state)
