@@ -21,20 +21,26 @@ static char *number(int v, char *buf, size_t size)
 	return buf;
 }
 
-/* "PF 2/7", "eth0/vf3" or, of a PF without interface, "01:00.0/vf3": a name of the VF. */
+/*
+ * "PF 2/7", "eth0/vf3" or, of a PF without interface, "01:00.0/vf3": a name of the VF;
+ * "eth0/vf?" when it has lost its own.
+ */
 static char *role(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
 {
 	const struct pci_dev *pf = dev->is_vf ? topo_find(&d->topo, dev->pf) : NULL;
 	const char *address = BDF_STR(dev->pf);
+	char index[16] = "?";
 
 	buf[0] = '\0';
 	if (dev->total_vfs)
 		snprintf(buf, size, "PF %u/%u", dev->num_vfs, dev->total_vfs);
+	if (dev->is_vf && dev->vf_index >= 0)
+		number(dev->vf_index, index, sizeof(index));
 	if (dev->is_vf)
-		snprintf(buf, size, "%s/vf%u",
+		snprintf(buf, size, "%s/vf%s",
 			 pf && pf->netdev_count ? pf->netdevs[0]
 						: address + (dev->pf.domain ? 0 : 5),
-			 dev->vf_index);
+			 index);
 	return buf;
 }
 

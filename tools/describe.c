@@ -42,8 +42,10 @@ char *describe_name(struct describer *d, const struct pci_dev *dev, char *buf, s
 char *describe_relation(const struct pci_dev *dev, char *buf, size_t size)
 {
 	buf[0] = '\0';
-	if (dev->is_vf)
-		snprintf(buf, size, "VF %u of %s", dev->vf_index, BDF_STR(dev->pf));
+	if (dev->is_vf && dev->vf_index < 0)
+		snprintf(buf, size, "VF ? of %s", BDF_STR(dev->pf));
+	else if (dev->is_vf)
+		snprintf(buf, size, "VF %d of %s", dev->vf_index, BDF_STR(dev->pf));
 	else if (dev->total_vfs)
 		snprintf(buf, size, "PF, %u of %u VFs", dev->num_vfs, dev->total_vfs);
 	return buf;
@@ -145,8 +147,8 @@ json_t *describe_json(struct describer *d, const struct pci_dev *dev)
 	}
 	if (dev->is_vf)
 		json_object_set_new(o, "vf",
-				    json_pack("{s:s, s:i}", "pf", BDF_STR(dev->pf), "index",
-					      (int)dev->vf_index));
+				    json_pack("{s:s, s:o}", "pf", BDF_STR(dev->pf), "index",
+					      number_or_null(dev->vf_index)));
 	if (dev->total_vfs)
 		json_object_set_new(o, "pf",
 				    json_pack("{s:i, s:i}", "total_vfs", (int)dev->total_vfs,

@@ -109,16 +109,19 @@ static unsigned count_vf_links(int root, const struct pci_dev *pf)
 	return count;
 }
 
-/* Which of its PF's links leads to this VF. */
-static unsigned index_of_vf(int root, const struct pci_dev *d)
+/* Which of its PF's links leads to this VF; -1: none. A count that goes down leaves gaps. */
+static int index_of_vf(int root, const struct pci_dev *d)
 {
+	uint64_t total;
 	struct bdf vf;
 
-	for (unsigned i = 0; pci_dev_vf(root, d->pf, i, &vf) == 0; i++) {
-		if (bdf_eq(vf, d->bdf))
-			return i;
+	if (read_id(root, BDF_STR(d->pf), "sriov_totalvfs", 0xffff, &total) < 0)
+		return -1;
+	for (unsigned i = 0; i < total; i++) {
+		if (pci_dev_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf))
+			return (int)i;
 	}
-	return 0;
+	return -1;
 }
 
 static void read_sriov(int root, const char *name, struct pci_dev *d)

@@ -38,7 +38,7 @@ struct pci_dev {
 
 	bool is_vf;
 	struct bdf pf;	     /* of a VF */
-	unsigned vf_index;   /* of a VF: N of its virtfnN */
+	int vf_index;	     /* of a VF: N of its virtfnN; -1: its link is gone, so it goes too */
 	unsigned total_vfs;  /* of a PF; 0: no SR-IOV */
 	unsigned num_vfs;
 	bool vf_autoprobe;

@@ -144,12 +144,14 @@ int pci_path_identity(int root, struct bdf bdf, char *buf, size_t size)
 
 	if (r < 0 || !d.is_vf)
 		return r < 0 ? r : describe(root, &d, buf, size);
+	if (d.vf_index < 0) /* on its way out: no telling which one it was */
+		return -ENODEV;
 	r = pci_dev_read_unlocked(root, d.pf, &pf);
 	if (r == 0)
 		r = describe(root, &pf, buf, size);
 	if (r < 0)
 		return r;
 	len = strlen(buf);
-	snprintf(buf + len, size - len, " vf%u", d.vf_index);
+	snprintf(buf + len, size - len, " vf%d", d.vf_index);
 	return 0;
 }

@@ -156,6 +156,23 @@ static void test_list_as_json(void **state)
 	json_decref(doc);
 }
 
+static void test_a_vf_whose_link_is_gone_has_no_number(void **state)
+{
+	json_t *doc;
+
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" PF "/virtfn0");
+	assert_int_equal(run(&cmd_list, NULL), 0);
+	assert_non_null(strstr(out, " eth0/vf? "));
+	assert_int_equal(run(&cmd_show, VF0, NULL), 0);
+	assert_non_null(strstr(out, "VF ? of " PF));
+	assert_int_equal(run(&cmd_list, "-j", NULL), 0);
+	doc = parse_out();
+	assert_int_equal(json_unpack(json_array_get(json_object_get(doc, "devices"), 1),
+				     "{s:{s:n}}", "vf", "index"),
+			 0);
+	json_decref(doc);
+}
+
 static void test_groups_say_which_are_viable(void **state)
 {
 	json_t *doc;
@@ -285,6 +302,7 @@ int main(void)
 		TEST(test_list_shows_endpoints_in_columns),
 		TEST(test_list_tells_link_reset_power_and_user),
 		TEST(test_list_as_json),
+		TEST(test_a_vf_whose_link_is_gone_has_no_number),
 		TEST(test_groups_say_which_are_viable),
 		TEST(test_a_host_without_groups_is_told_why),
 		TEST(test_show_tells_what_thruway_changed),

@@ -79,6 +79,20 @@ static void test_a_pf_and_its_vfs_know_each_other(void **state)
 	assert_string_equal(BDF_STR(found), VF0); /* untouched */
 }
 
+static void test_a_vf_keeps_its_number_while_others_go(void **state)
+{
+	char id[PCI_IDENTITY_MAX];
+	struct pci_dev vf;
+
+	/* numvfs going to 0 takes the links from virtfn0 upwards, each before its VF. */
+	fake_sysfs_remove(host, DEV_DIR PF "/virtfn0");
+	assert_int_equal(read_dev(VF1).vf_index, 1);
+	vf = read_dev(VF0);
+	assert_true(vf.is_vf);
+	assert_int_equal(vf.vf_index, -1); /* unknown, and not VF 0 */
+	assert_int_equal(pci_path_identity(host, vf.bdf, id, sizeof(id)), -ENODEV);
+}
+
 static void test_binding_group_node_and_netdev(void **state)
 {
 	struct pci_dev pf = read_dev(PF), vf = read_dev(VF1);
@@ -304,6 +318,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_pf_and_its_vfs_know_each_other),
+		TEST(test_a_vf_keeps_its_number_while_others_go),
 		TEST(test_binding_group_node_and_netdev),
 		TEST(test_the_binding_alone_is_what_the_whole_says),
 		TEST(test_a_virtio_nic_is_found_below_its_virtio_device),
