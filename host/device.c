@@ -126,7 +126,7 @@ static int find_many(const struct topo *topo, const char *name, struct device_li
 	for (size_t i = 0; i < topo->count; i++) {
 		const struct pci_dev *d = &topo->devs[i];
 
-		if (!pci_dev_is_endpoint(d))
+		if (!pci_dev_is_assignable(d))
 			continue;
 		if (!(ids && d->vendor == vendor && d->device == device) &&
 		    !(glob && matches(d, name)))
@@ -152,7 +152,7 @@ static int no_such_device(const struct topo *topo, const char *name, const char 
 			bool near_by = b.domain == bdf.domain && b.bus == bdf.bus &&
 				       (b.dev == bdf.dev || b.fn == bdf.fn);
 
-			if (near_by && pci_dev_is_endpoint(&topo->devs[i]))
+			if (near_by && pci_dev_is_assignable(&topo->devs[i]))
 				n += (size_t)snprintf(near + n, sizeof(near) - n, "%s%s",
 						      n ? ", " : "", BDF_STR(b));
 		}

@@ -119,7 +119,7 @@ static void print_results(struct ctx *ctx, const struct topo *before,
 			const struct pci_dev *asked = topo_find(before, req->devs[k]);
 
 			if (asked == d || (req->whole_group && d->group >= 0 &&
-					   asked->group == d->group && pci_dev_is_endpoint(d))) {
+					   asked->group == d->group && pci_dev_is_assignable(d))) {
 				print_result(ctx, before, d->bdf);
 				break;
 			}

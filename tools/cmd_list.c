@@ -87,7 +87,7 @@ static int print_table(struct ctx *ctx, struct describer *d, bool all)
 	int r = t ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < d->topo.count; i++) {
-		if (all || pci_dev_is_endpoint(&d->topo.devs[i]))
+		if (all || pci_dev_is_assignable(&d->topo.devs[i]))
 			r = add_row(t, d, &d->topo.devs[i]);
 	}
 	if (r == 0)
@@ -101,7 +101,7 @@ static int print_json(struct ctx *ctx, struct describer *d, bool all)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < d->topo.count; i++) {
-		if (all || pci_dev_is_endpoint(&d->topo.devs[i]))
+		if (all || pci_dev_is_assignable(&d->topo.devs[i]))
 			json_array_append_new(list, describe_json(d, &d->topo.devs[i]));
 	}
 	return out_json(ctx->out, "thruway.list/1", "devices", list);

@@ -65,7 +65,7 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 
 		while (r == 0 && dev->group >= 0 &&
 		       (other = topo_group_next(topo, dev->group, other))) {
-			if (pci_dev_is_endpoint(other))
+			if (pci_dev_is_assignable(other))
 				r = device_resolve(ctx->root, topo, BDF_STR(other->bdf), false,
 						   "restore", list, err);
 		}

@@ -90,7 +90,7 @@ static int refuse_unbound(int root, const struct pci_dev *dev, struct err *err)
 	char bdf[BDF_STRLEN];
 
 	bdf_str(dev->bdf, bdf);
-	if (pci_dev_read_unlocked(root, dev->bdf, &all) == 0 && !pci_dev_is_endpoint(&all))
+	if (pci_dev_read_unlocked(root, dev->bdf, &all) == 0 && !pci_dev_is_assignable(&all))
 		return err_plain(err, -EINVAL, "cannot attach %s: it is a bridge, not an endpoint",
 				 bdf);
 	if (dev->group < 0) {

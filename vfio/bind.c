@@ -39,6 +39,12 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 		err_hint(err, "bind what is behind it; bridges stay with the host");
 		return -EINVAL;
 	}
+	if (!pci_dev_is_assignable(dev)) {
+		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge of the chipset (class %04x)",
+			  name, dev->class >> 8);
+		err_hint(err, "the host itself is behind it; thruway list shows what can be passed on");
+		return -EINVAL;
+	}
 	if (dev->header_type == 0x7f) {
 		err_plain(err, -EIO, "cannot bind %s: it does not answer (reads all ones)", name);
 		err_hint(err, "its power state is %s; a reset or a cold boot may bring it back",
@@ -53,28 +59,42 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 	return 0;
 }
 
-/* Name the endpoints that keep the group from being viable. */
+/* What keeps the group from being viable though it could follow, or because it cannot. */
+static bool in_the_way(const struct bind_request *req, const struct pci_dev *dev)
+{
+	if (requested(req, dev->bdf) || pci_dev_leaves_group_viable(dev))
+		return false;
+	return !req->whole_group || !pci_dev_is_assignable(dev);
+}
+
+/* Name the endpoints that are in the way. */
 static int refuse_group(const struct topo *topo, const struct bind_request *req,
 			const struct pci_dev *dev, struct err *err)
 {
-	const struct pci_dev *other = NULL;
+	const struct pci_dev *other = NULL, *bridge = NULL;
 	char names[256] = "";
 	size_t n = 0;
 
 	while ((other = topo_group_next(topo, dev->group, other))) {
-		if (requested(req, other->bdf) || pci_dev_leaves_group_viable(other))
+		if (!in_the_way(req, other))
 			continue;
 		if (n < sizeof(names))
 			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s (%s)",
 					      n ? ", " : "", BDF_STR(other->bdf), other->driver);
+		if (!pci_dev_is_assignable(other))
+			bridge = other;
 	}
 	if (!n)
 		return 0;
 	err_plain(err, -EBUSY, "cannot bind %s: group %d also holds %s", BDF_STR(dev->bdf),
 		  dev->group, names);
-	err_hint(err, "the IOMMU cannot tell them apart; take them all: thruway bind --group %s",
-		 BDF_STR(dev->bdf));
-	return -EBUSY;
+	if (bridge)
+		return err_hint(err, "%s is a bridge of the chipset and stays with the host: without "
+				"its driver it is not in the way (echo %s "
+				">/sys/bus/pci/drivers/%s/unbind)", BDF_STR(bridge->bdf),
+				BDF_STR(bridge->bdf), bridge->driver);
+	return err_hint(err, "the IOMMU cannot tell them apart; take them all: "
+			"thruway bind --group %s", BDF_STR(dev->bdf));
 }
 
 static int note_netdevs(const struct pci_dev *dev, struct plan *plan)
@@ -133,7 +153,7 @@ static int plan_rest_of_group(int root, const struct topo *topo, const struct in
 
 	follow.give = false; /* one node for the whole group */
 	while (r == 0 && (other = topo_group_next(topo, dev->group, other))) {
-		if (pci_dev_is_endpoint(other) && !requested(req, other->bdf))
+		if (pci_dev_is_assignable(other) && !requested(req, other->bdf))
 			r = plan_one(root, host, &follow, other, plan, err);
 	}
 	return r;
@@ -163,7 +183,7 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
 		if (!dev)
 			return err_plain(err, -ENODEV, "cannot bind %s: no such PCI device",
 					 BDF_STR(req->devs[i]));
-		if (dev->group >= 0 && !req->whole_group &&
+		if (dev->group >= 0 && pci_dev_is_assignable(dev) &&
 		    pci_dev_driver_is_vfio(wanted_driver(root, req, dev->bdf, buf, sizeof(buf))))
 			r = refuse_group(topo, req, dev, err);
 		if (r == 0)

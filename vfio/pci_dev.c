@@ -19,6 +19,8 @@
 /* Base class and subclass, which no exported header of the kernel names. */
 #define PCI_CLASS_BRIDGE_PCI	 0x0604
 #define PCI_CLASS_BRIDGE_CARDBUS 0x0607
+#define PCI_CLASS_BRIDGE_OTHER	 0x0680
+#define PCI_BASE_CLASS_BRIDGE	 0x06
 
 /* A number that must be there and fit in max. */
 static int read_id(int root, const char *dev, const char *name, uint64_t max, uint64_t *ret)
@@ -348,6 +350,13 @@ bool pci_dev_is_endpoint(const struct pci_dev *dev)
 {
 	return dev->header_type != PCI_HEADER_TYPE_BRIDGE &&
 	       dev->header_type != PCI_HEADER_TYPE_CARDBUS;
+}
+
+bool pci_dev_is_assignable(const struct pci_dev *dev)
+{
+	/* "Other" bridges are real endpoints: NVSwitch, non-transparent bridges. */
+	return pci_dev_is_endpoint(dev) && (dev->class >> 16 != PCI_BASE_CLASS_BRIDGE ||
+					    dev->class >> 8 == PCI_CLASS_BRIDGE_OTHER);
 }
 
 bool pci_dev_driver_is_vfio(const char *driver)

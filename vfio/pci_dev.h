@@ -83,8 +83,14 @@ int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret);
 /* The host's NUMA node it is on; -1 when the firmware does not say. */
 int pci_dev_numa_node(int root, struct bdf bdf);
 
-/* An endpoint, and not a bridge: what can be passed to a guest and what makes a group viable. */
+/* Its header is an endpoint's: what the kernel's VFIO drivers take, and what makes a group viable. */
 bool pci_dev_is_endpoint(const struct pci_dev *dev);
+
+/*
+ * An endpoint that can be passed to a guest. Host and ISA bridges have the header of
+ * one, and the kernel would hand them out; but they are the host's own chipset.
+ */
+bool pci_dev_is_assignable(const struct pci_dev *dev);
 
 /* The driver "" means none. True for vfio-pci, its variants and pci-stub, and for no driver. */
 bool pci_dev_driver_is_vfio(const char *driver);

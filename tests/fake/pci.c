@@ -70,11 +70,14 @@ static void link_attr(struct pci_dir *d, const char *name, const char *fmt, cons
 	fake_sysfs_link(d->root, target, "%s", path);
 }
 
-static void put_config(struct pci_dir *d, const struct fake_pci *p)
+static void put_config(struct pci_dir *d, const struct fake_pci *p, unsigned class)
 {
 	unsigned char cfg[256] = { 0 };
 	char path[384];
 
+	cfg[0x09] = (unsigned char)class;
+	cfg[0x0a] = (unsigned char)(class >> 8);
+	cfg[0x0b] = (unsigned char)(class >> 16);
 	cfg[0x0e] = (unsigned char)p->header_type;
 	snprintf(path, sizeof(path), "%s/config", d->path);
 	fake_put_bytes(d->root, path, cfg, sizeof(cfg));
@@ -112,7 +115,7 @@ static void put_group(struct pci_dir *d, const struct fake_pci *p)
 void fake_pci_add(int root, const struct fake_pci *p)
 {
 	const char *place = p->place ? p->place : "pci0000:00";
-	unsigned vendor = 0x8086, device = 0x10c9;
+	unsigned vendor = 0x8086, device = 0x10c9, class = p->class ? p->class : 0x020000;
 	struct pci_dir d = { .root = root };
 	char path[384], target[384];
 
@@ -123,10 +126,10 @@ void fake_pci_add(int root, const struct fake_pci *p)
 	snprintf(target, sizeof(target), "../../../devices/%s/%s", place, p->bdf);
 	put_attr(&d, "vendor", "0x%04x", vendor);
 	put_attr(&d, "device", "0x%04x", device);
-	put_attr(&d, "class", "0x%06x", p->class ? p->class : 0x020000);
+	put_attr(&d, "class", "0x%06x", class);
 	put_attr(&d, "driver_override", "(null)", 0);
 	fake_sysfs_link(root, target, "%s", path);
-	put_config(&d, p);
+	put_config(&d, p, class);
 	put_sriov(&d, p);
 	put_group(&d, p);
 	if (p->driver)

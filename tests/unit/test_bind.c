@@ -25,6 +25,8 @@
 #define VF  "0000:01:10.0"
 #define GPU "0000:04:00.0" /* shares group 42 with */
 #define HDA "0000:04:00.1"
+#define LPC   "0000:00:1f.0" /* shares group 9 with */
+#define SMBUS "0000:00:1f.3"
 #define DEV_DIR "sys/bus/pci/devices/"
 
 static struct fake_kernel kernel;
@@ -42,6 +44,11 @@ static int setup(void **state)
 		{ .bdf = HDA, .ids = "10de:1aef", .driver = "igbvf", .group = "42" },
 		{ .bdf = "0000:05:00.0", .header_type = 1, .driver = "pcieport", .group = "5" },
 		{ .bdf = "0000:06:00.0", .driver = "igbvf" },
+		/* A chipset: its bridges have an endpoint's header. */
+		{ .bdf = "0000:00:00.0", .class = 0x060000, .group = "0" },
+		{ .bdf = LPC, .class = 0x060100, .driver = "lpc_ich", .group = "9" },
+		{ .bdf = SMBUS, .class = 0x0c0500, .group = "9" },
+		{ .bdf = "0000:07:00.0", .class = 0x068000, .group = "10" }, /* NVSwitch */
 	};
 
 	log_set_level(LOG_QUIET);
@@ -186,6 +193,8 @@ static void test_what_cannot_be_bound_is_refused_with_its_reason(void **state)
 	} rows[] = {
 		{ "0000:99:00.0", "no such PCI device", -ENODEV },
 		{ "0000:05:00.0", "it is a bridge", -EINVAL },
+		{ "0000:00:00.0", "it is a bridge of the chipset (class 0600)", -EINVAL },
+		{ LPC, "it is a bridge of the chipset (class 0601)", -EINVAL },
 		{ "0000:06:00.0", "it has no IOMMU group", -ENODEV },
 		{ PF, "its 1 VFs would go with it", -EBUSY },
 	};
@@ -198,6 +207,29 @@ static void test_what_cannot_be_bound_is_refused_with_its_reason(void **state)
 	}
 	assert_int_equal(kernel.nwrites, 0);
 	assert_false(hostfs_exists(kernel.root, "run/thruway")); /* not even the journal */
+}
+
+static void test_a_bridge_that_is_an_endpoint_can_be_bound(void **state)
+{
+	assert_int_equal(bind_dev("0000:07:00.0"), 0);
+	assert_string_equal(driver_of("0000:07:00.0"), "vfio-pci");
+}
+
+static void test_a_chipset_bridge_keeps_its_group_unless_it_has_no_driver(void **state)
+{
+	struct bind_request group = { .whole_group = true };
+
+	assert_int_equal(bind_dev(SMBUS), -EBUSY);
+	assert_string_equal(err.text, "cannot bind " SMBUS ": group 9 also holds " LPC " (lpc_ich)");
+	assert_non_null(strstr(err.hint, "echo " LPC " >/sys/bus/pci/drivers/lpc_ich/unbind"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(bind_with(SMBUS, group), -EBUSY); /* it would not follow */
+	assert_int_equal(kernel.nwrites, 0);
+	fake_sysfs_remove(kernel.root, DEV_DIR LPC "/driver");
+	assert_int_equal(bind_with(SMBUS, group), 0);
+	assert_string_equal(driver_of(SMBUS), "vfio-pci");
+	assert_string_equal(driver_of(LPC), "");
+	assert_string_equal(override_of(LPC), "(null)");
 }
 
 static void test_no_vfio_driver_needs_no_group(void **state)
@@ -368,6 +400,8 @@ int main(void)
 		TEST(test_a_whole_group_is_bound_and_comes_back),
 		TEST(test_both_members_by_name_need_no_group_option),
 		TEST(test_what_cannot_be_bound_is_refused_with_its_reason),
+		TEST(test_a_bridge_that_is_an_endpoint_can_be_bound),
+		TEST(test_a_chipset_bridge_keeps_its_group_unless_it_has_no_driver),
 		TEST(test_no_vfio_driver_needs_no_group),
 		TEST(test_a_driver_that_is_not_there_changes_nothing),
 		TEST(test_a_probe_that_fails_says_why_and_gives_the_device_back),

@@ -37,6 +37,7 @@ static int setup(void **state)
 	static const struct fake_pci devs[] = {
 		{ .bdf = "0000:00:01.0", .ids = "fff5:0001", .header_type = 1,
 		  .driver = "pcieport", .group = "1", .class = 0x060400 },
+		{ .bdf = "0000:00:1f.0", .ids = "fff5:0006", .class = 0x060100, .group = "3" },
 		{ .bdf = PF, .ids = "fff5:0002", .driver = "igb", .group = "14",
 		  .total_vfs = 7, .num_vfs = 1, .netdev = "eth0", .node = "1" },
 		{ .bdf = VF0, .ids = "fff5:0003", .driver = "igbvf", .group = "21", .pf = PF,
@@ -99,6 +100,7 @@ static void test_list_shows_endpoints_in_columns(void **state)
 		"0000:04:00.1  igbvf   42     -     -         -       -     -      -      -        fff5:0005 device fff5:0005\n");
 	assert_int_equal(run(&cmd_list, "--all", NULL), 0);
 	assert_non_null(strstr(out, "0000:00:01.0"));
+	assert_non_null(strstr(out, "0000:00:1f.0")); /* a bridge too, with an endpoint's header */
 }
 
 static void test_list_tells_link_reset_power_and_user(void **state)
