@@ -294,6 +294,7 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 	txn->entry.uid = process_login_uid(root);
 	txn->entry.time = (uint64_t)time(NULL);
 	txn->entry.until_exit = owner->until_exit;
+	txn->entry.unconfirmed = owner->confirm;
 	r = enter_plan(txn, plan, err);
 	if (r == 0 && txn->entry.count)
 		r = save(txn, err);

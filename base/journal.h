@@ -100,6 +100,11 @@ struct journal_owner {
 	 * dead, journal_recover() undoes even the committed steps.
 	 */
 	bool until_exit;
+	/*
+	 * The change waits for journal_confirm(). Until then it lasts only as long as this
+	 * process, as with until_exit (host apply --confirm).
+	 */
+	bool confirm;
 	/* A commit leaves no entry: what was done is not ours to undo (vf destroy). */
 	bool forget;
 };
@@ -116,6 +121,7 @@ int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd,
 void journal_unlock(int *fd);
 
 struct txn;
+struct process_id;
 
 /*
  * Take the journal lock (waiting at most lock_timeout_s, with a message naming
@@ -172,6 +178,17 @@ int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *r
 			struct err *err);
 
 /*
+ * Let the changes that wait for it stand; *ret_owner is the process that would have
+ * undone them. 0; -ENOENT: none waits. Takes the lock.
+ */
+int journal_confirm(int root, unsigned lock_timeout_s, struct process_id *ret_owner,
+		    struct err *err);
+
+/* As journal_restore, but the changes of this process that were not confirmed. */
+int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
+		       struct err *err);
+
+/*
  * Strike committed steps out without undoing them: what they describe is gone
  * (the VFs of a destroyed PF). match says which. Takes the lock.
  */
@@ -180,6 +197,10 @@ int journal_forget(int root, bool (*match)(const struct step *step, void *opaque
 
 /* Walk the committed steps, oldest first; stops at fn's first non-zero return. No lock. */
 int journal_each(int root, int (*fn)(const struct step *step, void *opaque), void *opaque);
+
+/* The same for changes that wait to be confirmed. */
+int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *opaque),
+			     void *opaque);
 
 /* The newest note `key` about dev among the committed entries. 0 or -ENOENT. No lock. */
 int journal_note(int root, const char *dev, const char *key, char *buf, size_t size);

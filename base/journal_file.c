@@ -70,6 +70,7 @@ static void put_entry(FILE *f, const struct entry *e)
 	put_number(f, "time", e->time);
 	put_number(f, "committed", e->committed);
 	put_number(f, "until_exit", e->until_exit);
+	put_number(f, "unconfirmed", e->unconfirmed);
 	for (size_t i = 0; i < e->note_count; i++) {
 		put(f, "note", e->notes[i].key);
 		put(f, "about", e->notes[i].dev);
@@ -263,6 +264,8 @@ static int get_owner_line(struct entry *e, const char *key, const char *value)
 		return get_bool(value, &e->committed);
 	if (strcmp(key, "until_exit") == 0)
 		return get_bool(value, &e->until_exit);
+	if (strcmp(key, "unconfirmed") == 0)
+		return get_bool(value, &e->unconfirmed);
 	if (strcmp(key, "start") == 0)
 		return get_number(value, UINT64_MAX, &e->owner.start);
 	if (strcmp(key, "time") == 0)

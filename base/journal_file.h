@@ -42,7 +42,7 @@ struct entry {
 	struct process_id owner;
 	uint32_t uid;  /* the caller's login uid; UINT32_MAX: none */
 	uint64_t time; /* seconds since 1970 */
-	bool committed, until_exit;
+	bool committed, until_exit, unconfirmed;
 	struct record *records; /* malloced */
 	size_t count;
 	struct note *notes; /* malloced */

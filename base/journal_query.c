@@ -135,6 +135,62 @@ int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *r
 	return r;
 }
 
+static int expire_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	return e->unconfirmed ? restore_if_own(s, e, opaque, err) : 0;
+}
+
+int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
+		       struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	struct process_id self;
+	int r = session_begin(&s, root, ops, "undo what was not confirmed", OWN_LOCK_TIMEOUT_S, err);
+
+	process_self(root, &self);
+	if (r == 0)
+		r = each_entry(&s, expire_if_own, &self, err);
+	if (r == 0)
+		*ret_undone = s.undo.count;
+	return r;
+}
+
+/* One whose process died is not to be confirmed any more: recovering undoes it. */
+static int confirm_entry(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	struct process_id *owner = opaque;
+	int r;
+
+	if (!e->committed || !e->unconfirmed || !process_alive(s->undo.root, &e->owner))
+		return 0;
+	e->unconfirmed = false;
+	r = entry_save(s->undo.dir, e);
+	if (r < 0)
+		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
+	*owner = e->owner;
+	journal_syslog(s->undo.root, e->command, "confirmed", e->count);
+	return 0;
+}
+
+int journal_confirm(int root, unsigned lock_timeout_s, struct process_id *ret_owner,
+		    struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	struct process_id owner = { 0 };
+	int r = session_begin(&s, root, NULL, "confirm", lock_timeout_s, err);
+
+	if (r == 0)
+		r = each_entry(&s, confirm_entry, &owner, err);
+	if (r < 0)
+		return r;
+	if (!owner.pid) {
+		err_plain(err, -ENOENT, "no change waits to be confirmed");
+		return err_hint(err, "one that did may have been undone already: thruway host diff");
+	}
+	*ret_owner = owner;
+	return 0;
+}
+
 struct forget {
 	bool (*match)(const struct step *step, void *opaque);
 	void *opaque;
@@ -216,6 +272,19 @@ int journal_each(int root, int (*fn)(const struct step *step, void *opaque), voi
 	struct each_step each = { fn, opaque };
 
 	return each_committed(root, pass_steps, &each);
+}
+
+static int pass_unconfirmed(const struct entry *e, void *opaque)
+{
+	return e->unconfirmed ? pass_steps(e, opaque) : 0;
+}
+
+int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *opaque),
+			     void *opaque)
+{
+	struct each_step each = { fn, opaque };
+
+	return each_committed(root, pass_unconfirmed, &each);
 }
 
 struct note_search {

@@ -156,7 +156,8 @@ static int recover_entry(struct undo *u, const char *name, struct err *err)
 		return r == -ENOENT ? 0 : r;
 	if (process_of_other_boot(u->root, &e.owner)) {
 		r = entry_remove(u->dir, name);
-	} else if (!e.committed || (e.until_exit && !process_alive(u->root, &e.owner))) {
+	} else if (!e.committed || ((e.until_exit || e.unconfirmed) &&
+				   !process_alive(u->root, &e.owner))) {
 		log_warn("undoing what '%s' (pid %d) left behind", e.command, (int)e.owner.pid);
 		r = undo_entry(u, &e, NULL, NULL, err);
 	} else {

@@ -174,6 +174,14 @@ static int check_all_held(int root, const char *dev, unsigned force, struct err 
 	return r == -EACCES || r == -EPERM ? err_hint(err, "run it as root") : r;
 }
 
+int change_expire_own(int root, unsigned *ret_undone, struct err *err)
+{
+	struct held_check check = { root, NULL, 0, err };
+	int r = journal_each_unconfirmed(root, check_held, &check);
+
+	return r < 0 ? r : journal_expire_own(root, change_ops, ret_undone, err);
+}
+
 static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {

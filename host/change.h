@@ -51,6 +51,12 @@ enum change_restored {
 int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err);
 
+/*
+ * Undo the changes of this process that were not confirmed, under the same condition.
+ * *ret_undone counts steps: 0 when they were.
+ */
+int change_expire_own(int root, unsigned *ret_undone, struct err *err);
+
 /* All that the journal has, under the same condition. *ret_undone counts steps. */
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err);

@@ -1,5 +1,6 @@
 host_srcs := \
 	host/change.c \
+	host/confirm.c \
 	host/device.c \
 	host/facts.c \
 	host/hugepages.c \
@@ -18,5 +19,6 @@ host_srcs := \
 	host/spec_match.c \
 	host/spec_plan.c \
 	host/spec_plan_pf.c \
+	host/spec_save.c \
 	host/spec_schema.c \
 	host/spec_yaml.c

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/size.h"
 #include "host/change.h"
+#include "host/hugepages.h"
 #include "host/spec_plan_internal.h"
 
 void spec_plan_fini(struct spec_plan *plan)
@@ -140,13 +142,12 @@ static bool same_driver(const struct want_device *a, const struct want_device *b
 	return x && y ? strcmp(x, y) == 0 : x == y;
 }
 
-/* It has the driver already; by whatever override, if one lets that stay. */
+/* It has the driver already, by whatever means: an override matters only to the next probe. */
 static bool bound_so(const struct pci_dev *d, const char *driver)
 {
-	bool right = !driver ? d->driver[0] && pci_dev_driver_is_vfio(d->driver) :
-		     strcmp(d->driver, strcmp(driver, "none") == 0 ? "" : driver) == 0;
-
-	return right && (!d->override[0] || strcmp(d->override, d->driver) == 0);
+	if (!driver)
+		return d->driver[0] && pci_dev_driver_is_vfio(d->driver);
+	return strcmp(d->driver, strcmp(driver, "none") == 0 ? "" : driver) == 0;
 }
 
 /* One request for all devices of an IOMMU group that are to have the same driver. */
@@ -192,12 +193,70 @@ static int plan_devices(struct spec_planner *p)
 	return r;
 }
 
+/* --- hugepages -------------------------------------------------------------------------------- */
+
+static bool same_pool(const struct spec_hugepages *a, const struct spec_hugepages *b)
+{
+	return strcmp(a->node.text, b->node.text) == 0 && strcmp(a->size.text, b->size.text) == 0;
+}
+
+/* Every entry of one pool, laid over each other. */
+static int merge_pool(struct spec_planner *p, size_t first, struct spec_setting *ret)
+{
+	const struct spec_hugepages *h = p->spec->hugepages;
+	char what[80];
+	int r = 0;
+
+	snprintf(what, sizeof(what), "the number of %.16s pages of node %.8s", h[first].size.text,
+		 h[first].node.text);
+	for (size_t i = first; r == 0 && i < p->spec->hugepages_count; i++) {
+		if (same_pool(&h[i], &h[first]))
+			r = spec_overlay(p, NULL, what, ret, &h[i].count);
+	}
+	return r;
+}
+
+static int plan_pool(struct spec_planner *p, size_t i)
+{
+	const struct spec_hugepages *h = p->spec->hugepages;
+	struct spec_setting count = { 0 };
+	struct err own = ERR_INIT;
+	uint64_t bytes;
+	int r;
+
+	for (size_t k = 0; k < i; k++) {
+		if (same_pool(&h[k], &h[i]))
+			return 0; /* done with the first of them */
+	}
+	r = merge_pool(p, i, &count);
+	if (r < 0)
+		return r;
+	r = size_parse(h[i].size.text, &bytes);
+	if (r == 0)
+		r = hugepages_plan(p->facts->root, (unsigned)strtoul(h[i].node.text, NULL, 10),
+				   bytes / KiB, strtoull(count.text, NULL, 10), &p->out->plan, &own);
+	if (r == 0 || r == -ENOMEM)
+		return r == 0 ? 0 : err_set(p->err, r, "cannot plan");
+	return spec_left(p, NULL, h[i].at, "%s", own.text);
+}
+
+static int plan_hugepages(struct spec_planner *p)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->spec->hugepages_count; i++)
+		r = plan_pool(p, i);
+	return r;
+}
+
 int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned force,
 	      struct spec_plan *ret, struct err *err)
 {
 	struct spec_planner p = { facts, spec, force, ret, err };
 	int r = plan_devices(&p);
 
+	if (r == 0)
+		r = plan_hugepages(&p);
 	if (r == 0)
 		r = spec_plan_pfs(&p);
 	return r < 0 ? r : plan_prune(facts->root, change_ops, &ret->plan, err);

@@ -26,12 +26,21 @@ $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
+# What lab tests preload or run in the emulated host.
+lab_tools := $(O)/tests/lab/fault.so
+$(O)/tests/lab/fault.so: tests/lab/crash/fault.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)
 
-.PHONY: check check-unit check-kvm check-lab check-full demo layer-check hdr-check scan-build \
+.PHONY: lab-tools check check-unit check-kvm check-lab check-full demo layer-check hdr-check scan-build \
 	check-programs
 check-programs: programs $(unit_progs) $(kvm_progs)
+
+lab-tools: $(lab_tools)
 
 check-unit: $(unit_progs)
 	@tests/run-programs $(unit_progs)
@@ -46,7 +55,7 @@ layer-check:
 check: deps
 	@tests/check
 
-check-lab:
+check-lab: lab-tools
 	@tests/lab/lab-test
 
 check-full: deps

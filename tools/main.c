@@ -28,7 +28,9 @@ static const struct command *const commands[] = {
 	&cmd_vf_destroy,
 	&cmd_host_diff,
 	&cmd_host_apply,
+	&cmd_host_confirm,
 	&cmd_host_recover,
+	&cmd_host_save,
 	&cmd_hugepages,
 	&cmd_vm_run,
 };

@@ -3,8 +3,10 @@ tools_srcs := \
 	tools/cmd_doctor.c \
 	tools/cmd_groups.c \
 	tools/cmd_host_apply.c \
+	tools/cmd_host_confirm.c \
 	tools/cmd_host_diff.c \
 	tools/cmd_host_recover.c \
+	tools/cmd_host_save.c \
 	tools/cmd_hugepages.c \
 	tools/cmd_list.c \
 	tools/cmd_reset.c \

@@ -23,6 +23,7 @@
 #include "base/hostfs.h"
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 
@@ -607,6 +608,76 @@ static void test_a_change_until_exit_goes_with_its_process(void **state)
 	assert_untouched();
 }
 
+/* A child makes the change, is perhaps confirmed, and dies. */
+static void unconfirmed_change(bool confirmed)
+{
+	struct journal_owner owner = { .command = "apply", .confirm = true };
+	struct process_id who;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct plan p = PLAN_INIT;
+
+		four_steps(&p);
+		if (change_as(&p, &owner) < 0)
+			_exit(1);
+		_exit(confirmed && journal_confirm(host, 1, &who, &err) < 0 ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_changed();
+}
+
+static void test_what_was_not_confirmed_goes_with_its_process(void **state)
+{
+	struct process_id who;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	unconfirmed_change(false);
+	assert_int_equal(journal_confirm(host, 1, &who, &err), -ENOENT); /* it comes too late */
+	assert_int_equal(recover(), 4);
+	assert_untouched();
+}
+
+static void test_what_was_confirmed_stays(void **state)
+{
+	struct journal_owner owner = { .command = "apply", .confirm = true };
+	struct plan p = PLAN_INIT;
+	struct process_id who;
+	unsigned n = 99;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	unconfirmed_change(true);
+	assert_int_equal(recover(), 0);
+	assert_changed();
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	four_steps(&p);
+	assert_int_equal(change_as(&p, &owner), 0);
+	assert_int_equal(journal_confirm(host, 1, &who, &err), 0);
+	assert_int_equal(who.pid, getpid());
+	assert_int_equal(journal_expire_own(host, ops, &n, &err), 0);
+	assert_int_equal(n, 0);
+	assert_changed();
+}
+
+static void test_what_expires_is_undone_and_nothing_else(void **state)
+{
+	struct journal_owner owner = { .command = "apply", .confirm = true };
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	unsigned n = 0;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	add(&p, DEV_B, "x", "bx1");
+	assert_int_equal(change(&p), 0);
+	add(&q, DEV_A, "x", "x1");
+	assert_int_equal(change_as(&q, &owner), 0);
+	assert_int_equal(journal_expire_own(host, ops, &n, &err), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
 static void test_restore_own_leaves_what_others_did(void **state)
 {
 	struct plan p = PLAN_INIT, q = PLAN_INIT;
@@ -909,6 +980,9 @@ int main(void)
 		TEST(test_a_device_that_is_gone_counts_as_undone),
 		TEST(test_another_device_at_the_address_is_left_alone),
 		TEST(test_a_change_until_exit_goes_with_its_process),
+		TEST(test_what_was_not_confirmed_goes_with_its_process),
+		TEST(test_what_was_confirmed_stays),
+		TEST(test_what_expires_is_undone_and_nothing_else),
 		TEST(test_restore_own_leaves_what_others_did),
 		TEST(test_an_entry_of_another_boot_is_dropped),
 		TEST(test_forget_strikes_steps_out_without_undoing_them),
