@@ -19,7 +19,9 @@ void pci_config_open(int root, struct bdf bdf, struct pci_config *ret)
 						  BDF_STR(bdf)) };
 	ssize_t n = c.fd < 0 ? 0 : pread(c.fd, c.head, sizeof(c.head), 0);
 
-	if (n >= 64 && get_le32(c.head) != UINT32_MAX)
+	/* Ids of all ones are a VF's own; with command and status so, too, nobody answers. */
+	c.mute = n >= 64 && get_le64(c.head) == UINT64_MAX;
+	if (n >= 64 && !c.mute)
 		c.size = (unsigned)n;
 	/* Of a conventional function there are no more: reads behind them give nothing. */
 	if (c.size == sizeof(c.head))

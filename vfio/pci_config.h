@@ -19,12 +19,13 @@
 struct pci_config {
 	int fd;		   /* -1: cannot be opened */
 	unsigned size;	   /* bytes that may be read: 0, 64 or 4096 */
+	bool mute;	   /* it is there and does not answer */
 	uint8_t head[256]; /* the first of them; zeros where there are less */
 };
 
 #define PCI_CONFIG_INIT { .fd = -1 }
 
-/* A function that is not there, or does not answer (all ones), has size 0. */
+/* A function that is not there, or mute, has size 0. */
 void pci_config_open(int root, struct bdf bdf, struct pci_config *ret);
 void pci_config_close(struct pci_config *c); /* for _cleanup_, too */
 

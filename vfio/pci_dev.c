@@ -170,6 +170,8 @@ static void read_bars(int root, const char *name, struct pci_dev *d)
 	}
 }
 
+#define HEADER_MUTE 0x7f
+
 /* What the class says where the header is not to be read. */
 static uint8_t header_of_class(uint32_t class)
 {
@@ -187,6 +189,8 @@ static void read_config(int root, struct pci_dev *d)
 
 	pci_config_open(root, d->bdf, &c);
 	d->msix_vectors = -1;
+	if (c.mute)
+		d->header_type = HEADER_MUTE;
 	if (!c.size)
 		return;
 	d->header_type = c.head[PCI_HEADER_TYPE] & 0x7f;

@@ -18,6 +18,7 @@
 #include "vfio/iommu_group.h"
 #include "vfio/pci_aer.h"
 #include "vfio/pci_config.h"
+#include "vfio/pci_dev.h"
 #include "vfio/pci_interrupts.h"
 #include "vfio/pci_link.h"
 
@@ -121,15 +122,35 @@ static void test_chains_that_loop_end(void **state)
 	assert_int_equal(pci_config_find(&c, 0x7, false), 0);
 }
 
+static void test_a_vf_has_no_ids_but_capabilities(void **state)
+{
+	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
+	struct pci_dev d;
+
+	put_le32(cfg, 0xffffffff); /* the kernel gives a VF's ids in files of their own */
+	put_config(4096);
+	pci_config_open(host, dev, &c);
+	assert_true(pci_config_whole(&c));
+	assert_int_equal(pci_config_find(&c, 0x11, false), 0x50);
+	assert_int_equal(pci_dev_read(host, dev, &d), 0);
+	assert_int_equal(d.msix_vectors, 10);
+	assert_int_equal(d.header_type, 0);
+}
+
 static void test_a_device_that_does_not_answer_has_nothing(void **state)
 {
 	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
+	struct pci_dev d;
 
 	memset(cfg, 0xff, sizeof(cfg));
 	put_config(4096);
 	pci_config_open(host, dev, &c);
 	assert_int_equal(c.size, 0);
+	assert_true(c.mute);
 	assert_int_equal(pci_config_u32(&c, 0x100), 0);
+	assert_int_equal(pci_dev_read(host, dev, &d), 0);
+	assert_int_equal(d.header_type, 0x7f);
+	assert_int_equal(d.msix_vectors, -1);
 	pci_config_close(&c);
 	pci_config_open(host, (struct bdf){ .bus = 9 }, &c);
 	assert_int_equal(c.size, 0);
@@ -266,6 +287,7 @@ int main(void)
 		TEST(test_an_ordinary_user_sees_no_capabilities),
 		TEST(test_a_conventional_function_has_no_extended_ones),
 		TEST(test_chains_that_loop_end),
+		TEST(test_a_vf_has_no_ids_but_capabilities),
 		TEST(test_a_device_that_does_not_answer_has_nothing),
 		TEST(test_interrupts_there_and_taken),
 		TEST(test_links_as_the_kernel_words_them),
