@@ -7,14 +7,15 @@
 
 #define DEVICES "sys/bus/pci/devices"
 
-/* "8.0 GT/s PCIe"; "Unknown" where there is no link. */
+/* "8.0 GT/s PCIe", of older kernels "8 GT/s"; "Unknown" where there is no link. */
 static unsigned read_speed(int root, struct bdf bdf, const char *name)
 {
-	unsigned whole, tenth;
+	unsigned whole, tenth = 0;
 	char text[32];
 
 	if (hostfs_read(root, text, sizeof(text), DEVICES "/%s/%s", BDF_STR(bdf), name) < 0 ||
-	    sscanf(text, "%4u.%1u GT/s", &whole, &tenth) != 2)
+	    (sscanf(text, "%4u.%1u GT/s", &whole, &tenth) != 2 &&
+	     sscanf(text, "%4u GT/s", &whole) != 1))
 		return 0;
 	return whole * 1000 + tenth * 100;
 }

@@ -47,7 +47,8 @@ static int place(int root, struct pci_tree *t, int i)
 	for (char *p = strtok_r(link, "/", &save); p; p = strtok_r(NULL, "/", &save)) {
 		if (strncmp(p, "pci", 3) == 0)
 			snprintf(name, sizeof(name), "%.20s", p);
-		else if (bdf_parse(p, &at) == 0 && !bdf_eq(at, self))
+		else if (bdf_parse(p, &at) == 0 && !bdf_eq(at, self) &&
+			 pci_tree_index(t->topo, at) != PCI_TREE_NONE) /* one may have left */
 			n->bridge = pci_tree_index(t->topo, at);
 	}
 	r = root_number(t, name);

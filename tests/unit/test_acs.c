@@ -241,6 +241,15 @@ static void test_vfs_hang_below_their_pf_by_number(void **state)
 	assert_int_equal(t->nodes[t->roots[0].first_child].next, PCI_TREE_NONE);
 }
 
+static void test_a_bridge_that_left_does_not_hide_those_above_it(void **state)
+{
+	port(PORT1, "1", ALL, ALL);
+	add("0000:03:00.0", "pci0000:00/" PORT1 "/0000:02:00.0", "5", 0, PCI_EXP_TYPE_ENDPOINT,
+	    NO_ACS, 0);
+	look_at(5);
+	assert_int_equal(acs.tree.nodes[1].bridge, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -256,6 +265,7 @@ int main(void)
 		TEST(test_what_the_kernel_knows_better_is_told),
 		TEST(test_unseen_is_not_missing),
 		TEST(test_empty_slots_of_the_same_node_come_first),
+		TEST(test_a_bridge_that_left_does_not_hide_those_above_it),
 		TEST(test_vfs_hang_below_their_pf_by_number),
 	};
 

@@ -193,6 +193,9 @@ static void test_links_as_the_kernel_words_them(void **state)
 	assert_string_equal(pci_link_str(l.mts, l.width, text, sizeof(text)), "2.5 GT/s x16");
 	assert_string_equal(pci_link_str(l.max_mts, l.max_width, text, sizeof(text)), "16 GT/s x16");
 	assert_true(pci_link_reduced(&l));
+	put_link("8 GT/s", "8"); /* as Linux 3.10 words it */
+	pci_link_read(host, dev, &l);
+	assert_int_equal(l.mts, 8000);
 	put_link("16.0 GT/s PCIe", "8");
 	pci_link_read(host, dev, &l);
 	assert_true(pci_link_reduced(&l));
