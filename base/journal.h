@@ -202,6 +202,9 @@ int journal_each(int root, int (*fn)(const struct step *step, void *opaque), voi
 int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *opaque),
 			     void *opaque);
 
+/* What dev was when it was last changed (step_ops.identity). 0, -ENOENT, or -errno. No lock. */
+int journal_identity(int root, const char *dev, char *buf, size_t size);
+
 /* The newest note `key` about dev among the committed entries. 0 or -ENOENT. No lock. */
 int journal_note(int root, const char *dev, const char *key, char *buf, size_t size);
 

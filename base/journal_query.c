@@ -287,6 +287,35 @@ int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *
 	return each_committed(root, pass_unconfirmed, &each);
 }
 
+struct identity_search {
+	const char *dev;
+	char found[STEP_VALUE_MAX];
+};
+
+static int match_identities(const struct entry *e, void *opaque)
+{
+	struct identity_search *s = opaque;
+
+	for (size_t i = 0; i < e->count; i++) {
+		const struct record *r = &e->records[i];
+
+		if (r->identity[0] && strcmp(r->step.dev, s->dev) == 0)
+			strcpy(s->found, r->identity);
+	}
+	return 0; /* on to newer entries */
+}
+
+int journal_identity(int root, const char *dev, char *buf, size_t size)
+{
+	struct identity_search s = { .dev = dev };
+	int r = each_committed(root, match_identities, &s);
+
+	if (r < 0 || !s.found[0])
+		return r < 0 ? r : -ENOENT;
+	snprintf(buf, size, "%s", s.found);
+	return 0;
+}
+
 struct note_search {
 	const char *dev, *key, *value; /* NULL: any */
 	struct note found;

@@ -6,12 +6,21 @@ host_srcs := \
 	host/hugepages.c \
 	host/hugepages_users.c \
 	host/klog.c \
+	host/doctor/acs.c \
 	host/doctor/check.c \
+	host/doctor/claims.c \
+	host/doctor/display.c \
+	host/doctor/dma.c \
 	host/doctor/iommu.c \
+	host/doctor/memory.c \
 	host/doctor/module.c \
+	host/doctor/owner.c \
+	host/doctor/power.c \
 	host/doctor/rules.c \
 	host/doctor/run.c \
 	host/doctor/users.c \
+	host/doctor/vf.c \
+	host/doctor/vf_net.c \
 	host/doctor/wanted.c \
 	host/spec.c \
 	host/spec_apply.c \

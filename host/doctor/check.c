@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What a rule says while it looks. Running out of memory is kept for the end. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/hostfs.h"
 #include "host/doctor/doctor_internal.h"
 
@@ -39,6 +42,8 @@ void check_say(struct check *c, enum doctor_result result, const char *fmt, ...)
 		return;
 	c->f->result = result;
 	free(c->f->text);
+	free(c->f->fix);
+	c->f->fix = NULL;
 	va_start(ap, fmt);
 	c->f->text = format(c, fmt, ap);
 	va_end(ap);
@@ -48,7 +53,7 @@ void check_fix(struct check *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (c->f->fix)
+	if (c->f->fix || c->f->result <= DOCTOR_PASS)
 		return;
 	va_start(ap, fmt);
 	c->f->fix = format(c, fmt, ap);
@@ -117,6 +122,28 @@ int check_read(struct check *c, char *buf, size_t size, const char *fmt, ...)
 	if (n < 0)
 		return (int)n;
 	check_evidence(c, buf, "%s", path);
+	return 0;
+}
+
+int check_fopen(struct check *c, FILE **ret, const char *fmt, ...)
+{
+	char path[HOSTFS_PATH_MAX];
+	va_list ap;
+	FILE *in;
+	int fd;
+
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
+	fd = hostfs_open(c->d->root, O_RDONLY, "%s", path);
+	if (fd < 0)
+		return fd;
+	in = fdopen(fd, "r");
+	if (!in) {
+		close_fdp(&fd);
+		return -ENOMEM;
+	}
+	*ret = in;
 	return 0;
 }
 

@@ -3,8 +3,11 @@
 #ifndef HOST_DOCTOR_INTERNAL_H
 #define HOST_DOCTOR_INTERNAL_H
 
+#include <stdio.h>
+
 #include "host/doctor/doctor.h"
 #include "host/klog.h"
+#include "vfio/acs.h"
 
 /* Who means a device to be passed to a guest. */
 enum wanted_by {
@@ -16,10 +19,12 @@ enum wanted_by {
 	WANTED_IDS,	  /* ids=… of vfio-pci, on the kernel's command line or in modprobe.d */
 };
 
+#define WANTED_FILE_MAX 96
+
 /* One vendor:device of vfio-pci's ids=. */
 struct wanted_id {
 	unsigned vendor, device;
-	char file[96]; /* "/proc/cmdline" */
+	char file[WANTED_FILE_MAX]; /* "/proc/cmdline" */
 };
 
 struct doctor {
@@ -29,13 +34,14 @@ struct doctor {
 	char cmdline[4096]; /* "" when it cannot be read */
 	struct wanted_id *ids;
 	size_t id_count;
+	struct acs acs;
 };
 
 /* Read every ids= there is. 0 or -ENOMEM. */
 int wanted_read(struct doctor *d);
 
 /*
- * Whether dev is meant for a guest beyond having been asked about; `file` (96 bytes) then is
+ * Whether dev is meant for a guest beyond having been asked about; `file` (WANTED_FILE_MAX) then is
  * where that stands.
  */
 enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, char *file);
@@ -46,17 +52,17 @@ struct check {
 	const char *bdf;	   /* of dev, "" without */
 	bool asked;		   /* dev was named */
 	enum wanted_by wanted;	   /* by anybody; WANTED_ASKED when nobody else does */
-	char wanted_file[96];
+	char wanted_file[WANTED_FILE_MAX];
 	bool log_needed; /* what it says hangs on the log */
 	bool oom;
 	struct doctor_finding *f; /* where it goes; PASS until something is said */
 };
 
-/* The worst result stands, and of several such the first sentence. */
+/* The worst result stands, and of several such the first sentence, with its fix. */
 void check_say(struct check *c, enum doctor_result result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The first one stands. */
+/* For what was said last; the first one stands, and nothing is to be mended where all is well. */
 void check_fix(struct check *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* value was read from this file, named without its leading slash. */
@@ -73,6 +79,10 @@ void check_unreadable(struct check *c, int r, const char *fmt, ...)
 /* hostfs_read(), with what it gave as evidence. A failure is the caller's to judge. */
 int check_read(struct check *c, char *buf, size_t size, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+
+/* Open a text for reading line by line. 0 or -errno. */
+int check_fopen(struct check *c, FILE **ret, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /*
  * How many lines of the log have one of these words, and this device when the check is of
@@ -91,7 +101,32 @@ const char *check_cmdline(const struct check *c, const char *key, char *buf, siz
 void rule_iommu_off(struct check *c); /* iommu.c */
 void rule_no_ir(struct check *c);
 void rule_vfio_module(struct check *c); /* module.c */
+void rule_addr_width(struct check *c); /* dma.c */
+void rule_no_group(struct check *c);
+void rule_rmrr(struct check *c);
+void rule_iommu_faults(struct check *c);
+void rule_memlock(struct check *c); /* memory.c */
+void rule_huge_short(struct check *c);
+void rule_numa_unknown(struct check *c);
 void rule_grp_not_viable(struct check *c); /* users.c */
 void rule_host_critical(struct check *c);
+void rule_reset(struct check *c); /* power.c */
+void rule_d3cold(struct check *c);
+void rule_aer(struct check *c);
+void rule_vfs_busy(struct check *c); /* vf.c */
+void rule_vf_mmio(struct check *c);
+void rule_vf_none(struct check *c);
+void rule_vf_token(struct check *c);
+void rule_vf_mac_trust(struct check *c); /* vf_net.c */
+void rule_vf_link_fdb(struct check *c);
+void rule_nm_udev_race(struct check *c);
+void rule_bootfb(struct check *c); /* display.c */
+void rule_rom_code43(struct check *c);
+void rule_early_driver(struct check *c); /* owner.c */
+void rule_busy_native(struct check *c);
+void rule_vfio_open(struct check *c);
+void rule_addr_moved(struct check *c);
+void rule_other_owner(struct check *c); /* claims.c */
+void rule_acs_weak(struct check *c); /* acs.c */
 
 #endif

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The VFIO drivers of this kernel. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,20 +9,15 @@
 #include "host/doctor/doctor_internal.h"
 
 /* 1: a line of the file has it; 0: none has; -errno. */
-static int file_mentions(int root, const char *path, const char *what)
+static int file_mentions(struct check *c, const char *path, const char *what)
 {
 	_cleanup_free_ char *line = NULL;
 	_cleanup_file_ FILE *in = NULL;
-	int fd = hostfs_open(root, O_RDONLY, "%s", path);
 	size_t size = 0;
+	int r = check_fopen(c, &in, "%s", path);
 
-	if (fd < 0)
-		return fd;
-	in = fdopen(fd, "r");
-	if (!in) {
-		close_fdp(&fd);
-		return -ENOMEM;
-	}
+	if (r < 0)
+		return r;
 	while (getline(&line, &size, in) > 0) {
 		if (strstr(line, what))
 			return 1;
@@ -40,7 +34,7 @@ static int can_be_loaded(struct check *c)
 	if (hostfs_read(c->d->root, release, sizeof(release), "proc/sys/kernel/osrelease") < 0)
 		return -ENOENT;
 	snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", release);
-	r = file_mentions(c->d->root, path, "/vfio-pci.ko");
+	r = file_mentions(c, path, "/vfio-pci.ko");
 	if (r > 0)
 		check_evidence(c, "vfio-pci.ko", "%s", path);
 	else if (r == 0)

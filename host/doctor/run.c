@@ -153,11 +153,14 @@ static void doctor_fini(struct doctor *d)
 {
 	klog_fini(&d->log);
 	free(d->ids);
+	acs_fini(&d->acs);
 }
 
 int doctor_run(const struct doctor_request *req, struct doctor_report *ret, struct err *err)
 {
-	_cleanup_(doctor_fini) struct doctor d = { .req = req, .root = req->root };
+	_cleanup_(doctor_fini) struct doctor d = { .req = req,
+							.root = req->root,
+							.acs = ACS_INIT };
 	struct doctor_report report = DOCTOR_REPORT_INIT;
 	int r = klog_read(req->root, &d.log);
 
@@ -165,6 +168,8 @@ int doctor_run(const struct doctor_request *req, struct doctor_report *ret, stru
 		d.cmdline[0] = '\0';
 	if (r == 0)
 		r = wanted_read(&d);
+	if (r == 0)
+		r = acs_open(req->root, req->topo, &d.acs);
 	if (r == 0)
 		r = run_rules(&d, &report);
 	if (r < 0) {

@@ -79,7 +79,7 @@ static int read_conf(const char *name, void *opaque)
 	const struct modprobe_dir *m = opaque;
 	const char *dot = strrchr(name, '.');
 	_cleanup_file_ FILE *in = NULL;
-	char file[96];
+	char file[WANTED_FILE_MAX];
 	int fd;
 
 	if (!dot || strcmp(dot, ".conf") != 0)
@@ -117,22 +117,22 @@ enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, ch
 	char driver[64];
 
 	if (pci_dev_driver_is_vfio(dev->driver)) {
-		snprintf(file, 96, "/sys/bus/pci/devices/%s/driver", bdf);
+		snprintf(file, WANTED_FILE_MAX, "/sys/bus/pci/devices/%s/driver", bdf);
 		return WANTED_DRIVER;
 	}
 	if (pci_dev_driver_is_vfio(dev->override)) {
-		snprintf(file, 96, "/sys/bus/pci/devices/%s/driver_override", bdf);
+		snprintf(file, WANTED_FILE_MAX, "/sys/bus/pci/devices/%s/driver_override", bdf);
 		return WANTED_OVERRIDE;
 	}
 	if (hostfs_read(d->root, driver, sizeof(driver), "etc/driverctl.d/pci-%s", bdf) > 0 &&
 	    pci_dev_driver_is_vfio(driver)) {
-		snprintf(file, 96, "/etc/driverctl.d/pci-%s", bdf);
+		snprintf(file, WANTED_FILE_MAX, "/etc/driverctl.d/pci-%s", bdf);
 		return WANTED_DRIVERCTL;
 	}
 	for (size_t i = 0; i < d->id_count; i++) {
 		if (d->ids[i].vendor != dev->vendor || d->ids[i].device != dev->device)
 			continue;
-		snprintf(file, 96, "%s", d->ids[i].file);
+		snprintf(file, WANTED_FILE_MAX, "%s", d->ids[i].file);
 		return WANTED_IDS;
 	}
 	return WANTED_NOT;

@@ -18,6 +18,13 @@
 		}                                                             \
 	} while (0)
 
+/* The BARs 0 to 5, the ROM, and those of the VFs. */
+#define NO_BAR "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
+static const char nic_bars[] =
+	"0x00000000fe800000 0x00000000fe81ffff 0x0000000000040200\n" NO_BAR NO_BAR NO_BAR NO_BAR
+	NO_BAR NO_BAR "0x000000c0a0000000 0x000000c0a001ffff 0x000000000014220c\n" NO_BAR NO_BAR
+	NO_BAR NO_BAR NO_BAR;
+
 static struct doctor_report report;
 static const struct vf_attrs *vfs;
 static unsigned nvfs;
@@ -32,6 +39,7 @@ int fake_doctor_host(void)
 		{ "sys/kernel/irq/25/chip_name", "IR-PCI-MSI-0000:01:00.0" },
 		{ "sys/bus/pci/drivers/vfio-pci/module", "" },
 		{ "sys/devices/system/node/online", "0" },
+		{ "sys/class/net/eth0/address", "52:54:00:00:00:01" },
 		{ "dev/kmsg", "6,0,0,-;Linux version 6.12" },
 		{ "proc/cmdline", "quiet" },
 		{ "proc/cpuinfo", "flags : fpu vme\naddress sizes\t: 46 bits physical, 48 bits virtual" },
@@ -47,6 +55,7 @@ int fake_doctor_host(void)
 	int root = fake_sysfs(nodes);
 
 	fake_pci_add(root, &nic);
+	fake_sysfs_text(root, nic_bars, FAKE_NIC_DIR "/resource");
 	fake_sysfs_text(root, "D0", FAKE_NIC_DIR "/power_state");
 	fake_sysfs_text(root, "flr bus", FAKE_NIC_DIR "/reset_method");
 	fake_doctor_vfs(NULL, 0);

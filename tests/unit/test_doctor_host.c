@@ -160,6 +160,146 @@ static void test_a_device_that_waits_for_vfio_pci_fails(void **state)
 	assert_non_null(strstr(f->fix, "modprobe vfio-pci"));
 }
 
+static void test_an_iommu_narrower_than_the_cpu_is_a_warning(void **state)
+{
+	const struct doctor_finding *f = see("ADDR_WIDTH");
+
+	assert_int_equal(f->result, DOCTOR_PASS); /* 48 bits against 46 */
+	assert_string_equal(fake_doctor_evidence(f, "/sys/class/iommu/dmar0/intel-iommu/cap"),
+			    "80d2008c222f0686");
+
+	fake_sysfs_text(root, "80d2008c22260206", "sys/class/iommu/dmar1/intel-iommu/cap");
+	f = see("ADDR_WIDTH");
+	assert_int_equal(f->result, DOCTOR_WARN);
+	assert_non_null(strstr(f->text, "39 bits, the CPU 46"));
+	assert_non_null(strstr(f->fix, "host-phys-bits-limit=39"));
+}
+
+static void test_a_wide_iommu_with_shallow_tables_is_narrow(void **state)
+{
+	/* 48 bits by MGAW, three levels of tables by SAGAW. */
+	fake_sysfs_text(root, "80d2008c222f0206", "sys/class/iommu/dmar0/intel-iommu/cap");
+	assert_int_equal(see("ADDR_WIDTH")->result, DOCTOR_WARN);
+}
+
+static void test_amd_tells_its_width_in_levels(void **state)
+{
+	fake_sysfs_remove(root, "sys/class/iommu/dmar0");
+	fake_sysfs_text(root, "0:29d7", "sys/class/iommu/ivhd0/amd-iommu/features");
+	assert_int_equal(see("ADDR_WIDTH")->result, DOCTOR_PASS);
+	fake_sysfs_text(root, "address sizes : 52 bits physical, 57 bits virtual", "proc/cpuinfo");
+	fake_sysfs_text(root, "21d7", "sys/class/iommu/ivhd0/amd-iommu/features");
+	assert_non_null(strstr(see("ADDR_WIDTH")->text, "48 bits, the CPU 52"));
+}
+
+static void test_an_iommu_of_unknown_width_is_a_note(void **state)
+{
+	fake_sysfs_remove(root, "sys/class/iommu/dmar0/intel-iommu");
+	assert_int_equal(see("ADDR_WIDTH")->result, DOCTOR_NOTE);
+}
+
+static void test_bars_the_iommu_cannot_address_fail(void **state)
+{
+	fake_sysfs_text(root, "80d2008c22260206", "sys/class/iommu/dmar0/intel-iommu/cap");
+	fake_sysfs_text(root, "0x0000010000000000 0x0000013fffffffff 0x000000000014220c",
+			FAKE_NIC_DIR "/resource");
+	fake_sysfs_text(root, "vfio-pci", FAKE_NIC_DIR "/driver_override");
+	assert_int_equal(see("ADDR_WIDTH")->result, DOCTOR_FAIL);
+}
+
+static void ordinary_user(const char *limit)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "Max locked memory         %s              %s              bytes",
+		 limit, limit);
+	fake_sysfs_text(root, "Name:\tthruway\nCapEff:\t0000000000000000", "proc/self/status");
+	fake_sysfs_text(root, text, "proc/self/limits");
+	fake_sysfs_text(root, "", "dev/vfio/vfio");
+}
+
+static void test_a_user_with_a_device_and_no_memory_to_lock_fails(void **state)
+{
+	const struct doctor_finding *f;
+
+	ordinary_user("8388608");
+	assert_int_equal(see("MEMLOCK")->result, DOCTOR_PASS); /* no device was given to them */
+	fake_sysfs_text(root, "", "dev/vfio/14");
+	f = see("MEMLOCK");
+	assert_int_equal(f->result, DOCTOR_FAIL);
+	assert_non_null(strstr(f->text, "8 MiB"));
+	assert_non_null(strstr(fake_doctor_evidence(f, "/proc/self/limits"), "8388608"));
+	assert_non_null(strstr(f->fix, "5368709120"));
+
+	ordinary_user("unlimited");
+	assert_int_equal(see("MEMLOCK")->result, DOCTOR_PASS);
+	ordinary_user("8388608");
+	fake_sysfs_text(root, "CapEff:\t000001ffffffffff", "proc/self/status");
+	assert_int_equal(see("MEMLOCK")->result, DOCTOR_PASS); /* root */
+}
+
+static void test_a_limit_that_cannot_be_read_is_a_note(void **state)
+{
+	ordinary_user("8388608");
+	fake_sysfs_text(root, "", "dev/vfio/14");
+	fake_sysfs_remove(root, "proc/self/limits");
+	assert_int_equal(see("MEMLOCK")->result, DOCTOR_NOTE);
+}
+
+static void test_the_kernels_word_about_locked_memory_is_a_warning(void **state)
+{
+	const struct doctor_finding *f;
+
+	fake_doctor_log(root, "vfio_pin_pages_remote: RLIMIT_MEMLOCK (65536) exceeded");
+	f = see("MEMLOCK");
+	assert_int_equal(f->result, DOCTOR_WARN);
+	assert_non_null(strstr(fake_doctor_evidence(f, "/dev/kmsg"), "(65536) exceeded"));
+	fake_doctor_no_log(root);
+	f = see("MEMLOCK");
+	assert_int_equal(f->result, DOCTOR_NOTE);
+	assert_non_null(strstr(f->text, "cannot tell without the kernel's log"));
+}
+
+static void test_hugepages_that_were_not_to_be_had_are_a_warning(void **state)
+{
+	const struct doctor_finding *f;
+
+	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_SKIP);
+	fake_sysfs_text(root, "hugepages=64 hugepagesz=1G hugepages=0:2,1:2", "proc/cmdline");
+	fake_sysfs_text(root, "64", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	fake_sysfs_text(root, "2", "sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages");
+	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_NOTE); /* node 1 cannot be read */
+	fake_sysfs_text(root, "1", "sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
+	f = see("HUGE_SHORT");
+	assert_int_equal(f->result, DOCTOR_WARN);
+	assert_string_equal(f->text, "node 1 has 1 hugepages of 1 GiB, 2 were asked for at boot");
+	fake_sysfs_text(root, "2", "sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
+	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_PASS);
+	fake_sysfs_text(root, "63", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	assert_string_equal(see("HUGE_SHORT")->text,
+			    "there are 63 hugepages of 2 MiB, 64 were asked for at boot");
+}
+
+static void test_a_log_that_forgot_the_boot_is_no_pass(void **state)
+{
+	const struct doctor_finding *f;
+
+	fake_sysfs_text(root, "6,500,99000000,-;late", "dev/kmsg");
+	f = see("MEMLOCK");
+	assert_int_equal(f->result, DOCTOR_NOTE);
+	assert_non_null(strstr(f->text, "no longer reaches back"));
+}
+
+static void test_what_files_say_is_made_printable(void **state)
+{
+	fake_sysfs_text(root, "IR-\033[31m\303\274", "sys/kernel/irq/9/chip_name");
+	assert_string_equal(fake_doctor_evidence(see("NO_IR"), "/sys/kernel/irq/25/chip_name"),
+			    "IR-PCI-MSI-0000:01:00.0"); /* in the order of names: 24, 25, 9 */
+	fake_sysfs_remove(root, "sys/kernel/irq/25");
+	assert_string_equal(fake_doctor_evidence(see("NO_IR"), "/sys/kernel/irq/9/chip_name"),
+			    "IR-?[31m??");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -173,6 +313,17 @@ int main(void)
 		TEST(test_interrupts_that_cannot_be_looked_at_are_a_note),
 		TEST(test_a_kernel_without_vfio_pci_fails),
 		TEST(test_a_device_that_waits_for_vfio_pci_fails),
+		TEST(test_an_iommu_narrower_than_the_cpu_is_a_warning),
+		TEST(test_a_wide_iommu_with_shallow_tables_is_narrow),
+		TEST(test_amd_tells_its_width_in_levels),
+		TEST(test_an_iommu_of_unknown_width_is_a_note),
+		TEST(test_bars_the_iommu_cannot_address_fail),
+		TEST(test_a_user_with_a_device_and_no_memory_to_lock_fails),
+		TEST(test_a_limit_that_cannot_be_read_is_a_note),
+		TEST(test_the_kernels_word_about_locked_memory_is_a_warning),
+		TEST(test_hugepages_that_were_not_to_be_had_are_a_warning),
+		TEST(test_a_log_that_forgot_the_boot_is_no_pass),
+		TEST(test_what_files_say_is_made_printable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
