@@ -176,7 +176,7 @@ const struct command cmd_doctor = {
 		"FAIL keeps a device from its guest, WARN is worse than it should be, NOTE is worth\n"
 		"knowing or could not be told. -v shows what passed too, -q notes neither.\n"
 		"A device is judged as one for a guest when it is named here, bound to a VFIO driver\n"
-		"or meant to be (driver_override, driverctl, ids= of vfio-pci).\n"
+		"or meant to be (driver_override, host.yaml, driverctl, ids= of vfio-pci).\n"
 		"Exit status: 0 all is well, 1 a FAIL, 3 a WARN and no FAIL.",
 	.takes = TAKES_JSON,
 	.run = run,

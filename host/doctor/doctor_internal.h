@@ -7,6 +7,7 @@
 
 #include "host/doctor/doctor.h"
 #include "host/klog.h"
+#include "host/spec_plan.h"
 #include "vfio/acs.h"
 
 /* Who means a device to be passed to a guest. */
@@ -16,6 +17,7 @@ enum wanted_by {
 	WANTED_DRIVER,	  /* a VFIO driver has it */
 	WANTED_OVERRIDE,  /* driver_override is one */
 	WANTED_DRIVERCTL, /* a file of driverctl says so */
+	WANTED_SPEC,	  /* host.yaml has it among the devices to bind */
 	WANTED_IDS,	  /* ids=… of vfio-pci, on the kernel's command line or in modprobe.d */
 };
 
@@ -35,10 +37,16 @@ struct doctor {
 	struct wanted_id *ids;
 	size_t id_count;
 	struct acs acs;
+	struct spec spec; /* host.yaml and its drop-ins; empty when they are not there, or wrong: */
+	struct err spec_err;
+	struct spec_facts facts; /* what it is compared with; only where there is one */
 };
 
 /* Read every ids= there is. 0 or -ENOMEM. */
 int wanted_read(struct doctor *d);
+
+/* What host.yaml is compared with, for this device; NULL: none (a VF, or no host.yaml). */
+const struct spec_fact *wanted_fact(const struct doctor *d, struct bdf bdf);
 
 /*
  * Whether dev is meant for a guest beyond having been asked about; `file` (WANTED_FILE_MAX) then is
@@ -101,6 +109,7 @@ const char *check_cmdline(const struct check *c, const char *key, char *buf, siz
 void rule_iommu_off(struct check *c); /* iommu.c */
 void rule_no_ir(struct check *c);
 void rule_vfio_module(struct check *c); /* module.c */
+void rule_host_yaml(struct check *c); /* owner.c */
 void rule_addr_width(struct check *c); /* dma.c */
 void rule_no_group(struct check *c);
 void rule_rmrr(struct check *c);
@@ -122,7 +131,7 @@ void rule_vf_link_fdb(struct check *c);
 void rule_nm_udev_race(struct check *c);
 void rule_bootfb(struct check *c); /* display.c */
 void rule_rom_code43(struct check *c);
-void rule_early_driver(struct check *c); /* owner.c */
+void rule_early_driver(struct check *c);
 void rule_busy_native(struct check *c);
 void rule_vfio_open(struct check *c);
 void rule_addr_moved(struct check *c);

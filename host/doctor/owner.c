@@ -31,6 +31,8 @@ void rule_early_driver(struct check *c)
 		check_fix(c, "thruway bind %s; ids= comes too late when the other driver is loaded "
 			     "first: 'softdep %s pre: vfio-pci' in /etc/modprobe.d, and both in the "
 			     "initramfs", c->bdf, c->dev->driver);
+	else if (c->wanted == WANTED_SPEC)
+		check_fix(c, "thruway host apply");
 	else
 		check_fix(c, "thruway bind %s", c->bdf);
 }
@@ -101,13 +103,54 @@ void rule_vfio_open(struct check *c)
 	}
 }
 
+/* An entry of host.yaml that names this address and something else about it that does not fit. */
+static bool judge_target(struct check *c, const struct spec_target *target)
+{
+	const struct spec_fact *fact = wanted_fact(c->d, c->dev->bdf);
+	const char *address = target->match[SPEC_ADDRESS].text;
+
+	if (!fact || !address || strcmp(address, c->bdf) != 0)
+		return false;
+	if (spec_fits(target, fact))
+		return true;
+	check_evidence(c, address, "etc/thruway/%s", SPEC_PLACE_STR(&c->d->spec, target->at));
+	check_evidence(c, fact->identity, "sys/bus/pci/devices/%s", c->bdf);
+	check_say(c, DOCTOR_FAIL, "another device is at this address than the one host.yaml means");
+	check_fix(c, "name it there by its fingerprint, which thruway show DEV prints");
+	return true;
+}
+
+static bool judge_spec(struct check *c)
+{
+	const struct spec *spec = &c->d->spec;
+	bool named = false;
+
+	for (size_t i = 0; i < spec->device_count; i++)
+		named |= judge_target(c, &spec->devices[i].target);
+	for (size_t i = 0; i < spec->pf_count; i++)
+		named |= judge_target(c, &spec->pfs[i].target);
+	return named;
+}
+
+void rule_host_yaml(struct check *c)
+{
+	if (!c->d->spec_err.code)
+		return;
+	check_evidence(c, c->d->spec_err.text, "etc/thruway/host.yaml");
+	check_say(c, DOCTOR_WARN, "it says nothing: %s", c->d->spec_err.text);
+	check_fix(c, "%s", c->d->spec_err.hint[0] ? c->d->spec_err.hint :
+						    "see thruway-host.yaml(5), then thruway host diff");
+}
+
 void rule_addr_moved(struct check *c)
 {
 	char then[PCI_IDENTITY_MAX + STEP_VALUE_MAX], now[PCI_IDENTITY_MAX];
+	bool named = judge_spec(c);
 	int r = journal_identity(c->d->root, c->bdf, then, sizeof(then));
 
 	if (r == -ENOENT) {
-		check_skip(c);
+		if (!named)
+			check_skip(c);
 		return;
 	}
 	if (r < 0) {

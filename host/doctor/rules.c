@@ -22,6 +22,8 @@ const struct doctor_rule doctor_rules[] = {
 	  DOCTOR_FAIL, DOCTOR_HOST, DOCTOR_SEEN_LAB, MAN "man2/getrlimit.2.html", rule_memlock },
 	{ "HUGE_SHORT", "all hugepages asked for at boot are there",
 	  DOCTOR_WARN, DOCTOR_HOST_ALONE, DOCTOR_SEEN_LAB, DOC "admin-guide/mm/hugetlbpage.html", rule_huge_short },
+	{ "HOST_YAML", "host.yaml can be read, or is not there",
+	  DOCTOR_WARN, DOCTOR_HOST, DOCTOR_SEEN_SOURCE, DOC "driver-api/vfio.html", rule_host_yaml },
 	{ "BUSY_NATIVE", "nobody works with it on this host",
 	  DOCTOR_FAIL, DOCTOR_DEVICE, DOCTOR_SEEN_SOURCE, DOC "PCI/pci.html", rule_busy_native },
 	{ "GRP_NOT_VIABLE", "no host driver is in its IOMMU group",

@@ -154,13 +154,17 @@ static void doctor_fini(struct doctor *d)
 	klog_fini(&d->log);
 	free(d->ids);
 	acs_fini(&d->acs);
+	spec_facts_fini(&d->facts);
+	spec_fini(&d->spec);
 }
 
 int doctor_run(const struct doctor_request *req, struct doctor_report *ret, struct err *err)
 {
 	_cleanup_(doctor_fini) struct doctor d = { .req = req,
 							.root = req->root,
-							.acs = ACS_INIT };
+							.acs = ACS_INIT,
+							.spec = SPEC_INIT,
+							.facts = SPEC_FACTS_INIT };
 	struct doctor_report report = DOCTOR_REPORT_INIT;
 	int r = klog_read(req->root, &d.log);
 

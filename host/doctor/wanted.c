@@ -94,12 +94,54 @@ static int read_conf(const char *name, void *opaque)
 	return read_options(in, m->d, file);
 }
 
+static int read_spec(struct doctor *d)
+{
+	int r = spec_load(d->root, &d->spec, &d->spec_err);
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0) {
+		spec_fini(&d->spec);
+		return 0; /* rule_host_yaml() tells of it */
+	}
+	if (!d->spec.device_count && !d->spec.pf_count)
+		return 0;
+	r = spec_facts_read(d->root, &d->facts, &d->spec_err);
+	return r == -ENOMEM ? r : 0;
+}
+
+const struct spec_fact *wanted_fact(const struct doctor *d, struct bdf bdf)
+{
+	for (size_t i = 0; i < d->facts.count; i++) {
+		if (bdf_eq(d->facts.devs[i].dev->bdf, bdf))
+			return &d->facts.devs[i];
+	}
+	return NULL;
+}
+
+/* The entry of host.yaml that binds it to a VFIO driver; NULL: none does. */
+static const struct spec_device *find_entry(const struct doctor *d, const struct pci_dev *dev)
+{
+	const struct spec_fact *fact = wanted_fact(d, dev->bdf);
+
+	for (size_t i = 0; fact && i < d->spec.device_count; i++) {
+		const struct spec_device *entry = &d->spec.devices[i];
+		const char *driver = entry->set[SPEC_DEVICE_DRIVER].text;
+
+		if ((!driver || pci_dev_driver_is_vfio(driver)) && spec_fits(&entry->target, fact))
+			return entry;
+	}
+	return NULL;
+}
+
 int wanted_read(struct doctor *d)
 {
 	static const char *const dirs[] = { "etc/modprobe.d", "run/modprobe.d",
 					    "usr/lib/modprobe.d" };
-	int r = add_words(d, d->cmdline, "vfio-pci.ids=", "/proc/cmdline");
+	int r = read_spec(d);
 
+	if (r == 0)
+		r = add_words(d, d->cmdline, "vfio-pci.ids=", "/proc/cmdline");
 	if (r == 0)
 		r = add_words(d, d->cmdline, "vfio_pci.ids=", "/proc/cmdline");
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(dirs); i++) {
@@ -114,6 +156,7 @@ int wanted_read(struct doctor *d)
 enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, char *file)
 {
 	const char *bdf = BDF_STR(dev->bdf);
+	const struct spec_device *entry;
 	char driver[64];
 
 	if (pci_dev_driver_is_vfio(dev->driver)) {
@@ -128,6 +171,12 @@ enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, ch
 	    pci_dev_driver_is_vfio(driver)) {
 		snprintf(file, WANTED_FILE_MAX, "/etc/driverctl.d/pci-%s", bdf);
 		return WANTED_DRIVERCTL;
+	}
+	entry = find_entry(d, dev);
+	if (entry) {
+		snprintf(file, WANTED_FILE_MAX, "/etc/thruway/%.80s",
+			 SPEC_PLACE_STR(&d->spec, entry->target.at));
+		return WANTED_SPEC;
 	}
 	for (size_t i = 0; i < d->id_count; i++) {
 		if (d->ids[i].vendor != dev->vendor || d->ids[i].device != dev->device)

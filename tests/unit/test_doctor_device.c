@@ -164,6 +164,28 @@ static void test_a_bound_device_without_a_node_fails(void **state)
 	assert_string_equal(fake_doctor_evidence(f, "/proc/77/comm"), "qemu");
 }
 
+static void test_host_yaml_says_what_is_wanted_and_where_it_was(void **state)
+{
+	const struct doctor_finding *f;
+
+	fake_sysfs_text(root, "devices:\n  - match: {address: 0000:04:00.0, vendor: 10de}\n",
+			"etc/thruway/host.yaml");
+	assert_int_equal(fake_doctor_see(root, NULL, "HOST_YAML", NULL)->result, DOCTOR_PASS);
+	assert_int_equal(fake_doctor_see(root, NULL, "GRP_NOT_VIABLE", GPU)->result, DOCTOR_FAIL);
+	assert_int_equal(fake_doctor_see(root, NULL, "ADDR_MOVED", GPU)->result, DOCTOR_PASS);
+
+	fake_sysfs_text(root, "0x1002", GPU_DIR "/vendor");
+	assert_int_equal(fake_doctor_see(root, NULL, "GRP_NOT_VIABLE", GPU)->result, DOCTOR_SKIP);
+	f = fake_doctor_see(root, NULL, "ADDR_MOVED", GPU);
+	assert_int_equal(f->result, DOCTOR_FAIL);
+	assert_non_null(strstr(fake_doctor_evidence(f, "/" GPU_DIR), "1002:1b80"));
+
+	fake_sysfs_text(root, "devises: []\n", "etc/thruway/host.yaml");
+	f = fake_doctor_see(root, NULL, "HOST_YAML", NULL);
+	assert_int_equal(f->result, DOCTOR_WARN);
+	assert_non_null(strstr(f->text, "devises"));
+}
+
 /* --- a change to the NIC, journalled with what it was then --- */
 
 static char attribute[8];
@@ -331,6 +353,7 @@ int main(void)
 		TEST(test_a_device_that_a_native_driver_took_fails),
 		TEST(test_a_process_with_a_native_device_open_is_a_warning),
 		TEST(test_a_bound_device_without_a_node_fails),
+		TEST(test_host_yaml_says_what_is_wanted_and_where_it_was),
 		TEST(test_another_device_at_a_changed_ones_address_fails),
 		TEST(test_a_journal_that_cannot_be_read_is_a_note),
 		TEST(test_why_a_group_is_shared_is_told),
