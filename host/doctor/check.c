@@ -149,12 +149,17 @@ int check_fopen(struct check *c, FILE **ret, const char *fmt, ...)
 
 unsigned check_log(struct check *c, bool optional, const char *const *words)
 {
+	return check_log_of(c, c->bdf, optional, words);
+}
+
+unsigned check_log_of(struct check *c, const char *bdf, bool optional, const char *const *words)
+{
 	const char *last[LOG_LINES_SHOWN] = { NULL }, *line;
 	unsigned n = 0;
 	size_t at = 0;
 
 	c->log_needed |= !optional;
-	while ((line = klog_next(&c->d->log, &at, c->bdf, words)))
+	while ((line = klog_next(&c->d->log, &at, bdf, words)))
 		last[n++ % LOG_LINES_SHOWN] = line;
 	for (unsigned i = n > LOG_LINES_SHOWN ? n - LOG_LINES_SHOWN : 0; i < n; i++)
 		add_evidence(c, strdup(c->d->log.source), last[i % LOG_LINES_SHOWN]);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/pci_regs.h>
+
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/size.h"
@@ -176,11 +178,39 @@ void rule_rmrr(struct check *c)
 		     "(HPE: shared memory features; pre-boot DMA protection)");
 }
 
+/*
+ * A bridge to conventional PCI speaks for all that is behind it, with the first address of its
+ * secondary bus as requester id (PCI Express to PCI bridge spec 2.3).
+ */
+static bool speaks_through_a_bridge(const struct check *c, char *ret_alias)
+{
+	int i = pci_tree_index(c->d->req->topo, c->dev->bdf);
+	struct bdf alias = { .domain = c->dev->bdf.domain, .bus = c->dev->bdf.bus };
+	const struct acs_function *f;
+
+	if (i == PCI_TREE_NONE || c->d->acs.tree.nodes[i].bridge == PCI_TREE_NONE)
+		return false;
+	f = &c->d->acs.functions[c->d->acs.tree.nodes[i].bridge];
+	bdf_str(alias, ret_alias);
+	return f->known && f->express && f->type == PCI_EXP_TYPE_PCI_BRIDGE &&
+	       strcmp(ret_alias, c->bdf) != 0;
+}
+
 void rule_iommu_faults(struct check *c)
 {
-	unsigned n = CHECK_LOG(c, "[DMA Read", "[DMA Write", "DMA Read]", "DMA Write]", "INTR-REMAP",
-			       "IO_PAGE_FAULT", "INVALID_DEVICE_REQUEST", "ILLEGAL_DEV_TABLE_ENTRY");
+	static const char *const faults[] = { "[DMA Read", "[DMA Write", "DMA Read]", "DMA Write]",
+					      "INTR-REMAP", "IO_PAGE_FAULT", "INVALID_DEVICE_REQUEST",
+					      "ILLEGAL_DEV_TABLE_ENTRY", NULL };
+	unsigned n = check_log(c, false, faults);
+	char alias[BDF_STRLEN];
 
+	if (!n && speaks_through_a_bridge(c, alias)) {
+		n = check_log_of(c, alias, false, faults);
+		if (n)
+			check_say(c, DOCTOR_WARN, "the IOMMU stopped it, or another function behind its "
+						  "bridge, %u time%s from reaching memory it may not",
+				  n, n > 1 ? "s" : "");
+	}
 	if (!n)
 		return;
 	check_say(c, DOCTOR_WARN, "the IOMMU stopped it %u time%s from reaching memory it may not",

@@ -98,6 +98,7 @@ int check_fopen(struct check *c, FILE **ret, const char *fmt, ...)
  * log, unless `optional`.
  */
 unsigned check_log(struct check *c, bool optional, const char *const *words);
+unsigned check_log_of(struct check *c, const char *bdf, bool optional, const char *const *words);
 
 /* The words of the kernel's command line: the last "key=value", its value; NULL: not there. */
 const char *check_cmdline(const struct check *c, const char *key, char *buf, size_t size);

@@ -127,6 +127,21 @@ static void test_faults_are_counted_for_the_device_that_made_them(void **state)
 	assert_int_equal(see("IOMMU_FAULTS", GPU)->result, DOCTOR_NOTE);
 }
 
+static void test_behind_a_bridge_faults_come_from_the_bridge(void **state)
+{
+	uint8_t cfg[256] = { [0x00] = 0x86, [0x06] = 0x10, [0x0e] = 1, [0x34] = 0x40, [0x40] = 0x10,
+			     [0x42] = 0x72 }; /* an Express function of the type PCI bridge */
+
+	fake_put_bytes(root, "sys/bus/pci/devices/" PORT "/config", cfg, sizeof(cfg));
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:05:01.0", .place = "pci0000:00/" PORT,
+					       .group = "16" });
+	fake_doctor_log(root, "DMAR: [DMA Read NO_PASID] Request device [05:00.0] fault addr 0x1000");
+	assert_int_equal(see("IOMMU_FAULTS", "0000:05:01.0")->result, DOCTOR_WARN);
+	cfg[0x42] = 0x42; /* a root port: what is below it speaks for itself */
+	fake_put_bytes(root, "sys/bus/pci/devices/" PORT "/config", cfg, sizeof(cfg));
+	assert_int_equal(see("IOMMU_FAULTS", "0000:05:01.0")->result, DOCTOR_PASS);
+}
+
 static void test_memory_the_firmware_keeps_fails(void **state)
 {
 	const struct doctor_finding *f;
@@ -205,6 +220,7 @@ int main(void)
 		TEST(test_a_device_that_did_not_wake_up_fails),
 		TEST(test_uncorrected_errors_on_the_way_are_a_warning),
 		TEST(test_faults_are_counted_for_the_device_that_made_them),
+		TEST(test_behind_a_bridge_faults_come_from_the_bridge),
 		TEST(test_memory_the_firmware_keeps_fails),
 		TEST(test_the_firmwares_framebuffer_fails_for_its_card),
 		TEST(test_the_card_the_host_booted_with_has_a_used_rom),
