@@ -15,8 +15,8 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 
-#define RECORD_MAX	    8192     /* the kernel's own limit of a record as /dev/kmsg shows it */
-#define TEXT_MAX	    (64u << 20)
+#define RECORD_MAX          8192 /* the kernel's own limit of a record as /dev/kmsg shows it */
+#define TEXT_MAX            (64u << 20)
 #define JOURNAL_DEADLINE_MS 5000
 
 struct text {
@@ -59,7 +59,8 @@ static int keep(struct klog *log, const char *stamp, const char *words)
 	return 0;
 }
 
-/* --- /dev/kmsg: "priority,number,microseconds,flags;text", then lines that begin with a blank --- */
+/* --- /dev/kmsg: "priority,number,microseconds,flags;text", then lines that begin with a blank ---
+ */
 
 static int keep_record(struct klog *log, const char *line)
 {
@@ -120,7 +121,8 @@ static int read_kmsg(int root, struct klog *log)
 	return r;
 }
 
-/* --- the journal: "[    1.234567] host kernel: text" -------------------------------------------- */
+/* --- the journal: "[    1.234567] host kernel: text" --------------------------------------------
+ */
 
 static int keep_journal_line(struct klog *log, const char *line)
 {
@@ -134,9 +136,13 @@ static int keep_journal_line(struct klog *log, const char *line)
 
 static _Noreturn void be_journalctl(int root, int out)
 {
-	static char *const argv[] = { (char *)"journalctl", (char *)"--dmesg", (char *)"--boot",
-				      (char *)"--quiet", (char *)"--no-pager",
-				      (char *)"--output=short-monotonic", NULL };
+	static char *const argv[] = { (char *)"journalctl",
+				      (char *)"--dmesg",
+				      (char *)"--boot",
+				      (char *)"--quiet",
+				      (char *)"--no-pager",
+				      (char *)"--output=short-monotonic",
+				      NULL };
 	int null = hostfs_open(root, O_RDWR, "dev/null");
 
 	/* What is not a program but a script is opened again by its interpreter, through root. */
@@ -206,7 +212,8 @@ static int read_journal(int root, struct klog *log)
 	return r;
 }
 
-/* --- both ---------------------------------------------------------------------------------------- */
+/* --- both ----------------------------------------------------------------------------------------
+ */
 
 int klog_read(int root, struct klog *ret)
 {

@@ -12,12 +12,13 @@
 struct klog {
 	char **lines; /* malloced, each "[    1.234567] text" */
 	size_t count;
-	int error;	    /* why nothing could be read: -errno; 0: it was */
-	bool whole;	    /* it begins with the boot */
+	int error;          /* why nothing could be read: -errno; 0: it was */
+	bool whole;         /* it begins with the boot */
 	const char *source; /* "/dev/kmsg" or "journalctl -k" */
 };
 
-/* Never waits for more than some seconds. 0, also when *ret says that nothing could be read, or -ENOMEM. */
+/* Never waits for more than some seconds. 0, also when *ret says that nothing could be read, or
+ * -ENOMEM. */
 int klog_read(int root, struct klog *ret);
 void klog_fini(struct klog *log);
 

@@ -36,7 +36,8 @@ static int subject_init(struct subject *s, struct ctx *ctx, char **names, struct
 	return r < 0 ? r : in_use_open(ctx->root, &s->users, err);
 }
 
-/* --- for people ---------------------------------------------------------------------------------- */
+/* --- for people ----------------------------------------------------------------------------------
+ */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -106,12 +107,13 @@ static void print_report(struct ctx *ctx, const struct doctor_report *report)
 			print_findings(ctx->out, &f[i], same);
 	}
 	if (!ctx->quiet)
-		fprintf(ctx->out, "%u failed, %u warnings, %u notes, %u passed%s\n",
-			n[DOCTOR_FAIL], n[DOCTOR_WARN], n[DOCTOR_NOTE], n[DOCTOR_PASS],
+		fprintf(ctx->out, "%u failed, %u warnings, %u notes, %u passed%s\n", n[DOCTOR_FAIL],
+			n[DOCTOR_WARN], n[DOCTOR_NOTE], n[DOCTOR_PASS],
 			least > DOCTOR_PASS && n[DOCTOR_PASS] ? " (-v shows them)" : "");
 }
 
-/* --- for programs -------------------------------------------------------------------------------- */
+/* --- for programs --------------------------------------------------------------------------------
+ */
 
 static json_t *evidence_json(const struct doctor_finding *f)
 {

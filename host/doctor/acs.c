@@ -24,11 +24,16 @@ static void suggest_slots(struct check *c, const struct acs_reason *reason)
 	unsigned n = acs_better_slots(&c->d->acs, reason, slots, ACS_SLOTS_MAX);
 
 	if (n)
-		check_fix(c, "below %s it would be alone (thruway groups --why %s); or give the group "
-			     "to one guest", BDF_STR(c->d->req->topo->devs[slots[0]].bdf), c->bdf);
+		check_fix(c,
+			  "below %s it would be alone (thruway groups --why %s); or give the group "
+			  "to one guest",
+			  BDF_STR(c->d->req->topo->devs[slots[0]].bdf), c->bdf);
 	else
-		check_fix(c, "give the group to one guest (thruway bind --group %s); some firmware has a "
-			     "setting for ACS", c->bdf);
+		check_fix(
+			c,
+			"give the group to one guest (thruway bind --group %s); some firmware has a "
+			"setting for ACS",
+			c->bdf);
 }
 
 void rule_acs_weak(struct check *c)
@@ -44,10 +49,12 @@ void rule_acs_weak(struct check *c)
 	acs_reason(&c->d->acs, c->dev->group, &reason);
 	if (c->d->acs.override && reason.split_anyway) {
 		check_evidence(c, "pcie_acs_override", "proc/cmdline");
-		check_say(c, DOCTOR_WARN, "only pcie_acs_override sets it apart: a guest with it may "
-					  "reach other devices past the IOMMU");
-		check_fix(c, "boot without pcie_acs_override and pass its real group, unless all its "
-			     "guests are trusted");
+		check_say(c, DOCTOR_WARN,
+			  "only pcie_acs_override sets it apart: a guest with it may "
+			  "reach other devices past the IOMMU");
+		check_fix(c,
+			  "boot without pcie_acs_override and pass its real group, unless all its "
+			  "guests are trusted");
 		return;
 	}
 	other = companion(c);

@@ -20,14 +20,15 @@ struct claim {
 	struct check *c;
 	enum doctor_result result;
 	char netdev[32], mac[24]; /* of the device, also while it is bound away; "": none */
-	const char *dir;	  /* that is being read */
+	const char *dir;          /* that is being read */
 };
 
 static void claimed(struct claim *m, const char *who, const char *value, const char *file)
 {
 	check_evidence(m->c, value, "%s", file);
 	check_say(m->c, m->result, "%s lays claim to it", who);
-	check_fix(m->c, "let one program manage it: take it out of /%s, or leave it to %s", file, who);
+	check_fix(m->c, "let one program manage it: take it out of /%s, or leave it to %s", file,
+		  who);
 }
 
 /* A directory that is not there makes no claims; one that cannot be read may. */
@@ -48,7 +49,8 @@ static bool has_suffix(const char *name, const char *suffix)
 	return n > k && strcmp(name + n - k, suffix) == 0;
 }
 
-/* --- files named after the device ----------------------------------------------------------------- */
+/* --- files named after the device
+ * ----------------------------------------------------------------- */
 
 static void look_for_named_files(struct claim *m)
 {
@@ -72,7 +74,8 @@ static void look_for_named_files(struct claim *m)
 	}
 }
 
-/* --- systemd-networkd, udev's .link files, NetworkManager: [Section] KEY=VALUE ---------------------- */
+/* --- systemd-networkd, udev's .link files, NetworkManager: [Section] KEY=VALUE
+ * ---------------------- */
 
 struct ini {
 	char section[32];
@@ -193,7 +196,8 @@ static int look_at_networkmanager(const char *name, void *opaque)
 	return 0;
 }
 
-/* --- libvirt ------------------------------------------------------------------------------------- */
+/* --- libvirt -------------------------------------------------------------------------------------
+ */
 
 /* 'value' of an attribute of the tag at p, up to its end; "" when it is not there. */
 static char *attribute(const char *tag, size_t len, const char *name, char *buf, size_t size)
@@ -251,7 +255,8 @@ static bool xml_has_device(const struct claim *m, const char *text, char *manage
 			in_source = true;
 		else if (is_tag(p, "</source"))
 			in_source = false;
-		else if (in_source && is_tag(p, "<address") && names_address(p, len, m->c->dev->bdf))
+		else if (in_source && is_tag(p, "<address") &&
+			 names_address(p, len, m->c->dev->bdf))
 			return true;
 		else if (is_tag(p, "<pf") && m->netdev[0] &&
 			 strcmp(attribute(p, len, "dev", dev, sizeof(dev)), m->netdev) == 0)

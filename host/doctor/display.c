@@ -16,8 +16,9 @@ static bool is_display(const struct check *c)
 
 static bool is_framebuffer(const char *name)
 {
-	static const char *const names[] = { "BOOTFB", "efifb", "vesafb", "simplefb", "simpledrm",
-					     "simple-framebuffer", "efi-framebuffer" };
+	static const char *const names[] = { "BOOTFB",         "efifb",     "vesafb",
+					     "simplefb",       "simpledrm", "simple-framebuffer",
+					     "efi-framebuffer" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
@@ -62,12 +63,16 @@ void rule_bootfb(struct check *c)
 		if (!is_framebuffer(name) || !is_in_a_bar(c->dev, first, last))
 			continue;
 		check_evidence(c, line + strspn(line, " "), "proc/iomem");
-		check_say(c, DOCTOR_FAIL, "the firmware's framebuffer (%s) keeps its memory: BARs "
-					  "cannot be reserved", name);
-		check_fix(c, "echo 0 >/sys/class/vtconsole/vtcon1/bind, and unbind it: echo "
-			     "simple-framebuffer.0 >/sys/bus/platform/drivers/simple-framebuffer/unbind "
-			     "(or efi-framebuffer.0 of efi-framebuffer); or make another card the "
-			     "firmware's first");
+		check_say(c, DOCTOR_FAIL,
+			  "the firmware's framebuffer (%s) keeps its memory: BARs "
+			  "cannot be reserved",
+			  name);
+		check_fix(
+			c,
+			"echo 0 >/sys/class/vtconsole/vtcon1/bind, and unbind it: echo "
+			"simple-framebuffer.0 >/sys/bus/platform/drivers/simple-framebuffer/unbind "
+			"(or efi-framebuffer.0 of efi-framebuffer); or make another card the "
+			"firmware's first");
 	}
 	if (r < 0 || !addresses)
 		check_unreadable(c, r < 0 ? r : -EPERM, "proc/iomem");
@@ -82,8 +87,9 @@ void rule_rom_code43(struct check *c)
 	if (!c->dev->boot_vga)
 		return;
 	check_evidence(c, "1", "sys/bus/pci/devices/%s/boot_vga", c->bdf);
-	check_say(c, DOCTOR_WARN, "the firmware ran its ROM: a guest may find that changed, and its driver "
-				  "say code 43");
+	check_say(c, DOCTOR_WARN,
+		  "the firmware ran its ROM: a guest may find that changed, and its driver "
+		  "say code 43");
 	check_fix(c, "make another card the firmware's first, or give the guest a ROM file (QEMU: "
 		     "romfile=)");
 }

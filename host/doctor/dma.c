@@ -14,9 +14,11 @@
 #include "host/doctor/doctor_internal.h"
 #include "vfio/iommu_group.h"
 
-/* --- how many address bits ------------------------------------------------------------------------ */
+/* --- how many address bits
+ * ------------------------------------------------------------------------ */
 
-/* VT-d's capability register: the maximum guest address width, and the page-table depths it walks. */
+/* VT-d's capability register: the maximum guest address width, and the page-table depths it walks.
+ */
 #define CAP_MGAW(cap)  ((unsigned)((cap) >> 16 & 0x3f) + 1)
 #define CAP_SAGAW(cap) ((unsigned)((cap) >> 8 & 0x1f))
 
@@ -59,8 +61,9 @@ static int look_at_unit(const char *name, void *opaque)
 		return 0;
 	}
 	/* AMD's file has the second feature register in front: "0:29d7". */
-	width = amd ? amd_width(strtoull(strchr(text, ':') ? strchr(text, ':') + 1 : text, NULL, 16)) :
-		      intel_width(strtoull(text, NULL, 16));
+	width = amd ? amd_width(
+			      strtoull(strchr(text, ':') ? strchr(text, ':') + 1 : text, NULL, 16))
+		    : intel_width(strtoull(text, NULL, 16));
 	if (!u->width || width < u->width)
 		u->width = width;
 	return 0;
@@ -114,25 +117,35 @@ void rule_addr_width(struct check *c)
 	r = hostfs_list(c->d->root, look_at_unit, &u, "sys/class/iommu");
 	cpu = cpu_width(c);
 	if (!u.width || !cpu) {
-		check_unreadable(c, u.width ? -ENODATA : r < 0 ? r : u.error ? u.error : -ENOENT,
-				 "%s", u.width ? "proc/cpuinfo" : "sys/class/iommu/*/intel-iommu/cap");
+		check_unreadable(c,
+				 u.width   ? -ENODATA
+				 : r < 0   ? r
+				 : u.error ? u.error
+					   : -ENOENT,
+				 "%s",
+				 u.width ? "proc/cpuinfo" : "sys/class/iommu/*/intel-iommu/cap");
 		return;
 	}
 	if (u.width < 64 && wanted_bars(c) >= 1ull << (u.width - 1)) {
-		check_say(c, DOCTOR_FAIL, "the BARs of the devices for guests take %s, the IOMMU "
-					  "addresses %u bits",
+		check_say(c, DOCTOR_FAIL,
+			  "the BARs of the devices for guests take %s, the IOMMU "
+			  "addresses %u bits",
 			  SIZE_STR(wanted_bars(c)), u.width);
 		check_fix(c, "give them to several guests, fewer to each");
 	} else if (u.width < cpu) {
-		check_say(c, DOCTOR_WARN, "the IOMMU addresses %u bits, the CPU %u: a guest that goes "
-					  "by the CPU puts BARs where no DMA can reach them",
+		check_say(c, DOCTOR_WARN,
+			  "the IOMMU addresses %u bits, the CPU %u: a guest that goes "
+			  "by the CPU puts BARs where no DMA can reach them",
 			  u.width, cpu);
-		check_fix(c, "nothing for thruway, which keeps to the IOMMU's range; QEMU: -cpu "
-			     "host,host-phys-bits-limit=%u", u.width);
+		check_fix(c,
+			  "nothing for thruway, which keeps to the IOMMU's range; QEMU: -cpu "
+			  "host,host-phys-bits-limit=%u",
+			  u.width);
 	}
 }
 
-/* --- one device ----------------------------------------------------------------------------------- */
+/* --- one device
+ * ----------------------------------------------------------------------------------- */
 
 void rule_no_group(struct check *c)
 {
@@ -144,8 +157,9 @@ void rule_no_group(struct check *c)
 		return;
 	check_evidence(c, "not there", "sys/bus/pci/devices/%s/iommu_group", c->bdf);
 	check_say(c, DOCTOR_FAIL, "this host's IOMMU does not cover it");
-	check_fix(c, "use another slot, or boot without intel_iommu=igfx_off; in a virtual machine, "
-		     "put it on a bus that its vIOMMU serves (QEMU: no bypass_iommu)");
+	check_fix(c,
+		  "use another slot, or boot without intel_iommu=igfx_off; in a virtual machine, "
+		  "put it on a bus that its vIOMMU serves (QEMU: no bypass_iommu)");
 }
 
 void rule_rmrr(struct check *c)
@@ -160,18 +174,20 @@ void rule_rmrr(struct check *c)
 	}
 	n = iommu_group_regions(c->d->root, c->dev->group, regions, IOMMU_REGIONS_MAX);
 	if (n < 0) {
-		check_unreadable(c, n, "sys/kernel/iommu_groups/%d/reserved_regions", c->dev->group);
+		check_unreadable(c, n, "sys/kernel/iommu_groups/%d/reserved_regions",
+				 c->dev->group);
 		return;
 	}
 	for (int i = 0; i < n; i++) {
 		if (strcmp(regions[i].kind, "direct") != 0)
 			continue;
-		snprintf(value, sizeof(value), "0x%" PRIx64 " 0x%" PRIx64 " direct", regions[i].first,
-			 regions[i].last);
+		snprintf(value, sizeof(value), "0x%" PRIx64 " 0x%" PRIx64 " direct",
+			 regions[i].first, regions[i].last);
 		check_evidence(c, value, "sys/kernel/iommu_groups/%d/reserved_regions",
 			       c->dev->group);
-		check_say(c, DOCTOR_FAIL, "the firmware goes on using memory through it (RMRR, "
-					  "IVMD): VFIO refuses it");
+		check_say(c, DOCTOR_FAIL,
+			  "the firmware goes on using memory through it (RMRR, "
+			  "IVMD): VFIO refuses it");
 	}
 	CHECK_LOG_ALSO(c, "platform RMRR requirement", "1:1 IOMMU mapping");
 	check_fix(c, "update the firmware; switch off what shares memory with this device there "
@@ -198,17 +214,24 @@ static bool speaks_through_a_bridge(const struct check *c, char *ret_alias)
 
 void rule_iommu_faults(struct check *c)
 {
-	static const char *const faults[] = { "[DMA Read", "[DMA Write", "DMA Read]", "DMA Write]",
-					      "INTR-REMAP", "IO_PAGE_FAULT", "INVALID_DEVICE_REQUEST",
-					      "ILLEGAL_DEV_TABLE_ENTRY", NULL };
+	static const char *const faults[] = { "[DMA Read",
+					      "[DMA Write",
+					      "DMA Read]",
+					      "DMA Write]",
+					      "INTR-REMAP",
+					      "IO_PAGE_FAULT",
+					      "INVALID_DEVICE_REQUEST",
+					      "ILLEGAL_DEV_TABLE_ENTRY",
+					      NULL };
 	unsigned n = check_log(c, false, faults);
 	char alias[BDF_STRLEN];
 
 	if (!n && speaks_through_a_bridge(c, alias)) {
 		n = check_log_of(c, alias, false, faults);
 		if (n)
-			check_say(c, DOCTOR_WARN, "the IOMMU stopped it, or another function behind its "
-						  "bridge, %u time%s from reaching memory it may not",
+			check_say(c, DOCTOR_WARN,
+				  "the IOMMU stopped it, or another function behind its "
+				  "bridge, %u time%s from reaching memory it may not",
 				  n, n > 1 ? "s" : "");
 	}
 	if (!n)

@@ -25,7 +25,7 @@ enum doctor_result {
 };
 
 enum doctor_scope {
-	DOCTOR_HOST,	   /* of the host; each device depends on it */
+	DOCTOR_HOST,       /* of the host; each device depends on it */
 	DOCTOR_HOST_ALONE, /* of the host; not asked about when devices are named */
 	DOCTOR_DEVICE,
 };
@@ -41,7 +41,7 @@ struct check;
 
 struct doctor_rule {
 	const char *id;
-	const char *title;	  /* what holds when it passes */
+	const char *title;        /* what holds when it passes */
 	enum doctor_result worst; /* that it may say */
 	enum doctor_scope scope;
 	enum doctor_seen seen;
@@ -72,11 +72,14 @@ struct doctor_report {
 	unsigned results[DOCTOR_RESULTS]; /* how many of each */
 };
 
-#define DOCTOR_REPORT_INIT { .findings = NULL }
+#define DOCTOR_REPORT_INIT                                                                         \
+	{                                                                                          \
+		.findings = NULL                                                                   \
+	}
 
 struct doctor_request {
 	int root;
-	const struct topo *topo;	 /* borrowed, all of them */
+	const struct topo *topo; /* borrowed, all of them */
 	const struct in_use_host *users;
 	const struct bdf *devs; /* look at these; none: at every endpoint, and the whole host */
 	size_t count;

@@ -13,12 +13,12 @@
 /* Who means a device to be passed to a guest. */
 enum wanted_by {
 	WANTED_NOT,
-	WANTED_ASKED,	  /* it was named to us */
-	WANTED_DRIVER,	  /* a VFIO driver has it */
+	WANTED_ASKED,     /* it was named to us */
+	WANTED_DRIVER,    /* a VFIO driver has it */
 	WANTED_OVERRIDE,  /* driver_override is one */
 	WANTED_DRIVERCTL, /* a file of driverctl says so */
-	WANTED_SPEC,	  /* host.yaml has it among the devices to bind */
-	WANTED_IDS,	  /* ids=… of vfio-pci, on the kernel's command line or in modprobe.d */
+	WANTED_SPEC,      /* host.yaml has it among the devices to bind */
+	WANTED_IDS,       /* ids=… of vfio-pci, on the kernel's command line or in modprobe.d */
 };
 
 #define WANTED_FILE_MAX 96
@@ -57,9 +57,9 @@ enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, ch
 struct check {
 	const struct doctor *d;
 	const struct pci_dev *dev; /* NULL: the host */
-	const char *bdf;	   /* of dev, "" without */
-	bool asked;		   /* dev was named */
-	enum wanted_by wanted;	   /* by anybody; WANTED_ASKED when nobody else does */
+	const char *bdf;           /* of dev, "" without */
+	bool asked;                /* dev was named */
+	enum wanted_by wanted;     /* by anybody; WANTED_ASKED when nobody else does */
 	char wanted_file[WANTED_FILE_MAX];
 	bool log_needed; /* what it says hangs on the log */
 	bool oom;
@@ -103,15 +103,16 @@ unsigned check_log_of(struct check *c, const char *bdf, bool optional, const cha
 /* The words of the kernel's command line: the last "key=value", its value; NULL: not there. */
 const char *check_cmdline(const struct check *c, const char *key, char *buf, size_t size);
 
-#define CHECK_LOG(c, ...)	   check_log((c), false, (const char *const[]){ __VA_ARGS__, NULL })
-#define CHECK_LOG_ALSO(c, ...) (void)check_log((c), true, (const char *const[]){ __VA_ARGS__, NULL })
+#define CHECK_LOG(c, ...) check_log((c), false, (const char *const[]){ __VA_ARGS__, NULL })
+#define CHECK_LOG_ALSO(c, ...)                                                                     \
+	(void)check_log((c), true, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* The rules, in the files of their families. */
 void rule_iommu_off(struct check *c); /* iommu.c */
 void rule_no_ir(struct check *c);
 void rule_vfio_module(struct check *c); /* module.c */
-void rule_host_yaml(struct check *c); /* owner.c */
-void rule_addr_width(struct check *c); /* dma.c */
+void rule_host_yaml(struct check *c);   /* owner.c */
+void rule_addr_width(struct check *c);  /* dma.c */
 void rule_no_group(struct check *c);
 void rule_rmrr(struct check *c);
 void rule_iommu_faults(struct check *c);
@@ -137,6 +138,6 @@ void rule_busy_native(struct check *c);
 void rule_vfio_open(struct check *c);
 void rule_addr_moved(struct check *c);
 void rule_other_owner(struct check *c); /* claims.c */
-void rule_acs_weak(struct check *c); /* acs.c */
+void rule_acs_weak(struct check *c);    /* acs.c */
 
 #endif

@@ -74,16 +74,19 @@ void rule_iommu_off(struct check *c)
 	}
 	switch (topo_iommu_state(c->d->root)) {
 	case IOMMU_ON: check_evidence(c, "not empty", "sys/kernel/iommu_groups"); return;
-	case IOMMU_NOT_ENABLED: check_evidence(c, "empty", "sys/class/iommu");
+	case IOMMU_NOT_ENABLED:
+		check_evidence(c, "empty", "sys/class/iommu");
 		explain_not_enabled(c);
 		return;
-	case IOMMU_NO_FIRMWARE: check_evidence(c, "empty", "sys/class/iommu");
+	case IOMMU_NO_FIRMWARE:
+		check_evidence(c, "empty", "sys/class/iommu");
 		explain_no_firmware(c);
 		return;
 	}
 }
 
-/* --- interrupt remapping -------------------------------------------------------------------------- */
+/* --- interrupt remapping
+ * -------------------------------------------------------------------------- */
 
 struct chips {
 	struct check *c;
@@ -100,7 +103,8 @@ static int look_at_chip(const char *irq, void *opaque)
 {
 	struct chips *k = opaque;
 	char name[64];
-	ssize_t n = hostfs_read(k->c->d->root, name, sizeof(name), "sys/kernel/irq/%s/chip_name", irq);
+	ssize_t n =
+		hostfs_read(k->c->d->root, name, sizeof(name), "sys/kernel/irq/%s/chip_name", irq);
 
 	if (n < 0) {
 		k->error = n == -ENOENT || n == -ENOTDIR ? k->error : (int)n;
@@ -130,14 +134,16 @@ static bool unsafe_allowed(struct check *c)
 static void judge_plain_interrupts(struct check *c)
 {
 	if (unsafe_allowed(c)) {
-		check_say(c, DOCTOR_WARN, "interrupts are not remapped, and VFIO was told not to "
-					  "mind: a guest can forge the host's interrupts");
+		check_say(c, DOCTOR_WARN,
+			  "interrupts are not remapped, and VFIO was told not to "
+			  "mind: a guest can forge the host's interrupts");
 		check_fix(c, "switch on interrupt remapping (x2APIC) in the firmware, then boot "
 			     "without vfio_iommu_type1.allow_unsafe_interrupts");
 		return;
 	}
-	check_say(c, DOCTOR_FAIL, "the IOMMU does not remap interrupts: VFIO refuses its devices "
-				  "(Operation not permitted)");
+	check_say(c, DOCTOR_FAIL,
+		  "the IOMMU does not remap interrupts: VFIO refuses its devices "
+		  "(Operation not permitted)");
 	check_fix(c, "switch on interrupt remapping (VT-d with x2APIC, AMD: IOMMU) in the "
 		     "firmware; in a virtual machine: intremap=on for its vIOMMU");
 }
@@ -157,7 +163,10 @@ void rule_no_ir(struct check *c)
 		return;
 	}
 	if (!k.plain[0]) {
-		check_unreadable(c, r < 0 ? r : k.error ? k.error : -ENOENT,
+		check_unreadable(c,
+				 r < 0     ? r
+				 : k.error ? k.error
+					   : -ENOENT,
 				 "sys/kernel/irq/*/chip_name");
 		return;
 	}

@@ -14,10 +14,11 @@
 #include "base/size.h"
 #include "host/doctor/doctor_internal.h"
 
-/* --- locked memory -------------------------------------------------------------------------------- */
+/* --- locked memory
+ * -------------------------------------------------------------------------------- */
 
 #define CAP_IPC_LOCK_BIT 14
-#define SMALLEST_GUEST	 (128 * MiB)
+#define SMALLEST_GUEST   (128 * MiB)
 
 /* The capabilities of our caller: whom a limit does not bind. */
 static bool may_lock_all(struct check *c)
@@ -98,11 +99,15 @@ static void judge_user(struct check *c)
 	if (limit >= SMALLEST_GUEST)
 		return;
 	check_evidence(c, "may be opened by this user", "dev/vfio/%s", n.first);
-	check_say(c, DOCTOR_FAIL, "this user may lock %s of memory, a guest with a device locks all "
-				  "of its own", SIZE_STR(limit));
-	check_fix(c, "raise it above the guest's memory, for 4 GiB with some reserve: prlimit "
-		     "--memlock=%llu --pid $$, or LimitMEMLOCK= of its unit, or 'memlock %llu' in "
-		     "/etc/security/limits.d", 5 * GiB, 5 * GiB / KiB);
+	check_say(c, DOCTOR_FAIL,
+		  "this user may lock %s of memory, a guest with a device locks all "
+		  "of its own",
+		  SIZE_STR(limit));
+	check_fix(c,
+		  "raise it above the guest's memory, for 4 GiB with some reserve: prlimit "
+		  "--memlock=%llu --pid $$, or LimitMEMLOCK= of its unit, or 'memlock %llu' in "
+		  "/etc/security/limits.d",
+		  5 * GiB, 5 * GiB / KiB);
 }
 
 void rule_memlock(struct check *c)
@@ -113,17 +118,21 @@ void rule_memlock(struct check *c)
 	n = CHECK_LOG(c, "RLIMIT_MEMLOCK");
 	if (!n)
 		return;
-	check_say(c, DOCTOR_WARN, "since the boot a process was refused %u time%s to lock more memory "
-				  "for DMA", n, n > 1 ? "s" : "");
-	check_fix(c, "give it a limit above its guest's memory (LimitMEMLOCK= of its unit; libvirt: "
-		     "<memtune><hard_limit>), and once more as much per device with a vIOMMU");
+	check_say(c, DOCTOR_WARN,
+		  "since the boot a process was refused %u time%s to lock more memory "
+		  "for DMA",
+		  n, n > 1 ? "s" : "");
+	check_fix(c,
+		  "give it a limit above its guest's memory (LimitMEMLOCK= of its unit; libvirt: "
+		  "<memtune><hard_limit>), and once more as much per device with a vIOMMU");
 }
 
-/* --- hugepages ------------------------------------------------------------------------------------ */
+/* --- hugepages
+ * ------------------------------------------------------------------------------------ */
 
 /* What the kernel's command line asks for one size. */
 struct request {
-	uint64_t size; /* bytes; 0: none asked */
+	uint64_t size;    /* bytes; 0: none asked */
 	const char *text; /* "0:128,1:128" or "256" */
 	size_t len;
 };
@@ -135,9 +144,12 @@ static uint64_t parse_size(const char *s)
 	uint64_t v = strtoull(s, &end, 10);
 
 	switch (*end) {
-	case 'K': case 'k': return v * KiB;
-	case 'M': case 'm': return v * MiB;
-	case 'G': case 'g': return v * GiB;
+	case 'K':
+	case 'k': return v * KiB;
+	case 'M':
+	case 'm': return v * MiB;
+	case 'G':
+	case 'g': return v * GiB;
 	}
 	return v;
 }
@@ -153,7 +165,8 @@ static void compare(struct check *c, uint64_t size, int node, uint64_t wanted)
 	r = hostfs_read_u64(c->d->root, &there, "%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages",
 			    where, kb);
 	if (r < 0) {
-		check_unreadable(c, r, "%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages", where, kb);
+		check_unreadable(c, r, "%s/hugepages/hugepages-%" PRIu64 "kB/nr_hugepages", where,
+				 kb);
 		return;
 	}
 	snprintf(value, sizeof(value), "%" PRIu64, there);
@@ -161,13 +174,20 @@ static void compare(struct check *c, uint64_t size, int node, uint64_t wanted)
 	if (there >= wanted)
 		return;
 	if (node >= 0)
-		check_say(c, DOCTOR_WARN, "node %d has %" PRIu64 " hugepages of %s, %" PRIu64
-					  " were asked for at boot", node, there, SIZE_STR(size), wanted);
+		check_say(c, DOCTOR_WARN,
+			  "node %d has %" PRIu64 " hugepages of %s, %" PRIu64
+			  " were asked for at boot",
+			  node, there, SIZE_STR(size), wanted);
 	else
-		check_say(c, DOCTOR_WARN, "there are %" PRIu64 " hugepages of %s, %" PRIu64
-					  " were asked for at boot", there, SIZE_STR(size), wanted);
-	check_fix(c, "free memory and reserve again: echo %" PRIu64 " >/%s/hugepages/hugepages-%" PRIu64
-		     "kB/nr_hugepages; 1G pages are had for sure at boot alone", wanted, where, kb);
+		check_say(c, DOCTOR_WARN,
+			  "there are %" PRIu64 " hugepages of %s, %" PRIu64
+			  " were asked for at boot",
+			  there, SIZE_STR(size), wanted);
+	check_fix(c,
+		  "free memory and reserve again: echo %" PRIu64
+		  " >/%s/hugepages/hugepages-%" PRIu64
+		  "kB/nr_hugepages; 1G pages are had for sure at boot alone",
+		  wanted, where, kb);
 }
 
 /* "256", or "0:128,1:128". */
@@ -214,7 +234,8 @@ void rule_huge_short(struct check *c)
 		check_skip(c);
 }
 
-/* --- which node ----------------------------------------------------------------------------------- */
+/* --- which node
+ * ----------------------------------------------------------------------------------- */
 
 void rule_numa_unknown(struct check *c)
 {
@@ -237,6 +258,7 @@ void rule_numa_unknown(struct check *c)
 		return;
 	check_evidence(c, "-1", "sys/bus/pci/devices/%s/numa_node", c->bdf);
 	check_say(c, DOCTOR_NOTE, "the firmware does not say which node it is near");
-	check_fix(c, "place its guest by hand (the mainboard's manual has the slots), or update the "
-		     "firmware");
+	check_fix(c,
+		  "place its guest by hand (the mainboard's manual has the slots), or update the "
+		  "firmware");
 }

@@ -86,8 +86,9 @@ void rule_vfio_module(struct check *c)
 		check_fix(c, "modprobe vfio-pci; in future: echo vfio-pci "
 			     ">/etc/modules-load.d/vfio-pci.conf");
 	} else if (r < 0) {
-		check_say(c, DOCTOR_NOTE, "vfio-pci is not loaded, and no list of modules says "
-					  "whether it can be");
+		check_say(c, DOCTOR_NOTE,
+			  "vfio-pci is not loaded, and no list of modules says "
+			  "whether it can be");
 		check_fix(c, "modprobe vfio-pci");
 	}
 }

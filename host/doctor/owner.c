@@ -28,9 +28,11 @@ void rule_early_driver(struct check *c)
 	check_say(c, by_ids ? DOCTOR_WARN : DOCTOR_FAIL, "it is meant for vfio-pci, but %s has it",
 		  c->dev->driver);
 	if (by_ids)
-		check_fix(c, "thruway bind %s; ids= comes too late when the other driver is loaded "
-			     "first: 'softdep %s pre: vfio-pci' in /etc/modprobe.d, and both in the "
-			     "initramfs", c->bdf, c->dev->driver);
+		check_fix(c,
+			  "thruway bind %s; ids= comes too late when the other driver is loaded "
+			  "first: 'softdep %s pre: vfio-pci' in /etc/modprobe.d, and both in the "
+			  "initramfs",
+			  c->bdf, c->dev->driver);
 	else if (c->wanted == WANTED_SPEC)
 		check_fix(c, "thruway host apply");
 	else
@@ -42,13 +44,15 @@ void rule_busy_native(struct check *c)
 	struct in_use u;
 
 	if (c->dev->busy) {
-		check_evidence(c, "its lock was not given", "sys/bus/pci/devices/%s/driver_override",
-			       c->bdf);
+		check_evidence(c, "its lock was not given",
+			       "sys/bus/pci/devices/%s/driver_override", c->bdf);
 		check_say(c, c->wanted ? DOCTOR_FAIL : DOCTOR_WARN,
 			  "the kernel is at work on it, or hangs in %s",
 			  c->dev->driver[0] ? c->dev->driver : "the PCI core");
-		check_fix(c, "look who sleeps there: ps -eo pid,state,wchan:24,args | grep ' D '; only a "
-			     "reboot ends a driver that hangs");
+		check_fix(
+			c,
+			"look who sleeps there: ps -eo pid,state,wchan:24,args | grep ' D '; only a "
+			"reboot ends a driver that hangs");
 		return;
 	}
 	if (!c->wanted || pci_dev_driver_is_vfio(c->dev->driver)) {
@@ -60,9 +64,12 @@ void rule_busy_native(struct check *c)
 		if (u.items[i].reason != IN_USE_PROCESS)
 			continue;
 		check_evidence(c, u.items[i].what, "proc");
-		check_say(c, DOCTOR_WARN, "taking it from its driver may hang: %s", u.items[i].what);
-		check_fix(c, "stop it first (nvidia-persistenced, display servers and compute jobs hold "
-			     "graphics)");
+		check_say(c, DOCTOR_WARN, "taking it from its driver may hang: %s",
+			  u.items[i].what);
+		check_fix(
+			c,
+			"stop it first (nvidia-persistenced, display servers and compute jobs hold "
+			"graphics)");
 	}
 }
 
@@ -73,7 +80,7 @@ static bool has_node(const struct check *c, char *path, size_t size)
 	return hostfs_exists(c->d->root, "%s", path) ||
 	       hostfs_exists(c->d->root, "dev/vfio/noiommu-%d", c->dev->group) ||
 	       (hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/vfio-dev", c->bdf) &&
-	       hostfs_exists(c->d->root, "dev/vfio/devices"));
+		hostfs_exists(c->d->root, "dev/vfio/devices"));
 }
 
 void rule_vfio_open(struct check *c)
@@ -87,14 +94,20 @@ void rule_vfio_open(struct check *c)
 	}
 	if (!has_node(c, path, sizeof(path))) {
 		check_evidence(c, "not there", "%s", path);
-		check_say(c, DOCTOR_FAIL, "a VFIO driver has it, but there is no node to open it by");
-		check_fix(c, "is devtmpfs mounted on /dev? is vfio loaded (modprobe vfio_iommu_type1)? "
-			     "then thruway restore %s and thruway bind %s", c->bdf, c->bdf);
+		check_say(c, DOCTOR_FAIL,
+			  "a VFIO driver has it, but there is no node to open it by");
+		check_fix(
+			c,
+			"is devtmpfs mounted on /dev? is vfio loaded (modprobe vfio_iommu_type1)? "
+			"then thruway restore %s and thruway bind %s",
+			c->bdf, c->bdf);
 	} else if (vfio_group_holder(c->d->root, (unsigned)c->dev->group, &pid, comm,
 				     sizeof(comm)) == 0) {
 		check_evidence(c, comm, "proc/%d/comm", (int)pid);
-		check_say(c, DOCTOR_NOTE, "pid %d (%s) has it: others are told 'Device or resource "
-					  "busy'", (int)pid, comm);
+		check_say(c, DOCTOR_NOTE,
+			  "pid %d (%s) has it: others are told 'Device or resource "
+			  "busy'",
+			  (int)pid, comm);
 	} else if (c->asked && faccessat(c->d->root, path, R_OK | W_OK, AT_EACCESS) < 0 &&
 		   errno == EACCES) {
 		check_evidence(c, "not to be opened by this user", "%s", path);
@@ -138,8 +151,9 @@ void rule_host_yaml(struct check *c)
 		return;
 	check_evidence(c, c->d->spec_err.text, "etc/thruway/host.yaml");
 	check_say(c, DOCTOR_WARN, "it says nothing: %s", c->d->spec_err.text);
-	check_fix(c, "%s", c->d->spec_err.hint[0] ? c->d->spec_err.hint :
-						    "see thruway-host.yaml(5), then thruway host diff");
+	check_fix(c, "%s",
+		  c->d->spec_err.hint[0] ? c->d->spec_err.hint
+					 : "see thruway-host.yaml(5), then thruway host diff");
 }
 
 void rule_addr_moved(struct check *c)
@@ -166,8 +180,11 @@ void rule_addr_moved(struct check *c)
 	check_evidence(c, now, "sys/bus/pci/devices/%s", c->bdf);
 	if (strcmp(then, now) == 0)
 		return;
-	check_say(c, DOCTOR_FAIL, "another device is at this address than the one that was changed "
-				  "here");
-	check_fix(c, "find the one you mean (thruway list) and name it by its new address; thruway "
-		     "restore %s forgets the old one", c->bdf);
+	check_say(c, DOCTOR_FAIL,
+		  "another device is at this address than the one that was changed "
+		  "here");
+	check_fix(c,
+		  "find the one you mean (thruway list) and name it by its new address; thruway "
+		  "restore %s forgets the old one",
+		  c->bdf);
 }

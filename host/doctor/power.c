@@ -35,15 +35,18 @@ static void judge_methods(struct check *c)
 	if (methods[0])
 		check_evidence(c, methods, "sys/bus/pci/devices/%s/reset_method", c->bdf);
 	if (resets_badly(c->dev) && !strstr(methods, "device_specific")) {
-		check_say(c, DOCTOR_WARN, "this graphics chip often hangs after a reset: the second "
-					  "guest does not get it");
+		check_say(c, DOCTOR_WARN,
+			  "this graphics chip often hangs after a reset: the second "
+			  "guest does not get it");
 		check_fix(c, "install the vendor-reset module, and write device_specific to its "
 			     "reset_method");
-	} else if (!methods[0] && !hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/reset", c->bdf)) {
+	} else if (!methods[0] &&
+		   !hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/reset", c->bdf)) {
 		/* Kernels before 5.15 have the file `reset` alone, and only if there is a way. */
 		check_evidence(c, "not there", "sys/bus/pci/devices/%s/reset_method", c->bdf);
-		check_say(c, DOCTOR_WARN, "the kernel knows no way to reset it: a guest finds what the "
-					  "one before left in it");
+		check_say(c, DOCTOR_WARN,
+			  "the kernel knows no way to reset it: a guest finds what the "
+			  "one before left in it");
 		check_fix(c, "give it to one guest only, or switch the host off between two");
 	}
 }
@@ -56,8 +59,10 @@ void rule_reset(struct check *c)
 		check_evidence(c, "header type 7f", "sys/bus/pci/devices/%s/config", c->bdf);
 		check_say(c, c->wanted ? DOCTOR_FAIL : DOCTOR_WARN,
 			  "it does not answer: its configuration space reads all ones");
-		check_fix(c, "echo 1 >/sys/bus/pci/devices/%s/remove; echo 1 >/sys/bus/pci/rescan; if "
-			     "that does not help, switch the host off and on", c->bdf);
+		check_fix(c,
+			  "echo 1 >/sys/bus/pci/devices/%s/remove; echo 1 >/sys/bus/pci/rescan; if "
+			  "that does not help, switch the host off and on",
+			  c->bdf);
 		return;
 	}
 	if (!c->wanted) {
@@ -65,11 +70,11 @@ void rule_reset(struct check *c)
 		return;
 	}
 	judge_methods(c);
-	n = check_log(c, true, (const char *const[]){ "FLR; giving up", "reset; giving up",
-							    NULL });
+	n = check_log(c, true, (const char *const[]){ "FLR; giving up", "reset; giving up", NULL });
 	if (n) {
 		check_say(c, DOCTOR_WARN, "it did not come back from a reset");
-		check_fix(c, "choose another way: echo bus >/sys/bus/pci/devices/%s/reset_method", c->bdf);
+		check_fix(c, "choose another way: echo bus >/sys/bus/pci/devices/%s/reset_method",
+			  c->bdf);
 	}
 }
 
@@ -85,12 +90,15 @@ void rule_d3cold(struct check *c)
 		(void)check_read(c, value, sizeof(value), "sys/bus/pci/devices/%s/%s", c->bdf,
 				 files[i]);
 	check_say(c, c->wanted ? DOCTOR_FAIL : DOCTOR_WARN, "it did not wake up from D3");
-	check_fix(c, "echo 0 >/sys/bus/pci/devices/%s/d3cold_allowed; echo on "
-		     ">/sys/bus/pci/devices/%s/power/control; for VFIO: modprobe vfio-pci "
-		     "disable_idle_d3=1", c->bdf, c->bdf);
+	check_fix(c,
+		  "echo 0 >/sys/bus/pci/devices/%s/d3cold_allowed; echo on "
+		  ">/sys/bus/pci/devices/%s/power/control; for VFIO: modprobe vfio-pci "
+		  "disable_idle_d3=1",
+		  c->bdf, c->bdf);
 }
 
-/* --- errors --------------------------------------------------------------------------------------- */
+/* --- errors
+ * --------------------------------------------------------------------------------------- */
 
 static bool count_errors(struct check *c, struct bdf bdf)
 {
@@ -101,7 +109,8 @@ static bool count_errors(struct check *c, struct bdf bdf)
 	if (!aer.there)
 		return false;
 	if (aer.fatal.total) {
-		snprintf(value, sizeof(value), "%" PRIu64 " (%s)", aer.fatal.total, aer.fatal.kinds);
+		snprintf(value, sizeof(value), "%" PRIu64 " (%s)", aer.fatal.total,
+			 aer.fatal.kinds);
 		check_evidence(c, value, "sys/bus/pci/devices/%s/aer_dev_fatal", BDF_STR(bdf));
 	}
 	if (aer.nonfatal.total) {
@@ -110,9 +119,12 @@ static bool count_errors(struct check *c, struct bdf bdf)
 		check_evidence(c, value, "sys/bus/pci/devices/%s/aer_dev_nonfatal", BDF_STR(bdf));
 	}
 	if (aer.fatal.total || aer.nonfatal.total) {
-		check_say(c, DOCTOR_WARN, "there were errors on the way to it that were not corrected");
-		check_fix(c, "seat the card again, try another slot or a slower link; a guest that has "
-			     "it loses it at the next one");
+		check_say(c, DOCTOR_WARN,
+			  "there were errors on the way to it that were not corrected");
+		check_fix(
+			c,
+			"seat the card again, try another slot or a slower link; a guest that has "
+			"it loses it at the next one");
 	}
 	return true;
 }

@@ -61,8 +61,9 @@ static void judge_log(struct check *c)
 		check_fix(c, "run it as root: reading the log takes CAP_SYSLOG, or a journal one "
 			     "may read");
 	} else if (!log->whole) {
-		check_say(c, DOCTOR_NOTE, "nothing in the kernel's log, which no longer reaches "
-					  "back to the boot");
+		check_say(c, DOCTOR_NOTE,
+			  "nothing in the kernel's log, which no longer reaches "
+			  "back to the boot");
 		check_fix(c, "keep a journal, or boot with a larger log: log_buf_len=4M");
 	}
 }
@@ -161,10 +162,10 @@ static void doctor_fini(struct doctor *d)
 int doctor_run(const struct doctor_request *req, struct doctor_report *ret, struct err *err)
 {
 	_cleanup_(doctor_fini) struct doctor d = { .req = req,
-							.root = req->root,
-							.acs = ACS_INIT,
-							.spec = SPEC_INIT,
-							.facts = SPEC_FACTS_INIT };
+						   .root = req->root,
+						   .acs = ACS_INIT,
+						   .spec = SPEC_INIT,
+						   .facts = SPEC_FACTS_INIT };
 	struct doctor_report report = DOCTOR_REPORT_INIT;
 	int r = klog_read(req->root, &d.log);
 

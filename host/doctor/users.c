@@ -8,9 +8,9 @@
 #include "host/doctor/doctor_internal.h"
 
 /* What the host cannot do without; the other reasons are other rules'. */
-#define CRITICAL                                                                               \
-	(1u << IN_USE_MOUNTED | 1u << IN_USE_SWAP | 1u << IN_USE_RAID | 1u << IN_USE_LVM |     \
-	 1u << IN_USE_ZFS | 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND |     \
+#define CRITICAL                                                                                   \
+	(1u << IN_USE_MOUNTED | 1u << IN_USE_SWAP | 1u << IN_USE_RAID | 1u << IN_USE_LVM |         \
+	 1u << IN_USE_ZFS | 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND |         \
 	 1u << IN_USE_CONSOLE | 1u << IN_USE_KEYBOARD | 1u << IN_USE_VENDOR_VFIO)
 
 /* Where such a fact stands, and how one takes the device out of that use. */
@@ -82,8 +82,10 @@ static unsigned tell_uses(struct check *c, const struct pci_dev *dev)
 			continue;
 		check_evidence(c, u.items[i].what, "%s", uses[reason].file);
 		check_say(c, DOCTOR_FAIL, "this host needs it: %s", u.items[i].what);
-		check_fix(c, "%s first; or, if this host can do without it: thruway bind --force=%s %s",
-			  uses[reason].fix, in_use_word(reason), BDF_STR(dev->bdf));
+		check_fix(
+			c,
+			"%s first; or, if this host can do without it: thruway bind --force=%s %s",
+			uses[reason].fix, in_use_word(reason), BDF_STR(dev->bdf));
 	}
 	return u.mask & CRITICAL;
 }

@@ -32,20 +32,24 @@ void rule_vfs_busy(struct check *c)
 	if (used < 0) {
 		check_unreadable(c, used, "sys/bus/pci/devices/%s", c->bdf);
 	} else if (used) {
-		check_say(c, DOCTOR_WARN, "its %u VFs cannot become another number: %s", c->dev->num_vfs,
-			  users);
-		check_fix(c, "stop who uses them, then thruway vf destroy %s and thruway vf create %s N",
-			  c->bdf, c->bdf);
+		check_say(c, DOCTOR_WARN, "its %u VFs cannot become another number: %s",
+			  c->dev->num_vfs, users);
+		check_fix(
+			c,
+			"stop who uses them, then thruway vf destroy %s and thruway vf create %s N",
+			c->bdf, c->bdf);
 	} else if (refused) {
-		check_say(c, DOCTOR_WARN, "the kernel changes the number of VFs through 0 only, and it "
-					  "is %u", c->dev->num_vfs);
+		check_say(c, DOCTOR_WARN,
+			  "the kernel changes the number of VFs through 0 only, and it "
+			  "is %u",
+			  c->dev->num_vfs);
 		check_fix(c, "thruway vf destroy %s, then thruway vf create %s N", c->bdf, c->bdf);
 	}
 }
 
 /* Lines 7 to 12 of the file are the VFs' BARs, all zero when no room was found for them. */
 #define FIRST_VF_BAR 7
-#define VF_BARS	     6
+#define VF_BARS      6
 
 static int has_vf_mmio(struct check *c, bool *ret)
 {
@@ -81,23 +85,27 @@ void rule_vf_mmio(struct check *c)
 		check_skip(c);
 		return;
 	}
-	n = check_log(c, true, (const char *const[]){ "not enough MMIO resources for SR-IOV",
-						      "SR-IOV: bus number out of range", NULL });
+	n = check_log(c, true,
+		      (const char *const[]){ "not enough MMIO resources for SR-IOV",
+					     "SR-IOV: bus number out of range", NULL });
 	r = has_vf_mmio(c, &has);
 	if (r < 0 && !n) {
 		check_unreadable(c, r, "sys/bus/pci/devices/%s/resource", c->bdf);
 		return;
 	}
 	if (!has) {
-		check_evidence(c, "the VFs' BARs are empty", "sys/bus/pci/devices/%s/resource", c->bdf);
-		check_say(c, c->asked || n ? DOCTOR_FAIL : DOCTOR_NOTE,
-			  "there is no address space for its VFs: making them says 'Cannot allocate "
-			  "memory'");
+		check_evidence(c, "the VFs' BARs are empty", "sys/bus/pci/devices/%s/resource",
+			       c->bdf);
+		check_say(
+			c, c->asked || n ? DOCTOR_FAIL : DOCTOR_NOTE,
+			"there is no address space for its VFs: making them says 'Cannot allocate "
+			"memory'");
 	} else if (n) {
 		check_say(c, DOCTOR_FAIL, "VFs found no room when they were made");
 	}
-	check_fix(c, "in the firmware: SR-IOV, 'Above 4G decoding', larger MMIO windows; or boot with "
-		     "pci=realloc (bus numbers: pci=assign-busses); or make fewer VFs");
+	check_fix(c,
+		  "in the firmware: SR-IOV, 'Above 4G decoding', larger MMIO windows; or boot with "
+		  "pci=realloc (bus numbers: pci=assign-busses); or make fewer VFs");
 }
 
 /* The capability tells hardware that could from hardware that never will. */
@@ -120,9 +128,12 @@ static void judge_capability(struct check *c)
 	check_evidence(c, "has the SR-IOV capability", "sys/bus/pci/devices/%s/config", c->bdf);
 	check_say(c, c->asked ? DOCTOR_WARN : DOCTOR_NOTE,
 		  "it could have VFs, but its firmware or the kernel allows none");
-	check_fix(c, "switch SR-IOV on in the host's firmware and the card's (NVIDIA/Mellanox: mstconfig "
-		     "-d %s set SRIOV_EN=1 NUM_OF_VFS=8, then power off); the kernel needs "
-		     "CONFIG_PCI_IOV", c->bdf);
+	check_fix(
+		c,
+		"switch SR-IOV on in the host's firmware and the card's (NVIDIA/Mellanox: mstconfig "
+		"-d %s set SRIOV_EN=1 NUM_OF_VFS=8, then power off); the kernel needs "
+		"CONFIG_PCI_IOV",
+		c->bdf);
 }
 
 void rule_vf_none(struct check *c)
@@ -168,8 +179,12 @@ void rule_vf_token(struct check *c)
 	if (!pci_dev_driver_is_vfio(pf.driver))
 		return;
 	check_evidence(c, pf.driver, "sys/bus/pci/devices/%s/driver", BDF_STR(c->dev->pf));
-	check_say(c, DOCTOR_WARN, "its PF belongs to a VFIO user too, who alone can open the way to it: "
-				  "by a VF token");
-	check_fix(c, "give the PF back to its driver (thruway restore %s), or start both users with the "
-		     "same token (QEMU: vf-token=UUID)", BDF_STR(c->dev->pf));
+	check_say(c, DOCTOR_WARN,
+		  "its PF belongs to a VFIO user too, who alone can open the way to it: "
+		  "by a VF token");
+	check_fix(
+		c,
+		"give the PF back to its driver (thruway restore %s), or start both users with the "
+		"same token (QEMU: vf-token=UUID)",
+		BDF_STR(c->dev->pf));
 }

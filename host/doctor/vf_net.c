@@ -61,9 +61,11 @@ static void judge_mac(struct check *c, const struct pf *pf, const struct vf_attr
 		if (!VF_HAS(&vfs[i], VF_MAC) || memcmp(vfs[i].mac, none, 6) != 0 ||
 		    !vf_is_wanted(c, i))
 			continue;
-		check_evidence(c, "mac 00:00:00:00:00:00", "sys/class/net/%s: vf %u", pf->netdev, i);
-		check_say(c, DOCTOR_WARN, "VFs for guests have no address of their own: a guest sees "
-					  "another one after each reset");
+		check_evidence(c, "mac 00:00:00:00:00:00", "sys/class/net/%s: vf %u", pf->netdev,
+			       i);
+		check_say(c, DOCTOR_WARN,
+			  "VFs for guests have no address of their own: a guest sees "
+			  "another one after each reset");
 		check_fix(c, "thruway vf set %s/vf%u mac 52:54:00:...", pf->netdev, i);
 	}
 }
@@ -90,8 +92,10 @@ void rule_vf_mac_trust(struct check *c)
 		judge_mac(c, &pf, vfs, (unsigned)r < n ? (unsigned)r : n);
 	if (CHECK_LOG(c, "override administratively set MAC", "is not trusted", "not trusted, ")) {
 		check_say(c, DOCTOR_WARN, "a guest was refused an address of its own choice");
-		check_fix(c, "if it may choose (bonds, VRRP, bridges in the guest): thruway vf set "
-			     "%s/vfN trust on", pf.netdev);
+		check_fix(c,
+			  "if it may choose (bonds, VRRP, bridges in the guest): thruway vf set "
+			  "%s/vfN trust on",
+			  pf.netdev);
 	}
 }
 
@@ -122,20 +126,27 @@ void rule_vf_link_fdb(struct check *c)
 	} else if (!pf.carrier && any_without_state(c, &pf)) {
 		check_evidence(c, "0", "sys/class/net/%s/carrier", pf.netdev);
 		check_say(c, DOCTOR_WARN, "%s has no link, so its VFs have none", pf.netdev);
-		check_fix(c, "plug the cable in; for traffic among VFs alone: thruway vf set %s/vfN "
-			     "state enable", pf.netdev);
+		check_fix(c,
+			  "plug the cable in; for traffic among VFs alone: thruway vf set %s/vfN "
+			  "state enable",
+			  pf.netdev);
 	}
 	if (hostfs_link_name(c->d->root, bridge, sizeof(bridge), "sys/class/net/%s/master",
 			     pf.netdev) < 0)
 		return;
 	check_evidence(c, bridge, "sys/class/net/%s/master", pf.netdev);
-	check_say(c, DOCTOR_NOTE, "it is a port of %s: its VFs do not reach guests behind that bridge "
-				  "unless the card is told their addresses", bridge);
-	check_fix(c, "for each such guest: bridge fdb add MAC dev %s; or put a VF into the bridge instead",
-		  pf.netdev);
+	check_say(c, DOCTOR_NOTE,
+		  "it is a port of %s: its VFs do not reach guests behind that bridge "
+		  "unless the card is told their addresses",
+		  bridge);
+	check_fix(
+		c,
+		"for each such guest: bridge fdb add MAC dev %s; or put a VF into the bridge instead",
+		pf.netdev);
 }
 
-/* --- who else configures them --------------------------------------------------------------------- */
+/* --- who else configures them
+ * --------------------------------------------------------------------- */
 
 /* A line "KEY=value" of one of systemd's and NetworkManager's state files; false: none. */
 static bool state_of(struct check *c, const char *path, const char *key, char *buf, size_t size)
@@ -173,8 +184,10 @@ static void judge_managers(struct check *c, const char *netdev)
 	if (state_of(c, path, "managed", value, sizeof(value)) &&
 	    (strcmp(value, "true") == 0 || strcmp(value, "1") == 0)) {
 		check_say(c, DOCTOR_WARN, "NetworkManager configures its interface %s", netdev);
-		check_fix(c, "nmcli device set %s managed no; for good: unmanaged-devices= in "
-			     "/etc/NetworkManager/conf.d", netdev);
+		check_fix(c,
+			  "nmcli device set %s managed no; for good: unmanaged-devices= in "
+			  "/etc/NetworkManager/conf.d",
+			  netdev);
 	}
 }
 

@@ -10,20 +10,21 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 
-#define MUST(cond)                                                            \
-	do {                                                                  \
-		if (!(cond)) {                                                \
-			fprintf(stderr, "fake doctor: %s is false\n", #cond); \
-			abort();                                              \
-		}                                                             \
+#define MUST(cond)                                                                                 \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "fake doctor: %s is false\n", #cond);                      \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 /* The BARs 0 to 5, the ROM, and those of the VFs. */
 #define NO_BAR "0x0000000000000000 0x0000000000000000 0x0000000000000000\n"
 static const char nic_bars[] =
 	"0x00000000fe800000 0x00000000fe81ffff 0x0000000000040200\n" NO_BAR NO_BAR NO_BAR NO_BAR
-	NO_BAR NO_BAR "0x000000c0a0000000 0x000000c0a001ffff 0x000000000014220c\n" NO_BAR NO_BAR
-	NO_BAR NO_BAR NO_BAR;
+		NO_BAR NO_BAR
+	"0x000000c0a0000000 0x000000c0a001ffff 0x000000000014220c\n" NO_BAR NO_BAR NO_BAR NO_BAR
+		NO_BAR;
 
 static struct doctor_report report;
 static const struct vf_attrs *vfs;
@@ -42,16 +43,21 @@ int fake_doctor_host(void)
 		{ "sys/class/net/eth0/address", "52:54:00:00:00:01" },
 		{ "dev/kmsg", "6,0,0,-;Linux version 6.12" },
 		{ "proc/cmdline", "quiet" },
-		{ "proc/cpuinfo", "flags : fpu vme\naddress sizes\t: 46 bits physical, 48 bits virtual" },
+		{ "proc/cpuinfo",
+		  "flags : fpu vme\naddress sizes\t: 46 bits physical, 48 bits virtual" },
 		{ "proc/iomem", "00001000-0009fbff : System RAM" },
 		{ "proc/sys/kernel/osrelease", "6.12" },
 		{ "sys/kernel/iommu_groups/14/reserved_regions",
 		  "0x00000000fee00000 0x00000000feefffff msi" },
 		{ 0 },
 	};
-	static const struct fake_pci nic = { .bdf = FAKE_NIC, .place = "pci0000:00/0000:00:01.0",
-					     .driver = "igb", .group = "14", .netdev = "eth0",
-					     .total_vfs = 7, .node = "0" };
+	static const struct fake_pci nic = { .bdf = FAKE_NIC,
+					     .place = "pci0000:00/0000:00:01.0",
+					     .driver = "igb",
+					     .group = "14",
+					     .netdev = "eth0",
+					     .total_vfs = 7,
+					     .node = "0" };
 	int root = fake_sysfs(nodes);
 
 	fake_pci_add(root, &nic);
@@ -66,8 +72,8 @@ void fake_doctor_log(int root, const char *text)
 {
 	char all[1024];
 
-	snprintf(all, sizeof(all), "%s\n6,7,1500000,-;%s\n SUBSYSTEM=pci", fake_get(root, "dev/kmsg"),
-		 text);
+	snprintf(all, sizeof(all), "%s\n6,7,1500000,-;%s\n SUBSYSTEM=pci",
+		 fake_get(root, "dev/kmsg"), text);
 	fake_sysfs_text(root, all, "dev/kmsg");
 }
 

@@ -59,7 +59,9 @@ static int run(const char *a, const char *b)
 static void break_the_card(void)
 {
 	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:04:00.0", .group = "42", .node = "0" });
-	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:04:00.1", .group = "42", .node = "0",
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:04:00.1",
+					       .group = "42",
+					       .node = "0",
 					       .driver = "snd_hda_intel" });
 	fake_sysfs_text(root, "flr", "sys/bus/pci/devices/0000:04:00.0/reset_method");
 	fake_sysfs_text(root, "flr", "sys/bus/pci/devices/0000:04:00.1/reset_method");
@@ -131,12 +133,14 @@ static void test_json_has_every_rule(void **state)
 	break_the_card();
 	assert_int_equal(run("-j", "0000:04:00.0"), 1);
 	doc = json_loads(out, 0, NULL);
-	assert_int_equal(json_unpack(doc, "{s:s, s:o}", "schema", &schema, "findings", &findings), 0);
+	assert_int_equal(json_unpack(doc, "{s:s, s:o}", "schema", &schema, "findings", &findings),
+			 0);
 	assert_string_equal(schema, "thruway.doctor/1");
 	assert_int_equal(json_array_size(findings), rules);
 	f = json_array_get(findings, 0);
-	assert_int_equal(json_unpack(f, "{s:s, s:s, s:[{s:s}], s:s}", "rule", &rule, "result", &result,
-				     "evidence", "file", &file, "seen", &schema), 0);
+	assert_int_equal(json_unpack(f, "{s:s, s:s, s:[{s:s}], s:s}", "rule", &rule, "result",
+				     &result, "evidence", "file", &file, "seen", &schema),
+			 0);
 	assert_string_equal(rule, "GRP_NOT_VIABLE");
 	assert_string_equal(result, "FAIL");
 	assert_string_equal(file, "/sys/bus/pci/devices/0000:04:00.1/driver");

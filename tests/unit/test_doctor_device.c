@@ -16,8 +16,8 @@
 #include "tests/fake/sysfs.h"
 #include "vfio/pci_path.h"
 
-#define GPU "0000:04:00.0" /* with its audio function in one group */
-#define HDA "0000:04:00.1"
+#define GPU     "0000:04:00.0" /* with its audio function in one group */
+#define HDA     "0000:04:00.1"
 #define GPU_DIR "sys/bus/pci/devices/" GPU
 
 static int root = -1;
@@ -25,10 +25,16 @@ static int root = -1;
 static int setup(void **state)
 {
 	root = fake_doctor_host();
-	fake_pci_add(root, &(struct fake_pci){ .bdf = GPU, .group = "42", .class = 0x030000,
-					       .ids = "10de:1b80", .node = "0" });
-	fake_pci_add(root, &(struct fake_pci){ .bdf = HDA, .group = "42", .class = 0x040300,
-					       .driver = "snd_hda_intel", .node = "0" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = GPU,
+					       .group = "42",
+					       .class = 0x030000,
+					       .ids = "10de:1b80",
+					       .node = "0" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = HDA,
+					       .group = "42",
+					       .class = 0x040300,
+					       .driver = "snd_hda_intel",
+					       .node = "0" });
 	return 0;
 }
 
@@ -87,8 +93,11 @@ static void test_a_sibling_the_host_needs_is_not_to_be_bound(void **state)
 {
 	const struct doctor_finding *f;
 
-	fake_pci_add(root, &(struct fake_pci){ .bdf = HDA, .group = "42", .driver = "igb",
-					       .netdev = "eth1", .node = "0" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = HDA,
+					       .group = "42",
+					       .driver = "igb",
+					       .netdev = "eth1",
+					       .node = "0" });
 	fake_sysfs_text(root, "eth1\t00000000\t0102A8C0", "proc/net/route");
 	f = fake_doctor_see(root, GPU, "GRP_NOT_VIABLE", GPU);
 	assert_int_equal(f->result, DOCTOR_FAIL);
@@ -105,7 +114,8 @@ static void test_a_device_the_host_needs_fails_when_named(void **state)
 	f = fake_doctor_see(root, FAKE_NIC, "HOST_CRITICAL", FAKE_NIC);
 	assert_int_equal(f->result, DOCTOR_FAIL);
 	assert_string_equal(f->text, "this host needs it: eth0 has the default route");
-	assert_string_equal(fake_doctor_evidence(f, "/proc/net/route"), "eth0 has the default route");
+	assert_string_equal(fake_doctor_evidence(f, "/proc/net/route"),
+			    "eth0 has the default route");
 	assert_non_null(strstr(f->fix, "--force=route " FAKE_NIC));
 }
 
@@ -210,7 +220,10 @@ static int identify(int at, const struct step *step, char *buf, size_t size)
 }
 
 static const struct step_ops ops = {
-	.op = "test", .read = read_attribute, .write = write_attribute, .identity = identify,
+	.op = "test",
+	.read = read_attribute,
+	.write = write_attribute,
+	.identity = identify,
 };
 static const struct step_ops *const all_ops[] = { &ops, NULL };
 
@@ -252,10 +265,12 @@ static void test_why_a_group_is_shared_is_told(void **state)
 {
 	const struct doctor_finding *f = fake_doctor_see(root, GPU, "ACS_WEAK", GPU);
 
-	/* The fake functions are conventional ones of one slot, which the kernel cannot tell apart. */
+	/* The fake functions are conventional ones of one slot, which the kernel cannot tell apart.
+	 */
 	assert_int_equal(f->result, DOCTOR_NOTE);
 	assert_string_equal(fake_doctor_evidence(f, "/sys/kernel/iommu_groups/42/devices"), HDA);
-	assert_int_equal(fake_doctor_see(root, FAKE_NIC, "ACS_WEAK", FAKE_NIC)->result, DOCTOR_PASS);
+	assert_int_equal(fake_doctor_see(root, FAKE_NIC, "ACS_WEAK", FAKE_NIC)->result,
+			 DOCTOR_PASS);
 	assert_int_equal(fake_doctor_see(root, NULL, "ACS_WEAK", GPU)->result, DOCTOR_SKIP);
 }
 
@@ -273,7 +288,8 @@ static void test_each_program_that_claims_a_device_is_named(void **state)
 		{ "etc/sriov-operator/pci/" FAKE_NIC, "{}", "the SR-IOV network operator" },
 		{ "etc/systemd/network/10-x.network", "[Match]\nName=eth0\n[Network]\nDHCP=yes",
 		  "systemd-networkd" },
-		{ "etc/systemd/network/10-x.network", "[Match]\nName=en* eth*", "systemd-networkd" },
+		{ "etc/systemd/network/10-x.network", "[Match]\nName=en* eth*",
+		  "systemd-networkd" },
 		{ "run/systemd/network/10-x.link", "[Match]\nPath=pci-" FAKE_NIC "\n[SR-IOV]\n",
 		  "systemd-udevd" },
 		{ "etc/systemd/network/10-x.network", "[Match]\nMACAddress=52:54:00:00:00:01",
@@ -285,7 +301,8 @@ static void test_each_program_that_claims_a_device_is_named(void **state)
 		  "<address domain='0x0000' bus='0x01' slot='0x00' function='0x0'/></source>",
 		  "libvirt" },
 		{ "etc/libvirt/qemu/networks/sriov.xml",
-		  "<network><forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>", "libvirt" },
+		  "<network><forward mode='hostdev' managed='yes'><pf dev='eth0'/></forward>",
+		  "libvirt" },
 	};
 
 	assert_int_equal(claims()->result, DOCTOR_PASS);
@@ -296,7 +313,8 @@ static void test_each_program_that_claims_a_device_is_named(void **state)
 		fake_sysfs_text(root, rows[i].text, "%s", rows[i].file);
 		f = claims();
 		snprintf(file, sizeof(file), "/%s", rows[i].file);
-		if (f->result != DOCTOR_WARN || strncmp(f->text, rows[i].who, strlen(rows[i].who)) != 0 ||
+		if (f->result != DOCTOR_WARN ||
+		    strncmp(f->text, rows[i].who, strlen(rows[i].who)) != 0 ||
 		    strcmp(fake_doctor_evidence(f, file), "<none>") == 0)
 			fail_msg("%s: %s: %s", rows[i].file, doctor_result_word(f->result),
 				 f->text ? f->text : "");

@@ -36,8 +36,8 @@ static void test_a_healthy_host_passes_every_rule(void **state)
 {
 	for (const struct doctor_rule *r = doctor_rules; r->id; r++) {
 		const struct doctor_finding *f =
-			r->scope == DOCTOR_DEVICE ? fake_doctor_see(root, NULL, r->id, FAKE_NIC) :
-						    see(r->id);
+			r->scope == DOCTOR_DEVICE ? fake_doctor_see(root, NULL, r->id, FAKE_NIC)
+						  : see(r->id);
 
 		if (f->result > DOCTOR_PASS)
 			fail_msg("%s: %s: %s", r->id, doctor_result_word(f->result), f->text);
@@ -113,9 +113,11 @@ static void test_interrupts_that_are_not_remapped_fail(void **state)
 static void test_unsafe_interrupts_are_a_warning(void **state)
 {
 	plain_interrupts();
-	fake_sysfs_text(root, "Y", "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	fake_sysfs_text(root, "Y",
+			"sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 	assert_int_equal(see("NO_IR")->result, DOCTOR_WARN);
-	fake_sysfs_text(root, "N", "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	fake_sysfs_text(root, "N",
+			"sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 	assert_int_equal(see("NO_IR")->result, DOCTOR_FAIL);
 }
 
@@ -141,7 +143,8 @@ static void test_a_kernel_without_vfio_pci_fails(void **state)
 	assert_string_equal(fake_doctor_evidence(f, "/lib/modules/6.12/modules.dep"),
 			    "no vfio-pci.ko");
 
-	fake_sysfs_text(root, "kernel/drivers/vfio/pci/vfio-pci.ko: x", "lib/modules/6.12/modules.dep");
+	fake_sysfs_text(root, "kernel/drivers/vfio/pci/vfio-pci.ko: x",
+			"lib/modules/6.12/modules.dep");
 	assert_int_equal(see("VFIO_MODULE")->result, DOCTOR_PASS);
 }
 
@@ -151,12 +154,14 @@ static void test_a_device_that_waits_for_vfio_pci_fails(void **state)
 
 	fake_sysfs_remove(root, "sys/bus/pci/drivers/vfio-pci");
 	fake_sysfs_text(root, "", "sys/bus/pci/drivers/igb/bind");
-	fake_sysfs_text(root, "kernel/drivers/vfio/pci/vfio-pci.ko: x", "lib/modules/6.12/modules.dep");
+	fake_sysfs_text(root, "kernel/drivers/vfio/pci/vfio-pci.ko: x",
+			"lib/modules/6.12/modules.dep");
 	fake_sysfs_remove(root, FAKE_NIC_DIR "/driver");
 	fake_sysfs_text(root, "vfio-pci", FAKE_NIC_DIR "/driver_override");
 	f = see("VFIO_MODULE");
 	assert_int_equal(f->result, DOCTOR_FAIL);
-	assert_string_equal(fake_doctor_evidence(f, "/" FAKE_NIC_DIR "/driver_override"), "vfio-pci");
+	assert_string_equal(fake_doctor_evidence(f, "/" FAKE_NIC_DIR "/driver_override"),
+			    "vfio-pci");
 	assert_non_null(strstr(f->fix, "modprobe vfio-pci"));
 }
 
@@ -211,8 +216,8 @@ static void ordinary_user(const char *limit)
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "Max locked memory         %s              %s              bytes",
-		 limit, limit);
+	snprintf(text, sizeof(text),
+		 "Max locked memory         %s              %s              bytes", limit, limit);
 	fake_sysfs_text(root, "Name:\tthruway\nCapEff:\t0000000000000000", "proc/self/status");
 	fake_sysfs_text(root, text, "proc/self/limits");
 	fake_sysfs_text(root, "", "dev/vfio/vfio");
@@ -267,13 +272,16 @@ static void test_hugepages_that_were_not_to_be_had_are_a_warning(void **state)
 	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_SKIP);
 	fake_sysfs_text(root, "hugepages=64 hugepagesz=1G hugepages=0:2,1:2", "proc/cmdline");
 	fake_sysfs_text(root, "64", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
-	fake_sysfs_text(root, "2", "sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages");
+	fake_sysfs_text(root, "2",
+			"sys/devices/system/node/node0/hugepages/hugepages-1048576kB/nr_hugepages");
 	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_NOTE); /* node 1 cannot be read */
-	fake_sysfs_text(root, "1", "sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
+	fake_sysfs_text(root, "1",
+			"sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
 	f = see("HUGE_SHORT");
 	assert_int_equal(f->result, DOCTOR_WARN);
 	assert_string_equal(f->text, "node 1 has 1 hugepages of 1 GiB, 2 were asked for at boot");
-	fake_sysfs_text(root, "2", "sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
+	fake_sysfs_text(root, "2",
+			"sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages");
 	assert_int_equal(see("HUGE_SHORT")->result, DOCTOR_PASS);
 	fake_sysfs_text(root, "63", "sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
 	assert_string_equal(see("HUGE_SHORT")->text,

@@ -12,8 +12,8 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 
-#define PORT	"0000:00:01.0" /* above the NIC */
-#define GPU	"0000:04:00.0"
+#define PORT    "0000:00:01.0" /* above the NIC */
+#define GPU     "0000:04:00.0"
 #define GPU_DIR "sys/bus/pci/devices/" GPU
 
 static int root = -1;
@@ -22,8 +22,11 @@ static int setup(void **state)
 {
 	root = fake_doctor_host();
 	fake_pci_add(root, &(struct fake_pci){ .bdf = PORT, .header_type = 1, .class = 0x060400 });
-	fake_pci_add(root, &(struct fake_pci){ .bdf = GPU, .group = "42", .class = 0x030000,
-					       .ids = "1002:687f", .node = "0" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = GPU,
+					       .group = "42",
+					       .class = 0x030000,
+					       .ids = "1002:687f",
+					       .node = "0" });
 	fake_sysfs_text(root, "0x00000000c0000000 0x00000000cfffffff 0x0000000000042208",
 			GPU_DIR "/resource");
 	fake_sysfs_text(root, "", "sys/kernel/iommu_groups/42/reserved_regions");
@@ -84,7 +87,8 @@ static void test_a_device_that_did_not_wake_up_fails(void **state)
 {
 	const struct doctor_finding *f;
 
-	fake_doctor_log(root, "vfio-pci " FAKE_NIC ": Unable to change power state from D3cold to D0");
+	fake_doctor_log(root,
+			"vfio-pci " FAKE_NIC ": Unable to change power state from D3cold to D0");
 	fake_sysfs_text(root, "1", FAKE_NIC_DIR "/d3cold_allowed");
 	f = ask("D3COLD", FAKE_NIC);
 	assert_int_equal(f->result, DOCTOR_FAIL);
@@ -106,22 +110,27 @@ static void test_uncorrected_errors_on_the_way_are_a_warning(void **state)
 	fake_sysfs_text(root, "CmpltTO 2\nTOTAL_ERR_NONFATAL 2",
 			"sys/bus/pci/devices/" PORT "/aer_dev_nonfatal");
 	fake_sysfs_text(root, "TOTAL_ERR_FATAL 0", "sys/bus/pci/devices/" PORT "/aer_dev_fatal");
-	fake_sysfs_text(root, "TOTAL_ERR_COR 0", "sys/bus/pci/devices/" PORT "/aer_dev_correctable");
+	fake_sysfs_text(root, "TOTAL_ERR_COR 0",
+			"sys/bus/pci/devices/" PORT "/aer_dev_correctable");
 	f = see("AER", FAKE_NIC);
 	assert_int_equal(f->result, DOCTOR_WARN);
-	assert_string_equal(fake_doctor_evidence(f, "/sys/bus/pci/devices/" PORT "/aer_dev_nonfatal"),
-			    "2 (CmpltTO 2)");
+	assert_string_equal(
+		fake_doctor_evidence(f, "/sys/bus/pci/devices/" PORT "/aer_dev_nonfatal"),
+		"2 (CmpltTO 2)");
 }
 
 static void test_faults_are_counted_for_the_device_that_made_them(void **state)
 {
 	const struct doctor_finding *f;
 
-	fake_doctor_log(root, "DMAR: [DMA Write NO_PASID] Request device [01:00.0] fault addr 0x1000");
-	fake_doctor_log(root, "DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0x2000");
+	fake_doctor_log(root,
+			"DMAR: [DMA Write NO_PASID] Request device [01:00.0] fault addr 0x1000");
+	fake_doctor_log(root,
+			"DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0x2000");
 	f = see("IOMMU_FAULTS", FAKE_NIC);
 	assert_int_equal(f->result, DOCTOR_WARN);
-	assert_string_equal(f->text, "the IOMMU stopped it 2 times from reaching memory it may not");
+	assert_string_equal(f->text,
+			    "the IOMMU stopped it 2 times from reaching memory it may not");
 	assert_int_equal(see("IOMMU_FAULTS", GPU)->result, DOCTOR_PASS);
 	fake_doctor_no_log(root);
 	assert_int_equal(see("IOMMU_FAULTS", GPU)->result, DOCTOR_NOTE);
@@ -129,13 +138,17 @@ static void test_faults_are_counted_for_the_device_that_made_them(void **state)
 
 static void test_behind_a_bridge_faults_come_from_the_bridge(void **state)
 {
-	uint8_t cfg[256] = { [0x00] = 0x86, [0x06] = 0x10, [0x0e] = 1, [0x34] = 0x40, [0x40] = 0x10,
-			     [0x42] = 0x72 }; /* an Express function of the type PCI bridge */
+	uint8_t cfg[256] = {
+		[0x00] = 0x86, [0x06] = 0x10, [0x0e] = 1,
+		[0x34] = 0x40, [0x40] = 0x10, [0x42] = 0x72
+	}; /* an Express function of the type PCI bridge */
 
 	fake_put_bytes(root, "sys/bus/pci/devices/" PORT "/config", cfg, sizeof(cfg));
-	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:05:01.0", .place = "pci0000:00/" PORT,
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:05:01.0",
+					       .place = "pci0000:00/" PORT,
 					       .group = "16" });
-	fake_doctor_log(root, "DMAR: [DMA Read NO_PASID] Request device [05:00.0] fault addr 0x1000");
+	fake_doctor_log(root,
+			"DMAR: [DMA Read NO_PASID] Request device [05:00.0] fault addr 0x1000");
 	assert_int_equal(see("IOMMU_FAULTS", "0000:05:01.0")->result, DOCTOR_WARN);
 	cfg[0x42] = 0x42; /* a root port: what is below it speaks for itself */
 	fake_put_bytes(root, "sys/bus/pci/devices/" PORT "/config", cfg, sizeof(cfg));

@@ -13,7 +13,7 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 
-#define VF0	"0000:01:10.0"
+#define VF0     "0000:01:10.0"
 #define VF0_DIR "sys/bus/pci/devices/" VF0
 
 static int root = -1;
@@ -43,9 +43,13 @@ static const struct doctor_finding *ask(const char *rule, const char *of)
 
 static void make_vf(const char *driver)
 {
-	fake_pci_add(root, &(struct fake_pci){ .bdf = VF0, .place = "pci0000:00/0000:00:01.0",
-					       .ids = "8086:10ca", .pf = FAKE_NIC, .group = "21",
-					       .driver = driver, .node = "0" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = VF0,
+					       .place = "pci0000:00/0000:00:01.0",
+					       .ids = "8086:10ca",
+					       .pf = FAKE_NIC,
+					       .group = "21",
+					       .driver = driver,
+					       .node = "0" });
 	fake_sysfs_text(root, "1", FAKE_NIC_DIR "/sriov_numvfs");
 	fake_sysfs_text(root, "", "dev/vfio/21");
 }
@@ -77,7 +81,8 @@ static void test_vfs_in_use_hold_their_number(void **state)
 static void test_a_refused_number_of_vfs_is_seen_in_the_log(void **state)
 {
 	make_vf("vfio-pci");
-	fake_doctor_log(root, "igb " FAKE_NIC ": 1 VFs already enabled. Disable before enabling 2 VFs");
+	fake_doctor_log(root,
+			"igb " FAKE_NIC ": 1 VFs already enabled. Disable before enabling 2 VFs");
 	assert_int_equal(see("VFS_BUSY", FAKE_NIC)->result, DOCTOR_WARN);
 }
 
@@ -145,7 +150,8 @@ static void test_a_capability_without_vfs_is_the_firmwares(void **state)
 
 static void test_vfs_take_a_driver_that_makes_them(void **state)
 {
-	fake_doctor_log(root, "uio " FAKE_NIC ": driver does not support SR-IOV configuration via sysfs");
+	fake_doctor_log(root,
+			"uio " FAKE_NIC ": driver does not support SR-IOV configuration via sysfs");
 	assert_int_equal(see("VF_NONE", FAKE_NIC)->result, DOCTOR_WARN);
 	fake_sysfs_remove(root, FAKE_NIC_DIR "/driver");
 	assert_string_equal(see("VF_NONE", FAKE_NIC)->fix, "thruway restore " FAKE_NIC);
@@ -183,8 +189,9 @@ static void test_vfs_of_guests_have_addresses(void **state)
 	assert_string_equal(f->fix, "thruway vf set eth0/vf0 mac 52:54:00:...");
 	vf.mac[5] = 1;
 	assert_int_equal(see("VF_MAC_TRUST", FAKE_NIC)->result, DOCTOR_PASS);
-	fake_doctor_log(root, "igb " FAKE_NIC ": VF 0 attempted to override administratively set MAC "
-			      "address");
+	fake_doctor_log(root,
+			"igb " FAKE_NIC ": VF 0 attempted to override administratively set MAC "
+			"address");
 	assert_int_equal(see("VF_MAC_TRUST", FAKE_NIC)->result, DOCTOR_WARN);
 	fake_doctor_no_log(root);
 	assert_int_equal(see("VF_MAC_TRUST", FAKE_NIC)->result, DOCTOR_NOTE);
