@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "host/hugepages.h"
+#include "sriov/devlink.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_destroy.h"
@@ -24,6 +25,7 @@ const struct step_ops *const change_ops[] = {
 	&autoprobe_step_ops,
 	&numvfs_step_ops,
 	&link_step_ops,
+	&eswitch_step_ops,
 	&nvme_step_ops,
 	&vfattr_step_ops,
 	/* the host's memory */

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal.h"
+#include "sriov/devlink.h"
 #include "sriov/vf_link.h"
 #include "sriov/vf_users.h"
 #include "vfio/bind.h"
@@ -46,6 +47,7 @@ static int read_attrs(int root, struct spec_pf_fact *s)
 static int read_sriov(int root, struct spec_fact *f, struct err *err)
 {
 	struct spec_pf_fact *s = calloc(1, sizeof(*s));
+	enum devlink_eswitch mode;
 	int r;
 
 	if (!s)
@@ -56,6 +58,9 @@ static int read_sriov(int root, struct spec_fact *f, struct err *err)
 		r = read_attrs(root, s);
 	if (r < 0)
 		return err_set(err, r, "cannot look at %s", BDF_STR(f->dev->bdf));
+	s->eswitch = "";
+	if (s->pf.class >> 16 == 0x02 && devlink_eswitch_get("pci", BDF_STR(s->pf.bdf), &mode) == 0)
+		s->eswitch = devlink_eswitch_word(mode);
 	s->used = vf_users(root, f->dev->bdf, s->users, sizeof(s->users));
 	return 0;
 }

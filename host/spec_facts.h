@@ -18,6 +18,7 @@
 
 struct spec_pf_fact {
 	struct pf pf;
+	const char *eswitch; /* "legacy", "switchdev"; "": it has no such modes */
 	struct vf_attrs *attrs; /* of pf.numvfs VFs, malloced; NULL: they have none */
 	int used;		/* VFs in use; negative: that cannot be told */
 	char users[SPEC_USERS_MAX];

@@ -8,6 +8,7 @@
 #include "base/cpulist.h"
 #include "base/fd.h"
 #include "host/spec_plan_internal.h"
+#include "sriov/devlink.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_mac.h"
 #include "sriov/vf_plan.h"
@@ -161,9 +162,9 @@ static void attrs_of(const struct want_vf *vf, struct vf_attrs *ret)
 }
 
 static int add(struct spec_planner *p, const char *op, struct bdf dev, const char *key,
-	       const char *after, bool transient)
+	       const char *after)
 {
-	struct step step = { .transient = transient };
+	struct step step = { 0 };
 
 	snprintf(step.op, sizeof(step.op), "%s", op);
 	bdf_str(dev, step.dev);
@@ -175,13 +176,15 @@ static int add(struct spec_planner *p, const char *op, struct bdf dev, const cha
 /*
  * The end of all VFs, so that undoing it brings them back as they are: what the PF keeps
  * of them is remembered, their drivers let go, and the host's are not offered new ones.
+ * That last is a step here and another, back, behind all others (plan_autoprobe()), so
+ * that it holds also when they are undone.
  */
 static int plan_end(struct spec_planner *p, const struct want_pf *w)
 {
 	const struct spec_pf_fact *s = w->fact->sriov;
 	struct plan *plan = &p->out->plan;
 	struct bdf vf;
-	int r = add(p, "autoprobe", s->pf.bdf, "", "0", true);
+	int r = add(p, "autoprobe", s->pf.bdf, "", "0");
 
 	for (unsigned i = 0; r == 0 && s->attrs && i < s->pf.numvfs; i++)
 		r = vf_plan_remember(&s->pf, i, &s->attrs[i], plan);
@@ -192,8 +195,13 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 	if (r == 0 && s->pf.nvme[0])
 		r = nvme_plan_offline(p->facts->root, &s->pf, plan, p->err);
 	if (r == 0)
-		r = add(p, "numvfs", s->pf.bdf, "", "0", false);
+		r = add(p, "numvfs", s->pf.bdf, "", "0");
 	return r < 0 ? err_set(p->err, r, "cannot plan") : 0;
+}
+
+static int plan_autoprobe(struct spec_planner *p, const struct pf *pf)
+{
+	return add(p, "autoprobe", pf->bdf, "", pf->autoprobe ? "1" : "0");
 }
 
 static int plan_new_drivers(struct spec_planner *p, const struct want_pf *w, const struct pf *pf,
@@ -214,6 +222,27 @@ static int plan_new_drivers(struct spec_planner *p, const struct want_pf *w, con
 	return r < 0 ? no_memory(p) : 0;
 }
 
+/* The eswitch is to be another one than it is. */
+static bool switches(const struct want_pf *w)
+{
+	const char *wanted = w->set[SPEC_PF_ESWITCH].text, *now = w->fact->sriov->eswitch;
+
+	return wanted && *now && strcmp(wanted, now) != 0;
+}
+
+static int plan_eswitch(struct spec_planner *p, const struct want_pf *w, bool after_vfs)
+{
+	const struct pf *pf = &w->fact->sriov->pf;
+	struct step step = { .op = "eswitch" };
+
+	if (!switches(w) || devlink_eswitch_after_vfs(pf->driver) != after_vfs)
+		return 0;
+	bdf_str(pf->bdf, step.dev);
+	snprintf(step.before, sizeof(step.before), "%s", w->fact->sriov->eswitch);
+	snprintf(step.after, sizeof(step.after), "%s", w->set[SPEC_PF_ESWITCH].text);
+	return plan_add(&p->out->plan, &step) < 0 ? no_memory(p) : 0;
+}
+
 static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
 	_cleanup_free_ struct vf_attrs *each = calloc(count, sizeof(*each));
@@ -232,8 +261,10 @@ static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned co
 	for (unsigned i = 0; i < count; i++)
 		attrs_of(&w->vf[i], &each[i]);
 	r = vf_plan_create(p->facts->root, &req, plan, &own);
-	if (r == 0)
-		return plan_new_drivers(p, w, &pf, count);
+	if (r == 0) {
+		r = plan_eswitch(p, w, true);
+		return r < 0 ? r : plan_new_drivers(p, w, &pf, count);
+	}
 	plan->count = steps;
 	return r == -ENOMEM ? no_memory(p) : spec_left(p, w->fact, w->at, "%s", own.text);
 }
@@ -305,21 +336,33 @@ static int check_ranges(struct spec_planner *p, const struct want_pf *w, unsigne
 	return 0;
 }
 
+/* "it has 4 VFs and should have 7", or what else wants them to end. */
+static const char *why_end(const struct want_pf *w, unsigned count, char *buf, size_t size)
+{
+	const struct spec_pf_fact *s = w->fact->sriov;
+
+	if (count != s->pf.numvfs)
+		snprintf(buf, size, "it has %u VFs and should have %u", s->pf.numvfs, count);
+	else
+		snprintf(buf, size, "its eswitch is %s and should be %s, which takes all VFs away",
+			 s->eswitch, w->set[SPEC_PF_ESWITCH].text);
+	return buf;
+}
+
 /* Whether its VFs may be destroyed for others; what must stay is remarked. 1, 0 or -errno. */
 static int may_end(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
 	const struct spec_pf_fact *s = w->fact->sriov;
-	int r;
+	struct spec_place at = count != s->pf.numvfs ? w->set[SPEC_PF_NUMVFS].at
+						     : w->set[SPEC_PF_ESWITCH].at;
+	char why[160];
 
 	if (!s->used)
 		return 1;
+	why_end(w, count, why, sizeof(why));
 	if (s->used < 0)
-		r = spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it has %u VFs and should have "
-			      "%u, but who uses them cannot be told", s->pf.numvfs, count);
-	else
-		r = spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it has %u VFs and should have "
-			      "%u, but VFs are in use (%s)", s->pf.numvfs, count, s->users);
-	return r;
+		return spec_left(p, w->fact, at, "%s, but who uses them cannot be told", why);
+	return spec_left(p, w->fact, at, "%s, but VFs are in use (%s)", why, s->users);
 }
 
 static int plan_link(struct spec_planner *p, const struct want_pf *w)
@@ -340,7 +383,37 @@ static int plan_link(struct spec_planner *p, const struct want_pf *w)
 	in_use_find(p->facts->host, w->fact->dev, &used);
 	if (pf->up && in_use_refuse(&used, "bring down", pf->bdf, p->force | ~needed, &own) < 0)
 		return spec_left(p, w->fact, link->at, "%s", own.text);
-	return add(p, "link", pf->bdf, pf->netdev, link->text, false);
+	return add(p, "link", pf->bdf, pf->netdev, link->text);
+}
+
+/* VFs that are replaced by `count` others. */
+static int plan_again(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	const struct pf *pf = &w->fact->sriov->pf;
+	int r = may_end(p, w, count);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return plan_present(p, w, pf->numvfs < count ? pf->numvfs : count);
+	r = plan_end(p, w);
+	if (r == 0)
+		r = plan_eswitch(p, w, !count && devlink_eswitch_after_vfs(pf->driver));
+	if (r == 0 && count)
+		r = plan_new(p, w, count);
+	return r < 0 ? r : plan_autoprobe(p, pf);
+}
+
+static int check_pf(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	const struct spec_setting *eswitch = &w->set[SPEC_PF_ESWITCH];
+	const struct spec_pf_fact *s = w->fact->sriov;
+	int r = 0;
+
+	if (eswitch->text && strcmp(eswitch->text, "switchdev") == 0 && !*s->eswitch)
+		r = spec_left(p, w->fact, eswitch->at, "the %s driver has no switchdev mode",
+			      s->pf.driver);
+	return r < 0 ? r : check_ranges(p, w, count);
 }
 
 static int plan_pf(struct spec_planner *p, const struct want_pf *w)
@@ -354,15 +427,13 @@ static int plan_pf(struct spec_planner *p, const struct want_pf *w)
 				 "not %u", pf->totalvfs, count);
 	r = plan_link(p, w);
 	if (r == 0)
-		r = check_ranges(p, w, count);
-	if (r < 0 || count == now)
-		return r < 0 ? r : plan_present(p, w, count);
-	if (now) {
-		r = may_end(p, w, count);
-		if (r <= 0)
-			return r < 0 ? r : plan_present(p, w, now < count ? now : count);
-		r = plan_end(p, w);
-	}
+		r = check_pf(p, w, count);
+	if (r < 0)
+		return r;
+	if (now)
+		return count == now && !switches(w) ? plan_present(p, w, count)
+						    : plan_again(p, w, count);
+	r = plan_eswitch(p, w, !count && devlink_eswitch_after_vfs(pf->driver));
 	return r < 0 || !count ? r : plan_new(p, w, count);
 }
 

@@ -195,6 +195,8 @@ static int save_pfs(const struct spec_facts *facts, FILE *out)
 		fprintf(out, "    numvfs: %u\n", f->sriov->pf.numvfs);
 		if (f->sriov->pf.netdevs == 1)
 			fprintf(out, "    link: %s\n", f->sriov->pf.up ? "up" : "down");
+		if (strcmp(f->sriov->eswitch, "switchdev") == 0)
+			fputs("    eswitch: switchdev\n", out);
 		r = save_nvme(facts, &f->sriov->pf, out);
 		if (r == 0)
 			save_vfs(facts, f, out);

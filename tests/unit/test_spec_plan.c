@@ -146,11 +146,15 @@ static void test_another_number_goes_through_none_and_can_be_undone(void **state
 	fake_pf_set(&k, 2);
 	assert_int_equal(plan(ETH0 "    numvfs: 4\n", &hs, NULL), 0);
 	assert_string_equal(steps(&hs), "autoprobe " FAKE_PF "=0; numvfs " FAKE_PF "=0; "
-					"numvfs " FAKE_PF "=4; ");
+					"numvfs " FAKE_PF "=4; autoprobe " FAKE_PF "=1; ");
 	assert_int_equal(apply(ETH0 "    numvfs: 4\n"), 0);
 	assert_string_equal(fake_get(k.root, FAKE_PF_DIR "/sriov_numvfs"), "4");
 	assert_int_equal(journal_restore(k.root, change_ops, NULL, 0, &undone, NULL), 0);
 	assert_string_equal(fake_get(k.root, FAKE_PF_DIR "/sriov_numvfs"), "2");
+	/* Also on the way back the host's drivers are not offered the VFs. */
+	assert_string_equal(k.writes[k.nwrites - 4], "sriov_drivers_autoprobe=0");
+	assert_string_equal(k.writes[k.nwrites - 2], "sriov_numvfs=2");
+	assert_string_equal(k.writes[k.nwrites - 1], "sriov_drivers_autoprobe=1");
 }
 
 static void has_left(const struct host_spec *hs, const char *says)
@@ -285,6 +289,60 @@ static void test_functions_of_one_group_are_bound_together(void **state)
 	assert_string_equal(steps(&whole), both);
 }
 
+/* The eswitch as the facts have it, and what is planned then. */
+static const char *plan_eswitch(struct host_spec *hs, const char *now, const char *driver)
+{
+	_cleanup_(spec_plan_fini) struct spec_plan again = SPEC_PLAN_INIT;
+
+	for (size_t i = 0; i < hs->facts.count; i++) {
+		struct spec_pf_fact *s = hs->facts.devs[i].sriov;
+
+		if (!s)
+			continue;
+		s->eswitch = now;
+		snprintf(s->pf.driver, sizeof(s->pf.driver), "%s", driver);
+	}
+	assert_int_equal(spec_plan(&hs->facts, &hs->spec, 0, &again, NULL), 0);
+	spec_plan_fini(&hs->plan);
+	hs->plan = again;
+	again = (struct spec_plan)SPEC_PLAN_INIT;
+	return steps(hs);
+}
+
+#define MODE(mode) "eswitch " FAKE_PF "=" mode "; "
+#define CREATE	   "autoprobe " FAKE_PF "=0; numvfs " FAKE_PF "=2; "
+#define BIND	   "driver 0000:01:10.0=; override 0000:01:10.0=vfio-pci; driver 0000:01:10.0=vfio-pci; "
+
+static void test_a_driver_switches_before_or_behind_its_vfs(void **state)
+{
+	static const char text[] = ETH0 "    numvfs: 2\n    eswitch: switchdev\n"
+				   "    vfs: {0: {driver: vfio-pci}}\n";
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT, again = HOST_SPEC_INIT;
+
+	assert_int_equal(plan(text, &hs, NULL), 0);
+	has_left(&hs, "the igb driver has no switchdev mode");
+	assert_string_equal(steps(&hs), CREATE BIND);
+	assert_string_equal(plan_eswitch(&hs, "legacy", "ice"), MODE("switchdev") CREATE BIND);
+	assert_int_equal(hs.plan.left, 0);
+	assert_string_equal(plan_eswitch(&hs, "legacy", "mlx5_core"), CREATE MODE("switchdev") BIND);
+	assert_string_equal(plan_eswitch(&hs, "switchdev", "ice"), CREATE BIND);
+	/* With VFs in the way they go first, and come again. */
+	fake_pf_set(&k, 2);
+	assert_int_equal(plan(text, &again, NULL), 0);
+	assert_string_equal(plan_eswitch(&again, "legacy", "ice"),
+			    "autoprobe " FAKE_PF "=0; numvfs " FAKE_PF "=0; " MODE("switchdev")
+			    "numvfs " FAKE_PF "=2; override 0000:01:10.0=vfio-pci; "
+			    "driver 0000:01:10.0=vfio-pci; autoprobe " FAKE_PF "=1; ");
+	for (size_t i = 0; i < again.facts.count; i++) {
+		if (again.facts.devs[i].sriov)
+			again.facts.devs[i].sriov->used = 1;
+	}
+	assert_string_equal(plan_eswitch(&again, "legacy", "ice"), "");
+	assert_int_equal(again.plan.left, 2); /* and the fake VF has no IOMMU group */
+	assert_non_null(strstr(again.plan.remarks[0].text, "its eswitch is legacy and should be "
+			       "switchdev, which takes all VFs away, but VFs are in use"));
+}
+
 static void test_macs_that_leave_their_range_are_refused(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -311,6 +369,7 @@ int main(void)
 		TEST(test_an_address_alone_is_warned_of),
 		TEST(test_two_files_may_differ_and_one_may_not),
 		TEST(test_functions_of_one_group_are_bound_together),
+		TEST(test_a_driver_switches_before_or_behind_its_vfs),
 		TEST(test_macs_that_leave_their_range_are_refused),
 	};
 
