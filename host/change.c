@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "host/hugepages.h"
+#include "sriov/address.h"
 #include "sriov/devlink.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
@@ -21,6 +22,7 @@ const struct step_ops *const change_ops[] = {
 	&override_step_ops,
 	&driver_step_ops,
 	&owner_step_ops,
+	&address_step_ops,
 	/* a PF: its VFs */
 	&autoprobe_step_ops,
 	&numvfs_step_ops,

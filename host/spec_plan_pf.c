@@ -183,13 +183,18 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 {
 	const struct spec_pf_fact *s = w->fact->sriov;
 	struct plan *plan = &p->out->plan;
+	const struct pci_dev *dev;
 	struct bdf vf;
 	int r = add(p, "autoprobe", s->pf.bdf, "", "0");
 
 	for (unsigned i = 0; r == 0 && s->attrs && i < s->pf.numvfs; i++)
 		r = vf_plan_remember(&s->pf, i, &s->attrs[i], plan);
 	for (unsigned i = 0; r == 0 && i < s->pf.numvfs; i++) {
-		if (pf_vf_bdf(p->facts->root, s->pf.bdf, i, &vf) == 0)
+		if (pf_vf_bdf(p->facts->root, s->pf.bdf, i, &vf) < 0)
+			continue;
+		dev = topo_find(&p->facts->topo, vf);
+		r = dev ? bind_step_plan_address(p->facts->root, plan, dev) : 0;
+		if (r == 0)
 			r = bind_step_plan(plan, vf, "");
 	}
 	if (r == 0 && s->pf.nvme[0])

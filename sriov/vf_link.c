@@ -450,3 +450,23 @@ int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6])
 		memcpy(ret, p.mac, 6);
 	return r < 0 && p.result >= 0 ? from_nl(r) : p.result;
 }
+
+int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6])
+{
+	_cleanup_sock_ struct nl_sock *sk = NULL;
+	_cleanup_msg_ struct nl_msg *msg = NULL;
+	uint64_t ifindex;
+	int error = 0, r = hostfs_read_u64(root, &ifindex, "sys/class/net/%s/ifindex", netdev);
+
+	if (r == 0)
+		r = open_socket(&sk);
+	if (r < 0)
+		return r;
+	msg = new_message(RTM_SETLINK, (int)ifindex);
+	if (!msg || dl_nla_put(msg, IFLA_ADDRESS, 6, mac) < 0)
+		return -ENOMEM;
+	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
+	r = dl_nl_send_sync(sk, msg); /* takes the message */
+	msg = NULL;
+	return r < 0 && error == 0 ? from_nl(r) : error;
+}

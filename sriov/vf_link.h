@@ -31,6 +31,9 @@ int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
 /* The MAC an interface was made with, whatever it has now. 0; -ENODATA: it has none. */
 int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6]);
 
+/* Give an interface another MAC. 0 or the driver's -errno. */
+int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6]);
+
 /* The VFs in an RTM_NEWLINK message; as vf_link_read. -EBADMSG: malformed. */
 int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n);
 

@@ -134,6 +134,8 @@ static int plan_one(int root, const struct in_use_host *host, const struct bind_
 	if (bound)
 		r = bind_step_plan_override(plan, dev->bdf, driver);
 	else
+		r = bind_step_plan_address(root, plan, dev);
+	if (r == 0 && !bound)
 		r = bind_step_plan(plan, dev->bdf, driver);
 	if (r == 0 && !bound)
 		r = note_netdevs(dev, plan);

@@ -54,6 +54,20 @@ int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *drive
 	return add(plan, bdf, "override", "", driver);
 }
 
+int bind_step_plan_address(int root, struct plan *plan, const struct pci_dev *dev)
+{
+	struct step s = { .op = "address", .remember = true, .optional = true };
+	uint64_t type;
+
+	/* NET_ADDR_PERM, <linux/netdevice.h> */
+	if (dev->netdev_count != 1 ||
+	    hostfs_read_u64(root, &type, "sys/class/net/%s/addr_assign_type", dev->netdevs[0]) < 0 ||
+	    type == 0)
+		return 0;
+	bdf_str(dev->bdf, s.dev);
+	return plan_add(plan, &s);
+}
+
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
 			 unsigned gid)
 {

@@ -11,6 +11,7 @@
 
 #include "base/bdf.h"
 #include "base/journal.h"
+#include "vfio/pci_dev.h"
 
 extern const struct step_ops override_step_ops;
 extern const struct step_ops driver_step_ops;
@@ -26,6 +27,13 @@ int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver);
 
 /* Append the override alone ("": none). 0 or -ENOMEM. */
 int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver);
+
+/*
+ * Remember the MAC of the function's interface where it is not the one it was made with:
+ * a VF whose PF gives it none has another, random one from each driver that binds it.
+ * The row "address" is sriov/address.h's. 0 or -ENOMEM.
+ */
+int bind_step_plan_address(int root, struct plan *plan, const struct pci_dev *dev);
 
 /* Append chown of a node below dev/. 0 or -ENOMEM. */
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
