@@ -35,7 +35,7 @@ static void say_why(FILE *out, const struct acs *acs, const struct acs_reason *r
 		return;
 	}
 	if (!alone && r->cause == ACS_SEPARATE) {
-		out_fact(out, "why", "not for lack of ACS: the kernel has a rule of its own for these");
+		out_fact(out, "why", "not for lack of ACS: a rule of the kernel's own");
 		return;
 	}
 	out_fact(out, "why", acs_sentence(acs, r, text, sizeof(text)));
@@ -69,7 +69,7 @@ static void say_slots(FILE *out, const struct acs *acs, const struct acs_reason 
 		out_fact(out, "another slot", "only one that is not behind this bridge");
 	/* Below a port it is a card; on the root bus it belongs to the machine. */
 	if (r->cause == ACS_FUNCTIONS && acs->tree.nodes[r->at].bridge != PCI_TREE_NONE)
-		out_fact(out, "another slot", "the same: it is between the functions of one device");
+		out_fact(out, "another slot", "the same: it is within one device");
 	for (unsigned i = 0; i < n; i++) {
 		describe_slot(acs, slots[i], one, sizeof(one));
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? ", " : "",

@@ -93,7 +93,8 @@ void topo_dot(FILE *out, const struct topo_view *v)
 	char name[48];
 
 	fputs("digraph pci {\n\trankdir=LR;\n\tedge [arrowhead=none];\n"
-	      "\tnode [shape=box, style=\"filled,rounded\", fontname=\"sans-serif\", fontsize=10];\n",
+	      "\tnode [shape=box, style=\"filled,rounded\", fontname=\"sans-serif\", "
+	      "fontsize=10];\n",
 	      out);
 	for (unsigned l = 0; l < v->lane_count; l++) {
 		fprintf(out, "\tsubgraph cluster_%u {\n\tlabel=\"%s\";\n", l,

@@ -7,7 +7,7 @@
 
 #define GAP	      10
 #define EMPTY_PORT    24
-#define COLUMN	      (TOPO_LEAF_WIDTH + 2 * TOPO_PAD + GAP) /* a port with one function, and a gap */
+#define COLUMN	      (TOPO_LEAF_WIDTH + 2 * TOPO_PAD + GAP) /* a port with one function; a gap */
 #define COLUMNS_MAX   5
 #define PORT_WIDTH    (4 * (TOPO_LEAF_WIDTH + GAP)) /* behind a port; then comes the next row */
 #define LANE_WIDTH    (COLUMNS_MAX * COLUMN + 2 * TOPO_PAD)

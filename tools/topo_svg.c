@@ -71,7 +71,8 @@ static void title(FILE *out, const struct topo_view *v, int i)
 		fprintf(out, "\ngroup: %d, %s", d->group,
 			topo_group_viable(&v->d->topo, d->group) ? "viable" : "not viable");
 	if (topo_view_link(v, i))
-		line_of_title(out, "link", pci_link_str(d->link.mts, d->link.width, buf, sizeof(buf)));
+		line_of_title(out, "link",
+			      pci_link_str(d->link.mts, d->link.width, buf, sizeof(buf)));
 	line_of_title(out, "reset", d->reset_methods);
 	line_of_title(out, "power", d->power_state);
 	line_of_title(out, "used by", describe_users(v->d, d, buf, sizeof(buf)));
@@ -82,17 +83,18 @@ static void title(FILE *out, const struct topo_view *v, int i)
 static void draw_badge(FILE *out, const struct topo_view *v, const struct pci_dev *d,
 		       const struct topo_box *b)
 {
-	int shared = topo_view_group(v, d->group), w;
+	int shared = topo_view_group(v, d->group), w, x;
 	char number[16];
 
 	if (d->group < 0)
 		return;
 	w = snprintf(number, sizeof(number), "%d", d->group) * 7 + 8;
+	x = b->x + b->w - w - 4;
 	fprintf(out,
 		"<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"14\" rx=\"7\" fill=\"%s\"/>"
 		"<text class=\"c mono\" x=\"%g\" y=\"%d\"%s>%s</text>\n",
-		b->x + b->w - w - 4, b->y + 4, w, shared < 0 ? "#e9ecef" : topo_palette_group(shared),
-		b->x + b->w - 4 - w / 2.0, b->y + 14, shared < 0 ? "" : " style=\"fill:#fff\"", number);
+		x, b->y + 4, w, shared < 0 ? "#e9ecef" : topo_palette_group(shared), x + w / 2.0,
+		b->y + 14, shared < 0 ? "" : " style=\"fill:#fff\"", number);
 }
 
 static void outline(const struct drawing *g, const struct pci_dev *d, const struct topo_box *b,
@@ -293,7 +295,8 @@ static void link_samples(struct legend *e)
 		place_entry(e, 22, words);
 		x = e->x - (28 + (int)strlen(words) * CHAR_WIDTH + 14);
 		if (e->out)
-			fprintf(e->out, "<path d=\"M%d %dh22\" stroke=\"#495057\" stroke-width=\"%g\"/>\n",
+			fprintf(e->out,
+				"<path d=\"M%d %dh22\" stroke=\"#495057\" stroke-width=\"%g\"/>\n",
 				x, e->y + 7, link_thickness(widths[i]));
 	}
 }

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/term.h"
 #include "tools/topo.h"
 
@@ -91,7 +92,7 @@ static void put_group(const struct printer *p, struct line *l, int first, int la
 	if (first < 0)
 		return;
 	if (i >= 0)
-		colour(p, l, group_colours[(size_t)i % (sizeof(group_colours) / sizeof(*group_colours))]);
+		colour(p, l, group_colours[(size_t)i % ARRAY_SIZE(group_colours)]);
 	putf(l, first == last ? "  group %d" : "  groups %d-%d", first, last);
 	if (i >= 0)
 		colour(p, l, "0");
@@ -153,7 +154,8 @@ static void print_function(const struct printer *p, int i, const char *branch)
 
 static void print_run(const struct printer *p, const struct topo_run *run, const char *branch)
 {
-	const struct pci_dev *a = topo_view_dev(p->v, run->first), *b = topo_view_dev(p->v, run->last);
+	const struct pci_dev *a = topo_view_dev(p->v, run->first);
+	const struct pci_dev *b = topo_view_dev(p->v, run->last);
 	char from[BDF_STRLEN], to[BDF_STRLEN];
 	struct line l;
 

@@ -59,8 +59,9 @@ int topo_view_group(const struct topo_view *v, int group);
 /* The words. Each returns buf. */
 char *topo_view_lane_name(const struct topo_lane *lane, char *buf, size_t size);
 char *topo_view_address(struct bdf bdf, char *buf, size_t size); /* without domain 0 */
-char *topo_view_bridge(const struct topo_view *v, int i, char *buf, size_t size); /* "port, slot 3" */
-char *topo_view_node(const struct topo_view *v, int i, char *buf, size_t size); /* "eth0", "nvme0" */
+/* "port, slot 3", and "eth0" or "nvme0". */
+char *topo_view_bridge(const struct topo_view *v, int i, char *buf, size_t size);
+char *topo_view_node(const struct topo_view *v, int i, char *buf, size_t size);
 
 /* The link below a port, or above a function; NULL when there is none, or it is down. */
 const struct pci_link *topo_view_link(const struct topo_view *v, int i);

@@ -170,7 +170,8 @@ static void reason_of(const struct acs *acs, int i, struct acs_reason *ret, int 
 }
 
 /* Endpoints tell more than ports, and a reason more than none. */
-static bool tells_more(const struct acs *acs, const struct acs_reason *a, const struct acs_reason *b)
+static bool tells_more(const struct acs *acs, const struct acs_reason *a,
+		       const struct acs_reason *b)
 {
 	const struct pci_dev *devs = acs->tree.topo->devs;
 

@@ -81,13 +81,14 @@ char *acs_sentence(const struct acs *acs, const struct acs_reason *r, char *buf,
 			 f->express ? kind_of(f) : "conventional PCI bridge");
 		break;
 	case ACS_PORT:
-		snprintf(buf, size, "%s (%s) %s: all that is below it may be reached past the IOMMU",
-			 at, kind_of(f), how);
+		snprintf(buf, size,
+			 "%s (%s) %s: all that is below it may be reached past the IOMMU", at,
+			 kind_of(f), how);
 		break;
 	case ACS_FUNCTIONS:
 		snprintf(buf, size,
-			 "%s is one of several functions of a slot and %s: they may reach each other",
-			 at, how);
+			 "%s is one of several functions of a slot and %s: "
+			 "they may reach each other", at, how);
 		break;
 	default:
 		snprintf(buf, size, "the capabilities of %s are not to be seen%s", at,

@@ -9,7 +9,7 @@
 #include "base/bdf.h"
 
 struct pci_link {
-	unsigned mts, width;	     /* megatransfers per second and lane, lanes; 0: unknown or down */
+	unsigned mts, width;	     /* megatransfers per second and lane; 0: down or unknown */
 	unsigned max_mts, max_width; /* of this end of it */
 };
 

@@ -150,6 +150,17 @@ static void test_functions_of_a_slot_reach_each_other(void **state)
 	assert_int_equal(acs_better_slots(&acs, &why, slots, 1), 0); /* they come along */
 }
 
+static void test_a_higher_function_is_one_of_several_whatever_it_says(void **state)
+{
+	port(PORT1, "1", ALL, ALL);
+	add(NIC0, "pci0000:00/" PORT1, "5", 0, PCI_EXP_TYPE_ENDPOINT, ALL, ALL);
+	add(NIC1, "pci0000:00/" PORT1, "6", 0, PCI_EXP_TYPE_ENDPOINT, NO_ACS, 0);
+	look_at(6);
+	assert_false(acs.functions[1].multifunction);
+	assert_true(acs.functions[2].multifunction);
+	assert_false(acs_separates(&acs, 2));
+}
+
 static void test_a_single_function_needs_no_acs(void **state)
 {
 	port(PORT1, "1", ALL, ALL);
@@ -260,6 +271,7 @@ int main(void)
 		TEST(test_a_bit_that_is_not_there_need_not_be_on),
 		TEST(test_the_first_culprit_may_be_far_up),
 		TEST(test_functions_of_a_slot_reach_each_other),
+		TEST(test_a_higher_function_is_one_of_several_whatever_it_says),
 		TEST(test_a_single_function_needs_no_acs),
 		TEST(test_behind_a_bridge_to_conventional_pci_there_is_one_id),
 		TEST(test_what_the_kernel_knows_better_is_told),

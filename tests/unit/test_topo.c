@@ -217,6 +217,8 @@ static int check_layout(void)
 static void test_boxes_neither_overlap_nor_stick_out(void **state)
 {
 	assert_true(check_layout() <= 700); /* one NIC */
+	for (unsigned fn = 0; fn < 7; fn++) /* more than one row below the port */
+		add_pf(fn, 1 + 10 * fn, 0);
 	for (unsigned i = 2; i < 30; i++) {
 		char bdf[BDF_STRLEN], place[64];
 
