@@ -135,25 +135,59 @@ vf_bdf()		# PF INDEX
 	link=$(readlink "$SYS_PCI/$1/virtfn$2" 2>/dev/null) && echo "${link##*/}"
 }
 
-host_state()
+# value FILE: its line, in VALUE. Starting a process takes the emulated CPU tens of
+# milliseconds, so what runs for each device starts none.
+value()
 {
-	local d n p
-
-	for d in "$SYS_PCI"/*; do
-		echo "device ${d##*/} driver=$(driver_of "${d##*/}") override=$(<"$d/driver_override")"
-		[[ ! -e $d/sriov_numvfs ]] ||
-			echo "sriov ${d##*/} numvfs=$(<"$d/sriov_numvfs") autoprobe=$(<"$d/sriov_drivers_autoprobe")"
-	done
-	for n in /sys/class/net/*; do
-		p=$(<"$n/flags")
-		echo "netdev ${n##*/} address=$(<"$n/address") up=$((p & 1)) promisc=$(((p >> 8) & 1)) mtu=$(<"$n/mtu")"
-	done
-	ip link show | sed -n 's/^ *vf /vf attributes: /p'
-	for p in /sys/devices/system/node/node*/hugepages/hugepages-*; do
-		echo "hugepages ${p#/sys/devices/system/} nr=$(<"$p/nr_hugepages") free=$(<"$p/free_hugepages")"
-	done
-	pgrep -xa 'thruway|thruway-vmm|qemu-system-x86' | sed 's/^[0-9]* /process /'
+	VALUE=''
+	[[ ! -e $1 ]] || read -r VALUE <"$1" || true
 }
+
+device_state()		# /sys/bus/pci/devices/BDF
+{
+	local driver='' override autoprobe
+
+	! cd -P "$1/driver" 2>/dev/null || driver=${PWD##*/}
+	value "$1/driver_override"
+	override=$VALUE
+	echo "device ${1##*/} driver=$driver override=$override"
+	[[ -e $1/sriov_numvfs ]] || return 0
+	value "$1/sriov_drivers_autoprobe"
+	autoprobe=$VALUE
+	value "$1/sriov_numvfs"
+	echo "sriov ${1##*/} numvfs=$VALUE autoprobe=$autoprobe"
+}
+
+netdev_state()		# /sys/class/net/NAME
+{
+	local flags address
+
+	value "$1/flags"
+	flags=$VALUE
+	value "$1/address"
+	address=$VALUE
+	value "$1/mtu"
+	echo "netdev ${1##*/} address=$address up=$((flags & 1)) promisc=$(((flags >> 8) & 1)) mtu=$VALUE"
+}
+
+hugepage_state()	# /sys/devices/system/node/nodeN/hugepages/hugepages-SIZE
+{
+	local nr
+
+	value "$1/nr_hugepages"
+	nr=$VALUE
+	value "$1/free_hugepages"
+	echo "hugepages ${1#/sys/devices/system/} nr=$nr free=$VALUE"
+}
+
+host_state()
+(
+	for f in "$SYS_PCI"/*; do device_state "$f"; done
+	for f in /sys/class/net/*; do netdev_state "$f"; done
+	for f in /sys/devices/system/node/node*/hugepages/hugepages-*; do hugepage_state "$f"; done
+	ip link show | sed -n 's/^ *vf /vf attributes: /p'
+	pgrep -xa 'thruway|thruway-vmm|qemu-system-x86' | sed 's/^[0-9]* /process /'
+)
 
 # Kernel messages since the test began that mean a bug: ours or the kernel's.
 kernel_warnings()
@@ -173,7 +207,6 @@ host_unchanged()
 	local g busy=() warnings
 
 	wait_for 5 host_is_as_before
-	host_state >"$TMP/host.after"
 	check "the host is as it was before" diff -U0 "$TMP/host.before" "$TMP/host.after"
 	for g in /dev/vfio/[0-9]*; do
 		[[ ! -e $g ]] || (exec 7<>"$g") 2>/dev/null || busy+=("$g")
@@ -185,7 +218,8 @@ host_unchanged()
 
 host_is_as_before()
 {
-	diff -q "$TMP/host.before" <(host_state)
+	host_state >"$TMP/host.after"
+	diff -q "$TMP/host.before" "$TMP/host.after"
 }
 
 # --- VFs without the product, for tests of one thing at a time
