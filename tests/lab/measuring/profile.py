@@ -13,6 +13,7 @@ from measuring import names, tracing
 
 EVENTS = ["kvm/kvm_entry", "kvm/kvm_exit", "kvm/kvm_userspace_exit", "kvm/kvm_mmio",
           "sched/sched_switch", "sched/sched_process_fork", "syscalls"]
+RAM_CALLS = ("madvise", "VFIO_IOMMU_MAP_DMA", "VFIO_IOMMU_UNMAP_DMA")
 
 
 class Profile:
@@ -104,6 +105,11 @@ class Profile:
 
     def name(self, pid):
         return f"{self.names.get(pid, '?')} {pid}"
+
+    def ram_time(self):
+        """Filling guest RAM with pages and giving it to the IOMMU and back: the kernel's work,
+        whichever of these calls causes it."""
+        return sum(t for (_, state), t in self.time.items() if state in RAM_CALLS)
 
     def guest_time(self):
         """Without what every span holds of the host: the way in and out of the guest.

@@ -12,6 +12,8 @@ ROWS = [
     ("  VMM's process alone", "cpu_vmm", G, 3),
     ("  in the guest", "guest", G, 3),
     ("  VMM and host: all but the guest", "host", G, 3),
+    ("    filling, mapping and unmapping guest RAM", "ram", G, 3),
+    ("    all else", "host_own", G, 3),
     ("clock from exec to exit, G", "clock", G, 3),
     ("guest's uptime at init, s", "guest_uptime_at_init", 1, 2),
     ("PSS beside guest RAM, VMM, kB", "pss_vmm_kb", 1, 0),
