@@ -62,18 +62,40 @@ static void print_subjects(FILE *out, const struct doctor_finding *f, size_t n)
 		fprintf(out, " and %zu more", n - DEVICES_SHOWN);
 }
 
+/* Evidence k of finding i stands in one before it, or before it in the same. */
+static bool told_before(const struct doctor_finding *f, size_t i, size_t k)
+{
+	const struct doctor_evidence *e = &f[i].evidence[k];
+
+	for (size_t a = 0; a <= i; a++) {
+		for (size_t b = 0; b < (a == i ? k : f[a].evidence_count); b++) {
+			if (strcmp(f[a].evidence[b].file, e->file) == 0 &&
+			    strcmp(f[a].evidence[b].value, e->value) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static void print_evidence(FILE *out, const struct doctor_finding *f, size_t n)
 {
-	size_t shown = 0, all = 0;
+	size_t shown = 0, more = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		all += f[i].evidence_count;
-		for (size_t k = 0; k < f[i].evidence_count && shown < EVIDENCE_SHOWN; k++, shown++)
-			fprintf(out, "      %s: %s\n", f[i].evidence[k].file,
-				f[i].evidence[k].value);
+		for (size_t k = 0; k < f[i].evidence_count; k++) {
+			const struct doctor_evidence *e = &f[i].evidence[k];
+
+			if (told_before(f, i, k))
+				continue;
+			if (shown < EVIDENCE_SHOWN)
+				fprintf(out, "      %s: %s\n", e->file, e->value);
+			else
+				more++;
+			shown++;
+		}
 	}
-	if (all > shown)
-		fprintf(out, "      (and %zu more; -j has all)\n", all - shown);
+	if (more)
+		fprintf(out, "      (and %zu more; -j has all)\n", more);
 }
 
 /* n findings that say the same. */

@@ -106,7 +106,8 @@ void check_unreadable(struct check *c, int r, const char *fmt, ...)
 	va_end(ap);
 	check_say(c, DOCTOR_NOTE, "cannot tell: /%s cannot be read: %s", path, strerror(-r));
 	check_evidence(c, strerror(-r), "%s", path);
-	check_fix(c, "run it as root");
+	if (r == -EACCES || r == -EPERM)
+		check_fix(c, "run it as root");
 }
 
 int check_read(struct check *c, char *buf, size_t size, const char *fmt, ...)

@@ -122,8 +122,7 @@ void rule_addr_width(struct check *c)
 				 : r < 0   ? r
 				 : u.error ? u.error
 					   : -ENOENT,
-				 "%s",
-				 u.width ? "proc/cpuinfo" : "sys/class/iommu/*/intel-iommu/cap");
+				 "%s", u.width ? "proc/cpuinfo" : "sys/class/iommu");
 		return;
 	}
 	if (u.width < 64 && wanted_bars(c) >= 1ull << (u.width - 1)) {

@@ -54,7 +54,10 @@ static bool is_virtual(const struct check *c)
 
 static void explain_no_firmware(struct check *c)
 {
-	check_evidence(c, "neither DMAR nor IVRS", "sys/firmware/acpi/tables");
+	bool tables = hostfs_exists(c->d->root, "sys/firmware/acpi/tables");
+
+	check_evidence(c, tables ? "neither DMAR nor IVRS" : "not there",
+		       "sys/firmware/acpi/tables");
 	if (is_virtual(c)) {
 		check_evidence(c, "flags: hypervisor", "proc/cpuinfo");
 		check_say(c, DOCTOR_FAIL, "this is a virtual machine without an IOMMU");
@@ -62,27 +65,32 @@ static void explain_no_firmware(struct check *c)
 			     "<iommu model='intel'>)");
 		return;
 	}
-	check_say(c, DOCTOR_FAIL, "this host shows no IOMMU");
-	check_fix(c, "switch on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware's setup");
+	check_say(c, DOCTOR_FAIL,
+		  tables ? "this host shows no IOMMU"
+			 : "the kernel uses no IOMMU, and whether the firmware has "
+			   "one is not to be seen");
+	check_fix(c, "switch on VT-d (Intel) or AMD-Vi/IOMMU (AMD) in the firmware's setup%s",
+		  tables ? "" : ", then boot with intel_iommu=on (Intel)");
 }
 
 void rule_iommu_off(struct check *c)
 {
+	enum iommu_state state = topo_iommu_state(c->d->root);
+
 	if (!hostfs_exists(c->d->root, "sys/kernel") && !hostfs_exists(c->d->root, "sys/class")) {
 		check_unreadable(c, -ENOENT, "sys/kernel");
 		return;
 	}
-	switch (topo_iommu_state(c->d->root)) {
-	case IOMMU_ON: check_evidence(c, "not empty", "sys/kernel/iommu_groups"); return;
-	case IOMMU_NOT_ENABLED:
-		check_evidence(c, "empty", "sys/class/iommu");
-		explain_not_enabled(c);
-		return;
-	case IOMMU_NO_FIRMWARE:
-		check_evidence(c, "empty", "sys/class/iommu");
-		explain_no_firmware(c);
+	if (state == IOMMU_ON) {
+		check_evidence(c, "not empty", "sys/kernel/iommu_groups");
 		return;
 	}
+	check_evidence(c, hostfs_exists(c->d->root, "sys/class/iommu") ? "empty" : "not there",
+		       "sys/class/iommu");
+	if (state == IOMMU_NOT_ENABLED)
+		explain_not_enabled(c);
+	else
+		explain_no_firmware(c);
 }
 
 /* --- interrupt remapping

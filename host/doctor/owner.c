@@ -92,7 +92,9 @@ void rule_vfio_open(struct check *c)
 		check_skip(c);
 		return;
 	}
-	if (!has_node(c, path, sizeof(path))) {
+	if (!hostfs_exists(c->d->root, "dev")) {
+		check_unreadable(c, -ENOENT, "dev");
+	} else if (!has_node(c, path, sizeof(path))) {
 		check_evidence(c, "not there", "%s", path);
 		check_say(c, DOCTOR_FAIL,
 			  "a VFIO driver has it, but there is no node to open it by");

@@ -38,7 +38,7 @@ const struct doctor_rule doctor_rules[] = {
 	{ "VFS_BUSY", "the number of its VFs can be changed", DOCTOR_WARN, DOCTOR_DEVICE,
 	  DOCTOR_SEEN_LAB, DOC "PCI/pci-iov-howto.html", rule_vfs_busy },
 	{ "VF_MMIO", "there is address space for its VFs", DOCTOR_FAIL, DOCTOR_DEVICE,
-	  DOCTOR_SEEN_SOURCE, DOC "PCI/pci-iov-howto.html", rule_vf_mmio },
+	  DOCTOR_SEEN_RECORDED, DOC "PCI/pci-iov-howto.html", rule_vf_mmio },
 	{ "VF_NONE", "it can have VFs", DOCTOR_WARN, DOCTOR_DEVICE, DOCTOR_SEEN_LAB,
 	  DOC "PCI/pci-iov-howto.html", rule_vf_none },
 	{ "RESET", "it can be reset between guests", DOCTOR_FAIL, DOCTOR_DEVICE, DOCTOR_SEEN_LAB,

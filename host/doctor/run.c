@@ -58,8 +58,11 @@ static void judge_log(struct check *c)
 	if (log->error) {
 		check_say(c, DOCTOR_NOTE, "cannot tell without the kernel's log: %s",
 			  strerror(-log->error));
-		check_fix(c, "run it as root: reading the log takes CAP_SYSLOG, or a journal one "
-			     "may read");
+		if (log->error == -EACCES || log->error == -EPERM)
+			check_fix(
+				c,
+				"run it as root: reading the log takes CAP_SYSLOG, or a journal one "
+				"may read");
 	} else if (!log->whole) {
 		check_say(c, DOCTOR_NOTE,
 			  "nothing in the kernel's log, which no longer reaches "

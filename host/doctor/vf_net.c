@@ -87,7 +87,8 @@ void rule_vf_mac_trust(struct check *c)
 	}
 	r = read_vfs(c, &pf, vfs, n);
 	if (r < 0)
-		check_unreadable(c, r, "sys/class/net/%s: VFs, by rtnetlink", pf.netdev);
+		check_say(c, DOCTOR_NOTE, "cannot tell: the VFs of %s cannot be asked for: %s",
+			  pf.netdev, strerror(-r));
 	else
 		judge_mac(c, &pf, vfs, (unsigned)r < n ? (unsigned)r : n);
 	if (CHECK_LOG(c, "override administratively set MAC", "is not trusted", "not trusted, ")) {

@@ -81,7 +81,7 @@ static void test_a_device_is_wanted_by_override_driverctl_and_ids(void **state)
 
 	fake_sysfs_text(root, "quiet vfio-pci.ids=1002:67df,10de:1b80", "proc/cmdline");
 	assert_int_equal(fake_doctor_see(root, NULL, "GRP_NOT_VIABLE", GPU)->result, DOCTOR_FAIL);
-	fake_sysfs_text(root, "quiet vfio-pci.ids=1002:67df", "proc/cmdline");
+	fake_sysfs_text(root, "quiet vfio-pci.ids=1002:67df,1002:1b80", "proc/cmdline");
 	assert_int_equal(fake_doctor_see(root, NULL, "GRP_NOT_VIABLE", GPU)->result, DOCTOR_SKIP);
 
 	fake_sysfs_text(root, "# mine\noptions vfio_pci disable_vga=1 ids=10de:1b80",

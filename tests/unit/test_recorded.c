@@ -23,6 +23,7 @@
 #include "tools/commands.h"
 
 static const struct command *const commands[] = {
+	&cmd_doctor,
 	&cmd_groups,
 	&cmd_list,
 	&cmd_show,
