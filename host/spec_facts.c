@@ -61,7 +61,8 @@ static int read_sriov(int root, struct spec_fact *f, struct err *err)
 	s->eswitch = "";
 	if (s->pf.class >> 16 == 0x02 && devlink_eswitch_get("pci", BDF_STR(s->pf.bdf), &mode) == 0)
 		s->eswitch = devlink_eswitch_word(mode);
-	s->used = vf_users(root, f->dev->bdf, s->users, sizeof(s->users));
+	if (s->pf.numvfs)
+		s->used = vf_users(root, f->dev->bdf, s->users, sizeof(s->users));
 	return 0;
 }
 

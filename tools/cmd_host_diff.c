@@ -31,7 +31,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r < 0)
 		return r;
 	if (!ctx->json && !ctx->quiet && !hs.plan.plan.count && !hs.plan.left)
-		fprintf(ctx->out, "this host is as its files say\n");
+		fprintf(ctx->out, hs.spec.file_count ? "this host is as its files say\n" :
+			"no file in /etc/thruway says what this host should be\n");
 	return hs.plan.plan.count || hs.plan.left ? 3 : 0;
 }
 

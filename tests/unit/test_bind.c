@@ -135,6 +135,42 @@ static void test_restore_gives_back_what_was_there(void **state)
 	assert_int_equal(what, CHANGE_NOTHING);
 }
 
+static int keep_address(const struct step *step, void *opaque)
+{
+	if (strcmp(step->op, "address") == 0)
+		*(struct step *)opaque = *step;
+	return 0;
+}
+
+static void test_a_mac_that_a_driver_made_up_is_remembered(void **state)
+{
+	enum change_restored what;
+	struct step kept = { "" };
+
+	/* The fake's interfaces stay when their driver goes; NET_ADDR_RANDOM. */
+	fake_sysfs_text(kernel.root, "1", "sys/class/net/eth2/addr_assign_type");
+	fake_sysfs_text(kernel.root, "62:00:00:00:00:09", "sys/class/net/eth2/address");
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(journal_each(kernel.root, keep_address, &kept), 0);
+	assert_true(kept.remember && kept.optional);
+	assert_string_equal(kept.dev, VF);
+	assert_string_equal(kept.before, "62:00:00:00:00:09");
+	/* No netlink message reaches a fake interface: what cannot be put back is a warning. */
+	fake_sysfs_text(kernel.root, "62:00:00:00:00:0a", "sys/class/net/eth2/address");
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_string_equal(driver_of(VF), "igbvf");
+}
+
+static void test_a_mac_it_was_made_with_is_not(void **state)
+{
+	struct step kept = { "" };
+
+	fake_sysfs_text(kernel.root, "0", "sys/class/net/eth2/addr_assign_type");
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(journal_each(kernel.root, keep_address, &kept), 0);
+	assert_string_equal(kept.op, "");
+}
+
 static void test_binding_twice_changes_nothing_the_second_time(void **state)
 {
 	assert_int_equal(bind_dev(VF), 0);
@@ -394,6 +430,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_bind_unbinds_overrides_and_probes_and_never_writes_new_id),
 		TEST(test_restore_gives_back_what_was_there),
+		TEST(test_a_mac_that_a_driver_made_up_is_remembered),
+		TEST(test_a_mac_it_was_made_with_is_not),
 		TEST(test_binding_twice_changes_nothing_the_second_time),
 		TEST(test_a_device_bound_by_ids_only_gets_its_override),
 		TEST(test_a_group_in_other_hands_is_refused_with_its_members),
