@@ -37,6 +37,7 @@ static struct {
 	struct msix *msix;
 	unsigned n;
 	int stop_fd;
+	bool last_round;
 
 	/* What the guest programmed and saw. */
 	bool masked[MAX], function_mask, enabled;
@@ -83,14 +84,32 @@ static void stop_loop(void *opaque, int fd)
 {
 	uint64_t count;
 
-	if (read(fd, &count, sizeof(count)) == sizeof(count))
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return;
+	/* Once round again: on a busy machine what is due earlier comes in the same moment. */
+	if (t.last_round)
 		loop_quit(t.loop, 0);
+	else
+		loop_timer_arm(t.stop_fd, 1);
+	t.last_round = true;
 }
 
 static void run_loop(unsigned ms)
 {
+	t.last_round = false;
 	loop_timer_arm(t.stop_fd, ms ? ms * 1000000ull : 1);
 	assert_int_equal(loop_run(t.loop), 0);
+}
+
+/* By the device's own timer, however late a busy machine is; 10 s at most. */
+static void run_until_settled(unsigned irqfds)
+{
+	struct vector_stats s = { 0 };
+
+	for (unsigned ms = 0; ms < 10000 && s.irqfds < irqfds; ms++) {
+		run_loop(1);
+		vectors_stats(msix_vectors(t.msix), &s);
+	}
 }
 
 static void begin(unsigned n, bool noresize)
@@ -225,7 +244,7 @@ static void test_unmasked_vector_works_at_once_and_settles_by_timer(void **state
 	run_loop(1);
 	assert_int_equal(t.got[1], 1);
 	assert_int_equal(t.by_user, 1);
-	run_loop(50);
+	run_until_settled(1);
 	assert_int_equal(t.kvm.commits, 1);
 	fire(1);
 	assert_int_equal(t.by_irqfd, 1);
@@ -262,7 +281,7 @@ static void unmask_one_by_one(unsigned n, unsigned *ret_commits, uint64_t *ret_r
 		if (v % 256 == 255)
 			run_loop(7); /* the guest takes its time */
 	}
-	run_loop(60);
+	run_until_settled(n);
 	assert_int_equal(t.kvm.nirqfds, n);
 	*ret_commits = t.kvm.commits;
 	*ret_requests = t.kvm.assigns + t.kvm.deassigns + t.vfio.set_irqs;
@@ -331,7 +350,7 @@ static void test_message_changed_while_live_leaves_the_old_route(void **state)
 	fire(0);
 	run_loop(1);
 	assert_int_equal(t.by_user, 1);
-	run_loop(20);
+	run_until_settled(1);
 	fire(0);
 	assert_int_equal(t.by_irqfd, 1);
 	assert_int_equal(t.kvm.commits, 2);
@@ -394,7 +413,7 @@ static void test_routes_that_run_out_leave_the_rest_on_the_user_path(void **stat
 	linux_enable();
 	for (unsigned v = 0; v < 4; v++)
 		linux_request(v);
-	run_loop(20);
+	run_until_settled(2);
 	log_set_level(LOG_WARN);
 	vectors_stats(msix_vectors(t.msix), &s);
 	assert_int_equal(s.irqfds, 2);
