@@ -172,6 +172,14 @@ int journal_restore(int root, const struct step_ops *const *ops, const char *dev
 		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err);
 
 /*
+ * What journal_restore() would write, appended to plan in its order; for --dry-run.
+ * First what it recovers, whatever device that is about. Reads only, without the
+ * lock: a change that is being made now is passed over. 0 or -errno with err set.
+ */
+int journal_plan_restore(int root, const struct step_ops *const *ops, const char *dev,
+			 struct plan *plan, struct err *err);
+
+/*
  * As journal_restore but only the entries this process wrote (run --bind at exit).
  */
 int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,

@@ -10,7 +10,8 @@ struct undo {
 	int root;
 	const struct step_ops *const *ops;
 	int dir;
-	unsigned count; /* steps undone */
+	unsigned count; /* steps undone, of dev */
+	const char *dev; /* NULL: of every device */
 };
 
 /* NULL with err set when no row has that name. */
@@ -19,6 +20,9 @@ const struct step_ops *step_row(const struct step_ops *const *ops, const struct 
 
 /* Open (and make) the journal's directory. A descriptor or -errno, err set. */
 int journal_open_dir(int root, struct err *err);
+
+/* Another device took the address of the record's; says so. */
+bool undo_other_device(int root, const struct step_ops *row, const struct record *r);
 
 /*
  * Put one step back, if its device is still there, still the same one, and does

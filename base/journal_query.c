@@ -99,6 +99,7 @@ int journal_restore(int root, const struct step_ops *const *ops, const char *dev
 
 	snprintf(command, sizeof(command), "restore %s", dev ? dev : "all");
 	r = session_begin(&s, root, ops, command, lock_timeout_s, err);
+	s.undo.dev = dev;
 	if (r == 0)
 		r = recover_locked(&s.undo, err);
 	if (r == 0)

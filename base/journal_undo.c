@@ -14,12 +14,12 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-static bool other_device(const struct undo *u, const struct step_ops *row, const struct record *r)
+bool undo_other_device(int root, const struct step_ops *row, const struct record *r)
 {
 	char now[STEP_VALUE_MAX];
 
 	if (!row->identity || !r->identity[0] ||
-	    row->identity(u->root, &r->step, now, sizeof(now)) < 0 || strcmp(now, r->identity) == 0)
+	    row->identity(root, &r->step, now, sizeof(now)) < 0 || strcmp(now, r->identity) == 0)
 		return false;
 	log_warn("%s: another device is at this address now, left as it is", r->step.dev);
 	return true;
@@ -47,7 +47,7 @@ int undo_record(struct undo *u, const struct record *r, struct err *err)
 
 	if (!row)
 		return -EINVAL;
-	if (!r->known || r->mark == MARK_PLANNED || other_device(u, row, r))
+	if (!r->known || r->mark == MARK_PLANNED || undo_other_device(u->root, row, r))
 		return 0;
 	got = row->read(u->root, &r->step, now, sizeof(now));
 	if (got == -ENODEV || (got == 0 && strcmp(now, r->step.before) == 0))
@@ -90,7 +90,7 @@ static void undo_one(struct undo *u, struct record *r, struct err *err)
 
 	if (undo_record(u, r, &own) == 0) {
 		r->mark = MARK_PLANNED;
-		u->count++;
+		u->count += !u->dev || strcmp(r->step.dev, u->dev) == 0;
 		return;
 	}
 	r->mark = MARK_DONE;

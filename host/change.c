@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "host/evict.h"
 #include "host/hugepages.h"
 #include "sriov/address.h"
 #include "sriov/devlink.h"
@@ -78,6 +79,26 @@ static int check_nodes(int root, const struct bind_request *req, struct err *err
 	return r < 0 ? err_set(err, r, "the device is gone") : 0;
 }
 
+/* Who holds a device was let pass for `force`; but its driver's remove() would wait for them. */
+static int evict_from(int root, const struct plan *plan, unsigned force, struct err *err)
+{
+	struct pci_dev dev;
+	struct bdf bdf;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, driver_step_ops.op) != 0 || bdf_parse(s->dev, &bdf) < 0 ||
+		    pci_dev_read_unlocked(root, bdf, &dev) < 0)
+			continue;
+		r = evict_holders(root, &dev, force, err);
+		if (r == 0 && force & 1u << IN_USE_VF_IN_USE && dev.total_vfs)
+			r = evict_vf_holders(root, bdf, err);
+	}
+	return r;
+}
+
 /* What cannot be undone is txn_begin()'s to judge: it may have nothing to do with us. */
 int change_recover(int root, unsigned lock_timeout_s, struct err *err)
 {
@@ -113,6 +134,8 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 		r = bind_plan(root, &topo, host, req, &plan, err);
 	if (r == 0)
 		r = change_load_drivers(root, &plan, err);
+	if (r == 0)
+		r = evict_from(root, &plan, req->force, err);
 	if (r == 0)
 		r = change_apply(root, &plan, owner, lock_timeout_s, err);
 	return r < 0 ? r : check_nodes(root, req, err);
@@ -186,6 +209,19 @@ int change_expire_own(int root, unsigned *ret_undone, struct err *err)
 	return r < 0 ? r : journal_expire_own(root, change_ops, ret_undone, err);
 }
 
+/* With refuse_held() passed: whoever holds it is to be ended. */
+static int evict_step(const struct step *step, void *opaque)
+{
+	struct held_check *c = opaque;
+	struct pci_dev dev;
+	struct bdf bdf;
+
+	if (strcmp(step->op, driver_step_ops.op) != 0 || bdf_parse(step->dev, &bdf) < 0 ||
+	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
+		return 0;
+	return evict_holders(c->root, &dev, c->force, c->err);
+}
+
 static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
@@ -221,6 +257,12 @@ static int forget_vfs(int root, struct bdf bdf, unsigned lock_timeout_s, struct 
 	return vf_destroy_forget(root, &pf, lock_timeout_s, err);
 }
 
+static int no_such_device(struct bdf bdf, struct err *err)
+{
+	err_plain(err, -ENODEV, "cannot restore %s: no such PCI device", BDF_STR(bdf));
+	return err_hint(err, "thruway list shows the devices of this host");
+}
+
 int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
@@ -231,6 +273,8 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 	r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 	if (r == 0)
 		r = check_all_held(root, BDF_STR(bdf), force, err);
+	if (r == 0 && here == 0)
+		r = evict_holders(root, &dev, force, err);
 	if (r == 0)
 		r = journal_restore(root, change_ops, BDF_STR(bdf), lock_timeout_s, &undone, err);
 	if (r < 0)
@@ -239,10 +283,8 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 		*ret = here == 0 ? CHANGE_UNDONE : CHANGE_GONE;
 		return here == 0 ? forget_vfs(root, bdf, lock_timeout_s, err) : 0;
 	}
-	if (here < 0) {
-		err_plain(err, here, "cannot restore %s: no such PCI device", BDF_STR(bdf));
-		return err_hint(err, "thruway list shows the devices of this host");
-	}
+	if (here < 0)
+		return no_such_device(bdf, err);
 	/* The journal's recovery may have changed it: look again. */
 	r = pci_dev_read(root, bdf, &dev);
 	if (r < 0)
@@ -253,9 +295,52 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err)
 {
+	struct held_check evict = { root, NULL, force, err };
 	int r = check_all_held(root, NULL, force, err);
 
 	if (r == 0)
+		r = journal_each(root, evict_step, &evict);
+	if (r == 0)
 		r = journal_restore(root, change_ops, NULL, lock_timeout_s, ret_undone, err);
 	return r;
+}
+
+int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *plan,
+			enum change_restored *ret, struct err *err)
+{
+	_cleanup_(plan_fini) struct plan rest = PLAN_INIT;
+	size_t known = plan->count;
+	struct pci_dev dev;
+	int here = pci_dev_read_unlocked(root, bdf, &dev);
+	int r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
+
+	if (r == 0)
+		r = check_all_held(root, BDF_STR(bdf), force, err);
+	if (r == 0)
+		r = journal_plan_restore(root, change_ops, BDF_STR(bdf), plan, err);
+	if (r < 0)
+		return r;
+	*ret = here == 0 ? CHANGE_UNDONE : CHANGE_GONE;
+	for (size_t i = known; i < plan->count; i++) {
+		if (strcmp(plan->steps[i].dev, BDF_STR(bdf)) == 0)
+			return 0;
+	}
+	if (here < 0)
+		return no_such_device(bdf, err);
+	r = pci_dev_read(root, bdf, &dev);
+	if (r == 0)
+		r = bind_plan_release(&dev, &rest);
+	*ret = r == -EALREADY ? CHANGE_NOTHING : CHANGE_RELEASED;
+	if (r == 0)
+		r = plan_prune(root, change_ops, &rest, err);
+	for (size_t i = 0; r == 0 && i < rest.count; i++)
+		r = plan_add(plan, &rest.steps[i]);
+	return r < 0 && r != -EALREADY ? err_set(err, r, "cannot restore %s", BDF_STR(bdf)) : 0;
+}
+
+int change_plan_restore_all(int root, unsigned force, struct plan *plan, struct err *err)
+{
+	int r = check_all_held(root, NULL, force, err);
+
+	return r < 0 ? r : journal_plan_restore(root, change_ops, NULL, plan, err);
 }

@@ -46,7 +46,8 @@ enum change_restored {
 /*
  * Give a device back: undo what the journal knows of it; else take it from a VFIO
  * driver, clear its override and let the host's drivers have it. Refused (-EBUSY)
- * while a process holds it, unless `force` has that reason.
+ * while a process holds it, unless `force` has that reason: then that process is
+ * ended first (host/evict.h).
  */
 int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err);
@@ -60,5 +61,14 @@ int change_expire_own(int root, unsigned *ret_undone, struct err *err);
 /* All that the journal has, under the same condition. *ret_undone counts steps. */
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err);
+
+/*
+ * What these would write, appended to plan, under the same conditions; whom they would
+ * end is evict_preview()'s to tell. A device that is not ours (CHANGE_RELEASED) is
+ * also offered to the host's drivers. *ret as above.
+ */
+int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *plan,
+			enum change_restored *ret, struct err *err);
+int change_plan_restore_all(int root, unsigned force, struct plan *plan, struct err *err);
 
 #endif

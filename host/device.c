@@ -18,7 +18,7 @@ void device_list_fini(struct device_list *list)
 	*list = (struct device_list)DEVICE_LIST_INIT;
 }
 
-static int append(struct device_list *list, struct bdf bdf)
+int device_list_add(struct device_list *list, struct bdf bdf)
 {
 	struct bdf *bigger;
 
@@ -131,7 +131,7 @@ static int find_many(const struct topo *topo, const char *name, struct device_li
 		if (!(ids && d->vendor == vendor && d->device == device) &&
 		    !(glob && matches(d, name)))
 			continue;
-		if (append(list, d->bdf) < 0)
+		if (device_list_add(list, d->bdf) < 0)
 			return -ENOMEM;
 	}
 	return (int)(list->count - before);
@@ -189,7 +189,7 @@ int device_resolve(int root, const struct topo *topo, const char *name, bool man
 	if (r > 0)
 		r = find_one(root, topo, name, &bdf);
 	if (r == 0)
-		return append(list, bdf) < 0 ? err_set(err, -ENOMEM, "cannot %s %s", verb, name) : 0;
+		return device_list_add(list, bdf) < 0 ? err_set(err, -ENOMEM, "cannot %s %s", verb, name) : 0;
 	r = find_many(topo, name, list);
 	if (r < 0)
 		return err_set(err, r, "cannot %s %s", verb, name);

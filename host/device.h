@@ -28,6 +28,9 @@ struct device_list {
 
 void device_list_fini(struct device_list *list);
 
+/* Unless it is there already. 0 or -ENOMEM. */
+int device_list_add(struct device_list *list, struct bdf bdf);
+
 /*
  * Append what `name` means, without repeating what is there. `verb` is for
  * messages: "cannot VERB NAME: no such PCI device". 0; -ENODEV; -EINVAL (usage)

@@ -2,6 +2,7 @@ host_srcs := \
 	host/change.c \
 	host/confirm.c \
 	host/device.c \
+	host/evict.c \
 	host/facts.c \
 	host/hugepages.c \
 	host/hugepages_users.c \

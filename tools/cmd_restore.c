@@ -6,9 +6,11 @@
 #include "base/fd.h"
 #include "host/change.h"
 #include "host/device.h"
+#include "host/evict.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "tools/out.h"
 #include "vfio/busy.h"
 
 enum { OPT_GROUP = 256, OPT_ALL };
@@ -42,14 +44,9 @@ static int find(struct ctx *ctx, const struct topo *topo, const char *name, bool
 {
 	struct bdf bdf;
 
-	if (bdf_parse(name, &bdf) == 0 && !topo_find(topo, bdf)) {
-		enum change_restored what;
-		int r = change_restore(ctx->root, bdf, ctx->force, ctx->lock_timeout_s, &what, err);
-
-		if (r == 0)
-			say(ctx, bdf, what);
-		return r;
-	}
+	if (bdf_parse(name, &bdf) == 0 && !topo_find(topo, bdf))
+		return device_list_add(list, bdf) < 0 ?
+			       err_set(err, -ENOMEM, "cannot restore %s", name) : 0;
 	return device_resolve(ctx->root, topo, name, many, "restore", list, err);
 }
 
@@ -63,7 +60,7 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 	for (size_t i = 0; i < named; i++) {
 		const struct pci_dev *dev = topo_find(topo, list->bdfs[i]), *other = NULL;
 
-		while (r == 0 && dev->group >= 0 &&
+		while (r == 0 && dev && dev->group >= 0 &&
 		       (other = topo_group_next(topo, dev->group, other))) {
 			if (pci_dev_is_assignable(other))
 				r = device_resolve(ctx->root, topo, BDF_STR(other->bdf), false,
@@ -71,6 +68,61 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 		}
 	}
 	return r;
+}
+
+static void print_line(const char *line, void *opaque)
+{
+	fprintf(opaque, "%s\n", line);
+}
+
+/* Who would be ended: each device that loses its driver may be held. */
+static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct err *err)
+{
+	struct pci_dev dev;
+	struct bdf bdf;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, "driver") == 0 && bdf_parse(s->dev, &bdf) == 0 &&
+		    strcmp(s->before, "") != 0 && pci_dev_read_unlocked(ctx->root, bdf, &dev) == 0)
+			r = evict_preview(ctx->root, &dev, ctx->force, print_line, ctx->out, err);
+	}
+	return r;
+}
+
+static int preview_one(struct ctx *ctx, const struct pci_dev *dev, struct bdf bdf,
+		       struct plan *plan, struct device_list *offers, struct err *err)
+{
+	enum change_restored what;
+	int r = dev && dev->busy ? busy_refuse(ctx->root, bdf, "restore", err) :
+		change_plan_restore(ctx->root, bdf, ctx->force, plan, &what, err);
+
+	if (r == 0 && what == CHANGE_RELEASED && device_list_add(offers, bdf) < 0)
+		r = err_set(err, -ENOMEM, "cannot restore %s", BDF_STR(bdf));
+	return r;
+}
+
+static int preview(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
+		   struct err *err)
+{
+	_cleanup_(device_list_fini) struct device_list offers = DEVICE_LIST_INIT;
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->count; i++)
+		r = preview_one(ctx, topo_find(topo, list->bdfs[i]), list->bdfs[i], &plan, &offers,
+				err);
+	if (r == 0)
+		r = preview_evictions(ctx, &plan, err);
+	if (r < 0)
+		return r;
+	if (plan.count || !offers.count)
+		out_plan(ctx->out, change_ops, &plan);
+	for (size_t i = 0; i < offers.count; i++)
+		fprintf(ctx->out, "%s: offer it to the host's drivers\n", BDF_STR(offers.bdfs[i]));
+	return 0;
 }
 
 static int restore_all(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
@@ -96,8 +148,19 @@ static int restore_all(struct ctx *ctx, const struct topo *topo, const struct de
 /* --all without a device: everything the journal has. */
 static int restore_everything(struct ctx *ctx, struct err *err)
 {
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
 	unsigned undone = 0;
-	int r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
+	int r;
+
+	if (ctx->dry_run) {
+		r = change_plan_restore_all(ctx->root, ctx->force, &plan, err);
+		if (r == 0)
+			r = preview_evictions(ctx, &plan, err);
+		if (r == 0)
+			out_plan(ctx->out, change_ops, &plan);
+		return r;
+	}
+	r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
 
 	if (r == 0 && !ctx->quiet)
 		fprintf(ctx->out, "%u changes undone\n", undone);
@@ -124,20 +187,21 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = find(ctx, &topo, argv[i], many, &list, err);
 	if (r == 0 && group)
 		r = add_groups(ctx, &topo, &list, err);
-	return r < 0 ? r : restore_all(ctx, &topo, &list, err);
+	return r < 0 ? r : (ctx->dry_run ? preview : restore_all)(ctx, &topo, &list, err);
 }
 
 const struct command cmd_restore = {
 	.name = "restore",
-	.synopsis = "[--group] [--force=A,B] DEV… | --all",
+	.synopsis = "[--group] [-n] [--force=A,B] DEV… | --all",
 	.summary = "give devices back to the host as they were",
 	.help = "Undoes what thruway changed about a device: driver, override, and for a PF its VFs\n"
 		"and their attributes. A device that thruway did not change is taken from its VFIO\n"
-		"driver and offered to the drivers of the host. Refused while a VM has it.\n"
+		"driver and offered to the drivers of the host. Refused while a VM has it;\n"
+		"--force=vm ends that VM first: SIGTERM, and after 30 s SIGKILL.\n"
 		"\n"
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --all           DEV may mean several devices; without DEV: undo everything\n"
 		"                      that thruway changed on this host",
-	.takes = TAKES_LOCK | TAKES_FORCE,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
 	.run = run,
 };

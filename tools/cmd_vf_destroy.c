@@ -2,11 +2,22 @@
 #include <stdio.h>
 
 #include "host/change.h"
+#include "host/evict.h"
 #include "sriov/vf_destroy.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "vfio/in_use.h"
+
+static int carry_out(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
+{
+	int r = pf_refuse_busy(ctx->root, req->pf, "destroy the VFs of", err);
+
+	/* The kernel would wait for them, with the PF's lock. */
+	if (r == 0 && req->force)
+		r = evict_vf_holders(ctx->root, req->pf->bdf, err);
+	return r < 0 ? r : vf_destroy(ctx->root, change_ops, req, err);
+}
 
 static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
 {
@@ -20,7 +31,7 @@ static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
 
 	snprintf(command, sizeof(command), "vf destroy %s", BDF_STR(pf->bdf));
 	if (!ctx->dry_run)
-		return vf_destroy(ctx->root, change_ops, &req, err);
+		return carry_out(ctx, &req, err);
 	fprintf(ctx->out, "%s: destroy its %u VFs\n", BDF_STR(pf->bdf), pf->numvfs);
 	return 0;
 }
@@ -53,7 +64,7 @@ const struct command cmd_vf_destroy = {
 	.help = "Takes all virtual functions of PF away and forgets everything about them: there\n"
 		"is nothing to restore afterwards. Refused while a VF is in use, that is, held\n"
 		"open by a VM or with an interface that is up; --force=vf-in-use does it all the\n"
-		"same.",
+		"same, and ends such a VM first: SIGTERM, and after 30 s SIGKILL.",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
 	.run = run,
 };

@@ -109,7 +109,19 @@ void in_use_add(struct in_use *u, enum in_use_reason reason, const char *fmt, ..
 	if (u->count >= IN_USE_MAX)
 		return;
 	u->items[u->count].reason = reason;
+	u->items[u->count].pid = 0;
 	snprintf(u->items[u->count++].what, IN_USE_TEXT_MAX, "%s", what);
+}
+
+void in_use_add_process(struct in_use *u, const struct in_use_open_node *by)
+{
+	unsigned before = u->count;
+
+	in_use_add(u, by->vm ? IN_USE_VM : IN_USE_PROCESS,
+		   by->vm ? "the VM of pid %d (%s) has it" : "pid %d (%s) has it open", by->pid,
+		   by->comm);
+	if (u->count > before)
+		u->items[before].pid = by->pid;
 }
 
 bool in_use_below(int root, struct bdf bdf, const char *class_path)

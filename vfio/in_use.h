@@ -38,6 +38,7 @@ struct in_use {
 	unsigned count;
 	struct {
 		enum in_use_reason reason;
+		int pid; /* of IN_USE_VM and IN_USE_PROCESS, else 0 */
 		char what[IN_USE_TEXT_MAX]; /* "eth0 has the default route" */
 	} items[IN_USE_MAX];
 };

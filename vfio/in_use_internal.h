@@ -27,6 +27,9 @@ struct in_use_host {
 void in_use_add(struct in_use *u, enum in_use_reason reason, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* The same of a process. */
+void in_use_add_process(struct in_use *u, const struct in_use_open_node *by);
+
 /* The link of a class device leads through this function's directory. */
 bool in_use_below(int root, struct bdf bdf, const char *class_path);
 

@@ -98,9 +98,7 @@ static void check_node(const struct find *f, const char *path)
 		const struct in_use_open_node *n = &f->host->nodes[i];
 
 		if (strcmp(n->path, path) == 0)
-			in_use_add(f->ret, n->vm ? IN_USE_VM : IN_USE_PROCESS,
-				   n->vm ? "the VM of pid %d (%s) has it" : "pid %d (%s) has it open",
-				   n->pid, n->comm);
+			in_use_add_process(f->ret, n);
 	}
 }
 

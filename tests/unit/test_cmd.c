@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include <jansson.h>
@@ -233,6 +235,73 @@ static void test_dry_runs_change_nothing(void **state)
 	assert_false(hostfs_exists(kernel.root, "run/thruway"));
 }
 
+/* What the journal, the drivers and the overrides are: a dry run leaves it. */
+static void test_a_dry_restore_says_what_a_restore_then_does(void **state)
+{
+	static const char undo[] = VF0 ": unbind (now: vfio-pci)\n"
+				   VF0 ": let any driver bind it (now: vfio-pci)\n"
+				   VF0 ": bind to igbvf (now: none)\n";
+	unsigned writes;
+
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	writes = kernel.nwrites;
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), 0);
+	assert_string_equal(out, undo);
+	assert_int_equal(run(&cmd_restore, "-n", "--all", NULL), 0);
+	assert_string_equal(out, undo);
+	assert_int_equal(run(&cmd_restore, "-n", GPU, NULL), 0);
+	assert_string_equal(out, GPU ": offer it to the host's drivers\n");
+	assert_int_equal(run(&cmd_restore, "-n", HDA, NULL), 0);
+	assert_string_equal(out, "nothing to do\n");
+	assert_int_equal(run(&cmd_restore, "-n", "0000:77:00.0", NULL), -ENODEV);
+	assert_int_equal(kernel.nwrites, writes);
+	assert_int_equal(run(&cmd_restore, VF0, NULL), 0);
+	assert_int_equal(kernel.nwrites, writes + 3);
+	assert_string_equal(kernel.writes[writes], "drivers/vfio-pci/unbind=" VF0);
+	assert_string_equal(kernel.writes[writes + 2], "drivers_probe=" VF0);
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), 0);
+	assert_string_equal(out, "nothing to do\n");
+}
+
+static void test_a_dry_restore_begins_with_what_a_killed_command_left(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		kernel.die_at = 2; /* unbound, override set */
+		run(&cmd_bind, VF0, NULL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 77);
+	assert_int_equal(run(&cmd_restore, "-n", GPU, NULL), 0);
+	assert_string_equal(out, VF0 ": let any driver bind it (now: vfio-pci)\n"
+			    VF0 ": bind to igbvf (now: none)\n"
+			    GPU ": offer it to the host's drivers\n");
+	assert_int_equal(kernel.nwrites, 0);
+	assert_int_equal(run(&cmd_restore, GPU, NULL), 0);
+	assert_string_equal(out, GPU ": given to the host's drivers, driver: igbvf\n");
+	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" VF0 "/driver_override"),
+			    "(null)");
+}
+
+static void test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim(void **state)
+{
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	fake_sysfs_text(kernel.root, "qemu", "proc/77/comm");
+	fake_sysfs_link(kernel.root, "/dev/vfio/21", "proc/77/fd/5");
+	fake_sysfs_link(kernel.root, "anon_inode:kvm-vm", "proc/77/fd/6");
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), -EBUSY);
+	assert_int_equal(run(&cmd_restore, "-n", "--force=vm", VF0, NULL), 0);
+	assert_ptr_equal(strstr(out, VF0 ": the VM of pid 77 (qemu) has it: pid 77 gets SIGTERM, "),
+			 out);
+	assert_non_null(strstr(out, "\n" VF0 ": unbind (now: vfio-pci)\n"));
+	assert_int_equal(run(&cmd_restore, "-n", "--force=vm", "--all", NULL), 0);
+	assert_non_null(strstr(out, "pid 77 gets SIGTERM"));
+}
+
 static void test_quiet_is_quiet(void **state)
 {
 	assert_int_equal(run(&cmd_bind, "-q", VF0, NULL), 0);
@@ -309,6 +378,9 @@ int main(void)
 		TEST(test_a_host_without_groups_is_told_why),
 		TEST(test_show_tells_what_thruway_changed),
 		TEST(test_dry_runs_change_nothing),
+		TEST(test_a_dry_restore_says_what_a_restore_then_does),
+		TEST(test_a_dry_restore_begins_with_what_a_killed_command_left),
+		TEST(test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim),
 		TEST(test_quiet_is_quiet),
 		TEST(test_reset_needs_a_way_to_and_no_users),
 		TEST(test_wrong_command_lines_are_usage_errors),

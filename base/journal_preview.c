@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What a restore would do, told without doing it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/journal_internal.h"
+
+struct preview {
+	int root;
+	const struct step_ops *const *ops;
+	const char *dev; /* NULL: every device */
+	struct plan *plan;
+};
+
+/* What the attribute reads when the steps so far are done. */
+static int read_then(const struct preview *p, const struct step_ops *row, struct step *step)
+{
+	const struct plan *plan = p->plan;
+
+	for (size_t i = plan->count; i-- > 0;) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, step->op) != 0 || strcmp(s->dev, step->dev) != 0 ||
+		    strcmp(s->key, step->key) != 0)
+			continue;
+		memcpy(step->before, s->after, sizeof(step->before));
+		return 0;
+	}
+	return row->read(p->root, step, step->before, sizeof(step->before));
+}
+
+/* One undo as a step: from what it reads to what it read. */
+static int add_undo(const struct preview *p, const struct record *r, struct err *err)
+{
+	const struct step_ops *row = step_row(p->ops, &r->step, err);
+	struct step step = r->step;
+	int got;
+
+	if (!row)
+		return -EINVAL;
+	if (!r->known || r->mark == MARK_PLANNED || undo_other_device(p->root, row, r))
+		return 0;
+	memcpy(step.after, r->step.before, sizeof(step.after));
+	step.before[0] = '\0';
+	step.remember = false;
+	got = read_then(p, row, &step);
+	if (got == -ENODEV && !r->step.remember) /* its device is made again by an earlier undo */
+		return 0;
+	if (got < 0 && got != -ENODEV)
+		return err_set(err, got, "cannot read %s of %s", step.op, step.dev);
+	if (got == 0 && strcmp(step.before, step.after) == 0)
+		return 0;
+	return plan_add(p->plan, &step);
+}
+
+/* As recover_entry() judges it. */
+static bool is_recovered(const struct preview *p, const struct entry *e, const struct record *r)
+{
+	if ((!e->committed || e->until_exit || e->unconfirmed) &&
+	    !process_alive(p->root, &e->owner))
+		return true;
+	return e->committed && r->mark == MARK_UNDOING;
+}
+
+static int preview_entry(const struct preview *p, const struct entry *e, bool recover,
+			 struct err *err)
+{
+	int r = 0;
+
+	if (process_of_other_boot(p->root, &e->owner))
+		return 0;
+	for (size_t i = e->count; r == 0 && i-- > 0;) {
+		const struct record *rec = &e->records[i];
+
+		if (is_recovered(p, e, rec) != recover)
+			continue;
+		if (!recover && (!e->committed || (p->dev && strcmp(rec->step.dev, p->dev) != 0)))
+			continue;
+		r = add_undo(p, rec, err);
+	}
+	return r;
+}
+
+static int preview_all(const struct preview *p, int dir, bool recover, struct err *err)
+{
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int r = entry_names(dir, &names, &count);
+
+	if (r < 0)
+		return err_set(err, r, "cannot read the journal /" JOURNAL_DIR);
+	while (r == 0 && count-- > 0) {
+		struct entry e = { 0 };
+
+		r = entry_load(dir, names[count], &e, err);
+		if (r == -ENOENT) /* somebody restored it meanwhile */
+			r = 0;
+		else if (r == 0)
+			r = preview_entry(p, &e, recover, err);
+		entry_fini(&e);
+	}
+	return r;
+}
+
+int journal_plan_restore(int root, const struct step_ops *const *ops, const char *dev,
+			 struct plan *plan, struct err *err)
+{
+	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, JOURNAL_DIR);
+	struct preview p = { root, ops, dev, plan };
+	int r;
+
+	if (dir == -ENOENT) /* nothing was ever changed */
+		return 0;
+	if (dir < 0) {
+		err_set(err, dir, "cannot open the journal /" JOURNAL_DIR);
+		return dir == -EACCES ? err_hint(err, "run it as root") : dir;
+	}
+	r = preview_all(&p, dir, true, err);
+	return r < 0 ? r : preview_all(&p, dir, false, err);
+}
