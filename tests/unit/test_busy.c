@@ -64,7 +64,7 @@ static int setup(void **state)
 	};
 
 	log_set_level(LOG_QUIET);
-	aside_wait_ms = 250;
+	aside_wait_ms = 700; /* more than a loaded machine keeps a child waiting */
 	fake_pf_init(&k);
 	fake_pf_set(&k, 2);
 	fake_sysfs_add(k.root, writer);

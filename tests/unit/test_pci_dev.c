@@ -270,7 +270,7 @@ static void test_a_device_that_hangs_does_not_hang_the_scan(void **state)
 	const struct pci_dev *d;
 	struct topo topo;
 
-	aside_wait_ms = 300;
+	aside_wait_ms = 700;
 	/* Opening a FIFO that nobody writes to blocks, as a device lock does that is never let go. */
 	fake_sysfs_remove(host, DEV_DIR VF0 "/driver_override");
 	assert_int_equal(mkfifoat(host, DEV_DIR VF0 "/driver_override", 0600), 0);
