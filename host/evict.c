@@ -18,6 +18,8 @@
 
 unsigned evict_wait_ms = 30000;
 
+#define ANY_HOLDER (1u << IN_USE_VM | 1u << IN_USE_PROCESS)
+
 /* Somebody to be ended. */
 struct holder {
 	pid_t pid;
@@ -68,7 +70,6 @@ static void announce(const struct holder *h, const struct pci_dev *dev, char *bu
 static int find_holders(int root, const struct pci_dev *dev, unsigned force, struct holder *ret,
 			unsigned max, struct err *err)
 {
-	const unsigned kinds = 1u << IN_USE_VM | 1u << IN_USE_PROCESS;
 	struct in_use_host *host;
 	struct in_use used;
 	int n = 0, r;
@@ -83,7 +84,7 @@ static int find_holders(int root, const struct pci_dev *dev, unsigned force, str
 	for (unsigned i = 0; i < used.count && (unsigned)n < max; i++) {
 		struct holder *h = &ret[n];
 
-		if (!(1u << used.items[i].reason & force & kinds) || used.items[i].pid <= 1)
+		if (!(1u << used.items[i].reason & force & ANY_HOLDER) || used.items[i].pid <= 1)
 			continue;
 		h->pid = used.items[i].pid;
 		h->told = who_is_told(root, h->pid);
@@ -151,23 +152,6 @@ int evict_holders(int root, const struct pci_dev *dev, unsigned force, struct er
 	return n < 0 ? n : r;
 }
 
-int evict_vf_holders(int root, struct bdf pf, struct err *err)
-{
-	const unsigned force = 1u << IN_USE_VM | 1u << IN_USE_PROCESS;
-	struct pf facts;
-	int r = pf_read(root, pf, &facts, err);
-
-	for (unsigned i = 0; r == 0 && i < facts.numvfs; i++) {
-		struct pci_dev dev;
-		struct bdf vf;
-
-		if (pf_vf_here(root, &facts, i, &vf) == 0 &&
-		    pci_dev_read_unlocked(root, vf, &dev) == 0)
-			r = evict_holders(root, &dev, force, err);
-	}
-	return r;
-}
-
 int evict_preview(int root, const struct pci_dev *dev, unsigned force,
 		  void (*fn)(const char *line, void *opaque), void *opaque, struct err *err)
 {
@@ -180,4 +164,59 @@ int evict_preview(int root, const struct pci_dev *dev, unsigned force,
 		fn(text, opaque);
 	}
 	return n < 0 ? n : 0;
+}
+
+/* --- a PF's VFs ------------------------------------------------------------------------------- */
+
+static int each_vf(int root, struct bdf pf, int (*fn)(const struct pci_dev *vf, void *opaque),
+		   void *opaque, struct err *err)
+{
+	struct pf facts;
+	int r = pf_read(root, pf, &facts, err);
+
+	for (unsigned i = 0; r == 0 && i < facts.numvfs; i++) {
+		struct pci_dev dev;
+		struct bdf vf;
+
+		if (pf_vf_here(root, &facts, i, &vf) == 0 &&
+		    pci_dev_read_unlocked(root, vf, &dev) == 0)
+			r = fn(&dev, opaque);
+	}
+	return r;
+}
+
+struct vf_work {
+	int root;
+	void (*say)(const char *line, void *opaque);
+	void *opaque;
+	struct err *err;
+};
+
+static int evict_vf(const struct pci_dev *vf, void *opaque)
+{
+	struct vf_work *w = opaque;
+
+	return evict_holders(w->root, vf, ANY_HOLDER, w->err);
+}
+
+int evict_vf_holders(int root, struct bdf pf, struct err *err)
+{
+	struct vf_work w = { .root = root, .err = err };
+
+	return each_vf(root, pf, evict_vf, &w, err);
+}
+
+static int preview_vf(const struct pci_dev *vf, void *opaque)
+{
+	struct vf_work *w = opaque;
+
+	return evict_preview(w->root, vf, ANY_HOLDER, w->say, w->opaque, w->err);
+}
+
+int evict_vf_preview(int root, struct bdf pf, void (*fn)(const char *line, void *opaque),
+		     void *opaque, struct err *err)
+{
+	struct vf_work w = { root, fn, opaque, err };
+
+	return each_vf(root, pf, preview_vf, &w, err);
 }

@@ -29,4 +29,7 @@ int evict_vf_holders(int root, struct bdf pf, struct err *err);
 int evict_preview(int root, const struct pci_dev *dev, unsigned force,
 		  void (*fn)(const char *line, void *opaque), void *opaque, struct err *err);
 
+int evict_vf_preview(int root, struct bdf pf, void (*fn)(const char *line, void *opaque),
+		     void *opaque, struct err *err);
+
 #endif

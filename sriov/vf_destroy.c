@@ -83,21 +83,27 @@ static int set_zero(int root, const struct vf_destroy *req, struct err *err)
 	return numvfs_set(root, req->pf->bdf, 0, req->force, err);
 }
 
+int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err)
+{
+	int r = pf_refuse_busy(root, req->pf, "destroy the VFs of", err);
+
+	if (r < 0 || !req->pf->numvfs || req->force)
+		return r;
+	r = numvfs_check_unused(root, req->pf->bdf, "destroy its VFs", err);
+	if (r < 0)
+		err_hint(err, "stop what uses them, or accept its loss with --force=vf-in-use");
+	return r;
+}
+
 int vf_destroy(int root, const struct step_ops *const *ops, const struct vf_destroy *req,
 	       struct err *err)
 {
 	const struct pf *pf = req->pf;
 	unsigned undone;
-	int r = pf_refuse_busy(root, pf, "destroy the VFs of", err);
+	int r = vf_destroy_check(root, req, err);
 
 	if (r < 0)
 		return r;
-	if (pf->numvfs && !req->force)
-		r = numvfs_check_unused(root, pf->bdf, "destroy its VFs", err);
-	if (r < 0) {
-		err_hint(err, "stop what uses them, or accept its loss with --force=vf-in-use");
-		return r;
-	}
 	if (r == 0 && pf->numvfs && pf->nvme[0])
 		r = bring_offline(root, ops, req, err);
 	if (r == 0)

@@ -16,6 +16,9 @@ struct vf_destroy {
 	unsigned lock_timeout_s;
 };
 
+/* Whether vf_destroy() would be refused, and why. 0 or -errno with err set. */
+int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err);
+
 /*
  * Refused with the users named while a VF is in use. VFs of an NVMe PF go offline
  * and give their queues back first; if the number cannot be set to 0 they come

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_link.h"
 #include "sriov/vf_set.h"
 #include "sriov/vf_users.h"
 #include "vfio/bind_step.h"
+#include "vfio/pci_dev.h"
 
 /* before: the only value it may be changed from. */
 static int add_from(struct plan *plan, const char *op, struct bdf dev, const char *before,
@@ -57,6 +59,28 @@ static int refuse_existing(int root, const struct pf *pf, struct err *err)
 			dev);
 }
 
+/* What the write to sriov_numvfs would find out: -ENOENT, for all of these. */
+static int check_driver(int root, const struct pf *pf, struct err *err)
+{
+	const char *dev = BDF_STR(pf->bdf);
+	char on[8] = "";
+
+	if (!pf->driver[0]) {
+		err_plain(err, -ENOENT, "cannot make VFs of %s: no driver is bound to it", dev);
+		return err_hint(err, "a PF's own driver makes its VFs: thruway restore %s", dev);
+	}
+	if (!pci_dev_driver_is_vfio(pf->driver))
+		return 0;
+	/* It can, with the VFs' guests at the mercy of the PF's: off unless asked for. */
+	if (strcmp(pf->driver, "vfio-pci") == 0 &&
+	    hostfs_read(root, on, sizeof(on), "sys/module/vfio_pci/parameters/enable_sriov") > 0 &&
+	    strcmp(on, "Y") == 0)
+		return 0;
+	err_plain(err, -ENOENT, "cannot make VFs of %s: it is bound to %s, which makes none", dev,
+		  pf->driver);
+	return err_hint(err, "give it back to its own driver: thruway restore %s", dev);
+}
+
 static uint32_t asked_attrs(const struct vf_create *req)
 {
 	uint32_t have = req->all.have;
@@ -84,6 +108,9 @@ static int check(int root, const struct vf_create *req, struct err *err)
 		return r;
 	if (pf->numvfs)
 		return refuse_existing(root, pf, err);
+	r = check_driver(root, pf, err);
+	if (r < 0)
+		return r;
 	if (asked_attrs(req)) {
 		r = vf_set_check(pf, err);
 		if (r < 0)

@@ -11,12 +11,32 @@
 
 static int carry_out(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
 {
-	int r = pf_refuse_busy(ctx->root, req->pf, "destroy the VFs of", err);
-
 	/* The kernel would wait for them, with the PF's lock. */
-	if (r == 0 && req->force)
-		r = evict_vf_holders(ctx->root, req->pf->bdf, err);
+	int r = req->force ? evict_vf_holders(ctx->root, req->pf->bdf, err) : 0;
+
 	return r < 0 ? r : vf_destroy(ctx->root, change_ops, req, err);
+}
+
+static void print_line(const char *line, void *opaque)
+{
+	fprintf(opaque, "%s\n", line);
+}
+
+static int preview(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
+{
+	const struct pf *pf = req->pf;
+	int r = 0;
+
+	if (!pf->numvfs) {
+		fprintf(ctx->out, "nothing to do\n");
+		return 0;
+	}
+	if (req->force)
+		r = evict_vf_preview(ctx->root, pf->bdf, print_line, ctx->out, err);
+	if (r == 0)
+		fprintf(ctx->out, "%s: destroy its %u VF%s\n", BDF_STR(pf->bdf), pf->numvfs,
+			pf->numvfs == 1 ? "" : "s");
+	return r;
 }
 
 static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
@@ -28,12 +48,11 @@ static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
 		.command = command,
 		.lock_timeout_s = ctx->lock_timeout_s,
 	};
+	int r;
 
 	snprintf(command, sizeof(command), "vf destroy %s", BDF_STR(pf->bdf));
-	if (!ctx->dry_run)
-		return carry_out(ctx, &req, err);
-	fprintf(ctx->out, "%s: destroy its %u VFs\n", BDF_STR(pf->bdf), pf->numvfs);
-	return 0;
+	r = vf_destroy_check(ctx->root, &req, err);
+	return r < 0 ? r : (ctx->dry_run ? preview : carry_out)(ctx, &req, err);
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)

@@ -302,6 +302,24 @@ static void test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim
 	assert_non_null(strstr(out, "pid 77 gets SIGTERM"));
 }
 
+static void test_a_dry_destruction_says_what_there_is_to_destroy(void **state)
+{
+	assert_int_equal(run(&cmd_vf_destroy, "-n", PF, NULL), 0);
+	assert_string_equal(out, PF ": destroy its 1 VF\n");
+	fake_sysfs_text(kernel.root, "qemu", "proc/77/comm");
+	fake_sysfs_link(kernel.root, "/dev/vfio/21", "proc/77/fd/5");
+	assert_int_equal(run(&cmd_vf_destroy, "-n", PF, NULL), -EBUSY); /* as without -n */
+	fake_sysfs_link(kernel.root, "../../../bus/pci/drivers/vfio-pci",
+			"sys/bus/pci/devices/" VF0 "/driver");
+	assert_int_equal(run(&cmd_vf_destroy, "-n", "--force=vf-in-use", PF, NULL), 0);
+	assert_non_null(strstr(out, VF0 ": pid 77 (qemu) has it open: pid 77 gets SIGTERM"));
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" PF "/virtfn0");
+	fake_sysfs_text(kernel.root, "0", "sys/bus/pci/devices/" PF "/sriov_numvfs");
+	assert_int_equal(run(&cmd_vf_destroy, "-n", PF, NULL), 0);
+	assert_string_equal(out, "nothing to do\n");
+	assert_int_equal(kernel.nwrites, 0);
+}
+
 static void test_quiet_is_quiet(void **state)
 {
 	assert_int_equal(run(&cmd_bind, "-q", VF0, NULL), 0);
@@ -381,6 +399,7 @@ int main(void)
 		TEST(test_a_dry_restore_says_what_a_restore_then_does),
 		TEST(test_a_dry_restore_begins_with_what_a_killed_command_left),
 		TEST(test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim),
+		TEST(test_a_dry_destruction_says_what_there_is_to_destroy),
 		TEST(test_quiet_is_quiet),
 		TEST(test_reset_needs_a_way_to_and_no_users),
 		TEST(test_wrong_command_lines_are_usage_errors),

@@ -117,6 +117,31 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 	assert_int_equal(k.nwrites, 0);
 }
 
+static void test_a_pf_whose_driver_makes_no_vfs_is_refused_in_the_plan(void **state)
+{
+	struct vf_create two = { .pf = &pf, .count = 2 };
+
+	strcpy(pf.driver, "vfio-pci");
+	refused(&two, -ENOENT, "it is bound to vfio-pci, which makes none");
+	fake_sysfs_text(k.root, "N", "sys/module/vfio_pci/parameters/enable_sriov");
+	refused(&two, -ENOENT, "it is bound to vfio-pci, which makes none");
+	strcpy(pf.driver, "mlx5_vfio_pci");
+	refused(&two, -ENOENT, "it is bound to mlx5_vfio_pci");
+	pf.driver[0] = '\0';
+	refused(&two, -ENOENT, "no driver is bound to it");
+	assert_int_equal(k.nwrites, 0);
+}
+
+static void test_vfio_pci_makes_vfs_when_it_was_told_to(void **state)
+{
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	struct vf_create two = { .pf = &pf, .count = 2 };
+
+	strcpy(pf.driver, "vfio-pci");
+	fake_sysfs_text(k.root, "Y", "sys/module/vfio_pci/parameters/enable_sriov");
+	assert_int_equal(vf_plan_create(k.root, &two, &plan, NULL), 0);
+}
+
 static int create(struct vf_create *req, struct err *err)
 {
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
@@ -284,6 +309,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(test_a_creation_is_planned_in_the_order_that_works),
 		T(test_what_cannot_work_is_said_before_anything_is_touched),
+		T(test_a_pf_whose_driver_makes_no_vfs_is_refused_in_the_plan),
+		T(test_vfio_pci_makes_vfs_when_it_was_told_to),
 		T(test_a_creation_leaves_autoprobe_as_it_was),
 		T(test_a_creation_that_fails_leaves_nothing),
 		T(test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced),
