@@ -3,6 +3,7 @@ host_srcs := \
 	host/confirm.c \
 	host/device.c \
 	host/evict.c \
+	host/export.c \
 	host/facts.c \
 	host/hugepages.c \
 	host/hugepages_users.c \

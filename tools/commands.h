@@ -7,6 +7,7 @@ struct command;
 
 extern const struct command cmd_bind;
 extern const struct command cmd_doctor;
+extern const struct command cmd_export;
 extern const struct command cmd_groups;
 extern const struct command cmd_host_apply;
 extern const struct command cmd_host_confirm;

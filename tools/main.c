@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
 	&cmd_bind,
 	&cmd_restore,
 	&cmd_reset,
+	&cmd_export,
 	&cmd_vf_create,
 	&cmd_vf_set,
 	&cmd_vf_list,

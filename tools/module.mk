@@ -1,6 +1,7 @@
 tools_srcs := \
 	tools/cmd_bind.c \
 	tools/cmd_doctor.c \
+	tools/cmd_export.c \
 	tools/cmd_groups.c \
 	tools/cmd_host_apply.c \
 	tools/cmd_host_confirm.c \
