@@ -38,6 +38,17 @@ void process_self(int root, struct process_id *ret)
 	boot_id(root, ret->boot, sizeof(ret->boot));
 }
 
+int process_identify(int root, pid_t pid, struct process_id *ret)
+{
+	struct process_id id = { .pid = pid, .start = start_time(root, pid) };
+
+	if (!id.start)
+		return -ESRCH;
+	boot_id(root, id.boot, sizeof(id.boot));
+	*ret = id;
+	return 0;
+}
+
 bool process_of_other_boot(int root, const struct process_id *id)
 {
 	char boot[sizeof(id->boot)];

@@ -18,6 +18,9 @@ struct process_id {
 /* Our own; what proc does not tell stays unknown. */
 void process_self(int root, struct process_id *ret);
 
+/* Any other one. 0 or -ESRCH. */
+int process_identify(int root, pid_t pid, struct process_id *ret);
+
 /* It runs, and it is the same one. False after another boot. */
 bool process_alive(int root, const struct process_id *id);
 

@@ -16,6 +16,7 @@
 #include "sriov/vf_destroy.h"
 #include "sriov/vf_set.h"
 #include "vfio/bind_step.h"
+#include "vfio/lease.h"
 #include "vfio/modules.h"
 
 const struct step_ops *const change_ops[] = {
@@ -151,6 +152,11 @@ static int refuse_held(int root, const struct pci_dev *dev, unsigned force, stru
 	struct in_use used;
 	int r;
 
+	if (!(force & 1u << IN_USE_VF_IN_USE)) {
+		r = lease_refuse(root, dev->bdf, "restore", err);
+		if (r < 0)
+			return r;
+	}
 	/* While a driver's remove() waits for the user the device has none already. */
 	if (dev->driver[0] && !pci_dev_driver_is_vfio(dev->driver))
 		return 0;

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "sriov/vf_link.h"
+#include "vfio/busy.h"
 #include "vfio/names.h"
 
 static const char *const words[] = {
@@ -40,14 +41,14 @@ static const struct pci_dev *obstacle(const struct topo *topo, int group)
 	return NULL;
 }
 
-static int refuse(const struct topo *topo, const struct pci_dev *dev, struct err *err)
+static int refuse(int root, const struct topo *topo, const struct pci_dev *dev, struct err *err)
 {
 	const struct pci_dev *other = dev->group < 0 ? NULL : obstacle(topo, dev->group);
 	char bdf[BDF_STRLEN];
 
 	bdf_str(dev->bdf, bdf);
 	if (dev->busy)
-		return topo_refuse_busy(dev, "export", err);
+		return busy_refuse(root, dev->bdf, "export", err);
 	if (!pci_dev_is_endpoint(dev))
 		return err_plain(err, -EINVAL, "cannot export %s: it is a bridge", bdf);
 	if (dev->vendor_vfio)
@@ -87,7 +88,7 @@ int export_read(int root, const struct topo *topo, struct bdf bdf, struct export
 
 	if (!dev)
 		return err_set(err, -ENODEV, "cannot export %s", BDF_STR(bdf));
-	r = refuse(topo, dev, err);
+	r = refuse(root, topo, dev, err);
 	if (r < 0)
 		return r;
 	names = names_open(root);

@@ -9,6 +9,8 @@ host_srcs := \
 	host/hugepages_users.c \
 	host/klog.c \
 	host/doctor/acs.c \
+	host/lease.c \
+	host/lease_pool.c \
 	host/doctor/check.c \
 	host/doctor/claims.c \
 	host/doctor/display.c \

@@ -29,9 +29,8 @@ static bool is_elsewhere(int root, const struct pci_dev *dev)
 	       hostfs_exists(root, "sys/bus/pci/devices/%s/net", BDF_STR(dev->bdf));
 }
 
-/* Why the VF cannot be spared; false when it can. */
-static bool find_use(int root, const struct in_use_host *host, const struct pci_dev *dev, char *why,
-		     size_t size)
+bool vf_used(int root, const struct in_use_host *host, const struct pci_dev *dev, char *why,
+	     size_t size)
 {
 	struct in_use used;
 
@@ -92,7 +91,7 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 		struct bdf bdf;
 
 		if (pf_vf_here(root, &facts, i, &bdf) < 0 || pci_dev_read_unlocked(root, bdf, &dev) < 0 ||
-		    !find_use(root, host, &dev, why, sizeof(why)))
+		    !vf_used(root, host, &dev, why, sizeof(why)))
 			continue;
 		append(buf, size, &len, i, bdf, why);
 		used++;

@@ -3,9 +3,11 @@
 #ifndef SRIOV_VF_USERS_H
 #define SRIOV_VF_USERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/bdf.h"
+#include "vfio/in_use.h"
 
 /*
  * VFs of pf that this host or a VM uses (vfio/in_use.h), or whose network
@@ -14,5 +16,9 @@
  * or -errno.
  */
 int vf_users(int root, struct bdf pf, char *buf, size_t size);
+
+/* Of one function, by the same measure, with the reason; false when it can be spared. */
+bool vf_used(int root, const struct in_use_host *host, const struct pci_dev *dev, char *why,
+	     size_t size);
 
 #endif

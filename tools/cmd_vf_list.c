@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "host/lease.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
@@ -6,6 +7,7 @@
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
+	unsigned reaped;
 	struct opts o;
 	struct pf pf;
 	int r;
@@ -16,6 +18,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = opts_operands(&o, 0, 1, "a PF", err);
 	if (r < 0)
 		return r;
+	/* Leases that are over are cleared away in passing, unless that takes another one's time. */
+	(void)lease_reap(ctx->root, 0, &reaped, NULL);
 	if (optind == argc)
 		return vf_show(ctx, NULL, err);
 	r = pf_find(ctx->root, argv[optind], &pf, err);

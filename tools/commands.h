@@ -22,7 +22,9 @@ extern const struct command cmd_show;
 extern const struct command cmd_topo;
 extern const struct command cmd_vf_create;
 extern const struct command cmd_vf_destroy;
+extern const struct command cmd_vf_lease;
 extern const struct command cmd_vf_list;
+extern const struct command cmd_vf_release;
 extern const struct command cmd_vf_set;
 extern const struct command cmd_vm_run;
 

@@ -27,6 +27,8 @@ static const struct command *const commands[] = {
 	&cmd_vf_set,
 	&cmd_vf_list,
 	&cmd_vf_destroy,
+	&cmd_vf_lease,
+	&cmd_vf_release,
 	&cmd_host_diff,
 	&cmd_host_apply,
 	&cmd_host_confirm,

@@ -16,7 +16,9 @@ tools_srcs := \
 	tools/cmd_topo.c \
 	tools/cmd_vf_create.c \
 	tools/cmd_vf_destroy.c \
+	tools/cmd_vf_lease.c \
 	tools/cmd_vf_list.c \
+	tools/cmd_vf_release.c \
 	tools/cmd_vf_set.c \
 	tools/cmd_vm_run.c \
 	tools/describe.c \

@@ -12,12 +12,15 @@
 #include "sriov/vf_link.h"
 #include "tools/out.h"
 #include "vfio/busy.h"
+#include "vfio/lease.h"
 #include "vfio/pci_dev.h"
 
 /* One VF as far as it can be known. */
 struct vf_row {
 	struct pci_dev dev;
 	bool there; /* dev is valid */
+	bool leased;
+	struct lease lease; /* when it is */
 	struct vf_attrs attrs;
 	struct nvme_secondary nvme;
 	int nvme_read; /* 0: nvme is valid; -EACCES: it takes root */
@@ -44,6 +47,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 
 		rows[i].there = pf_vf_here(root, pf, i, &bdf) == 0 &&
 				pci_dev_read_unlocked(root, bdf, &rows[i].dev) == 0;
+		rows[i].leased = rows[i].there && lease_read(root, bdf, &rows[i].lease) == 0;
 		rows[i].attrs = attrs[i];
 		rows[i].nvme = nvme[i];
 		rows[i].nvme_read = nvme_read;
@@ -53,7 +57,8 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 
 /* --- for people ------------------------------------------------------------------------------ */
 
-static const char *const titles[] = { "PF", "VF", "DEVICE", "DRIVER", "GROUP", "ATTRIBUTES", NULL };
+static const char *const titles[] = { "PF",    "VF",    "DEVICE",     "DRIVER",
+				      "GROUP", "LEASE", "ATTRIBUTES", NULL };
 
 /* As ip-link(8) does it: what is 0 because nobody set it is left out. */
 static bool worth_saying(const struct vf_attrs *a, enum vf_attr attr)
@@ -103,7 +108,7 @@ static int add_pf(struct table *t, const struct pf *pf)
 {
 	char text[96];
 	const char *cells[] = { BDF_STR(pf->bdf), "", pf->netdev[0] ? pf->netdev : pf->nvme,
-				pf->driver, "", text };
+				pf->driver, "", "", text };
 
 	snprintf(text, sizeof(text), "%u of %u VFs%s%s%s", pf->numvfs, pf->totalvfs,
 		 pf->netdevs == 1 ? (pf->up ? ", up" : ", down") : "",
@@ -113,13 +118,15 @@ static int add_pf(struct table *t, const struct pf *pf)
 
 static int add_vf(struct table *t, const struct pf *pf, unsigned i, const struct vf_row *row)
 {
-	char vf[16], text[320], group[16] = "";
+	char vf[16], text[320], group[16] = "", lease[64] = "";
 	const char *cells[] = { BDF_STR(pf->bdf), vf, row->there ? BDF_STR(row->dev.bdf) : "",
-				row->dev.driver, group, text };
+				row->dev.driver, group, lease, text };
 
 	snprintf(vf, sizeof(vf), "vf%u", i);
 	if (row->there && row->dev.group >= 0)
 		snprintf(group, sizeof(group), "%d", row->dev.group);
+	if (row->leased)
+		lease_holder(&row->lease, lease, sizeof(lease));
 	attributes_text(row, text, sizeof(text));
 	return table_row(t, cells);
 }
@@ -144,14 +151,28 @@ static json_t *attribute_json(const struct vf_attrs *a, enum vf_attr attr)
 	}
 }
 
+static json_t *lease_json(const struct vf_row *row)
+{
+	const struct lease *l = &row->lease;
+
+	if (!row->leased)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "pid",
+			 l->holder.pid ? json_integer(l->holder.pid) : json_null(), "name",
+			 out_json_text(l->name), "expires_in",
+			 l->expires ? json_integer((json_int_t)(l->expires - lease_now()))
+				    : json_null());
+}
+
 static json_t *vf_json(unsigned i, const struct vf_row *row)
 {
-	json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:o}", "index", (int)i, "device",
+	json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "index", (int)i, "device",
 			      out_json_text(row->there ? BDF_STR(row->dev.bdf) : ""), "driver",
 			      out_json_text(row->dev.driver), "group",
 			      row->there && row->dev.group >= 0 ? json_integer(row->dev.group)
 								: json_null(),
-			      "netdev", out_json_text(row->dev.netdevs[0]));
+			      "netdev", out_json_text(row->dev.netdevs[0]), "lease",
+			      lease_json(row));
 
 	for (unsigned a = 0; o && row->attrs.have && a < VF_ATTR_COUNT; a++)
 		json_object_set_new(o, vf_attr_word(a), attribute_json(&row->attrs, a));

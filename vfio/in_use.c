@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "vfio/lease.h"
 
 static const char *const words[IN_USE_REASONS] = {
 	[IN_USE_MOUNTED] = "mounted",	[IN_USE_SWAP] = "swap",
@@ -161,9 +162,21 @@ void in_use_add_vfs(const struct pci_dev *pf, struct in_use *ret)
 		in_use_add(ret, IN_USE_VF_IN_USE, "its %u VFs would go with it", pf->num_vfs);
 }
 
+/* Promised to somebody else, who may not have come for it yet. */
+static void find_lease(const struct in_use_host *host, const struct pci_dev *dev,
+		       struct in_use *ret)
+{
+	struct lease lease;
+	char who[IN_USE_TEXT_MAX];
+
+	if (lease_read(host->root, dev->bdf, &lease) == 0 && !lease_is_ours(host->root, &lease))
+		in_use_add(ret, IN_USE_VF_IN_USE, "%s", lease_describe(&lease, who, sizeof(who)));
+}
+
 void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret)
 {
 	*ret = (struct in_use){ 0 };
+	find_lease(host, dev, ret);
 	in_use_find_processes(host, dev, ret);
 	in_use_find_disks(host, dev, ret);
 	in_use_find_net(host, dev, ret);

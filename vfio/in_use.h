@@ -25,7 +25,7 @@ enum in_use_reason {
 	IN_USE_KEYBOARD,
 	IN_USE_VM,	    /* a process that runs a VM holds its VFIO node */
 	IN_USE_PROCESS,	    /* another process holds a node of it */
-	IN_USE_VF_IN_USE,   /* a PF's virtual functions are in use, or (in_use_add_vfs) exist */
+	IN_USE_VF_IN_USE,   /* leased; a PF: its VFs are in use, or (in_use_add_vfs) exist */
 	IN_USE_VENDOR_VFIO, /* a vGPU that its own driver hands out */
 	IN_USE_REASONS
 };

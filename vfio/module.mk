@@ -21,6 +21,7 @@ vfio_host_srcs := \
 	vfio/in_use_process.c \
 	vfio/in_use_seat.c \
 	vfio/iommu_group.c \
+	vfio/lease.c \
 	vfio/modules.c \
 	vfio/names.c \
 	vfio/node.c \
