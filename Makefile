@@ -7,6 +7,7 @@ DESTDIR    ?=
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR     ?= $(PREFIX)/share/man
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DOCDIR     ?= $(PREFIX)/share/doc/thruway
 
 O          ?= build
@@ -117,6 +118,11 @@ install: programs
 	install -D -m 0755 $(O)/thruway-vmm $(DESTDIR)$(LIBEXECDIR)/thruway/thruway-vmm
 	install -D -m 0644 man/thruway.8 $(DESTDIR)$(MANDIR)/man8/thruway.8
 	install -D -m 0644 man/thruway-host.yaml.5 $(DESTDIR)$(MANDIR)/man5/thruway-host.yaml.5
+	@mkdir -p $(DESTDIR)$(UNITDIR)
+	for unit in udev-rules/*.service udev-rules/*.timer; do \
+		sed 's,/usr/sbin/thruway,$(SBINDIR)/thruway,' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/} && \
+		chmod 0644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; \
+	done
 	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
 
 help:

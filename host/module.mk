@@ -11,6 +11,9 @@ host_srcs := \
 	host/doctor/acs.c \
 	host/lease.c \
 	host/lease_pool.c \
+	host/metrics.c \
+	host/metrics_device.c \
+	host/metrics_vf.c \
 	host/doctor/check.c \
 	host/doctor/claims.c \
 	host/doctor/display.c \

@@ -182,11 +182,13 @@ static int parse_vf(struct nlattr *info, unsigned *ret_vf, struct vf_attrs *ret)
 	return 0;
 }
 
-int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
+/* Call fn for each VF of the message; stops at its first failure. 0 or -errno. */
+static int each_vf(const void *msg, size_t len, int (*fn)(struct nlattr *info, void *opaque),
+		   void *opaque)
 {
 	struct nlmsghdr *nlh = (struct nlmsghdr *)msg;
 	struct nlattr *list, *pos;
-	int rem, seen = 0, r = dl_load(&libnl, NULL);
+	int rem, r = dl_load(&libnl, NULL);
 
 	if (r < 0)
 		return r;
@@ -197,20 +199,99 @@ int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
 	if (!list)
 		return 0;
 	for_each_nested(pos, list, rem) {
-		struct vf_attrs attrs;
-		unsigned vf;
-
-		if (dl_nla_type(pos) != IFLA_VF_INFO)
-			continue;
-		r = parse_vf(pos, &vf, &attrs);
+		if (dl_nla_type(pos) == IFLA_VF_INFO)
+			r = fn(pos, opaque);
 		if (r < 0)
 			return r;
-		if (vf >= n)
-			continue;
-		ret[vf] = attrs;
-		seen++;
 	}
-	return seen;
+	return 0;
+}
+
+struct attrs_out {
+	struct vf_attrs *ret;
+	unsigned n;
+	int seen;
+};
+
+static int take_attrs(struct nlattr *info, void *opaque)
+{
+	struct attrs_out *out = opaque;
+	struct vf_attrs attrs;
+	unsigned vf;
+	int r = parse_vf(info, &vf, &attrs);
+
+	if (r < 0 || vf >= out->n)
+		return r;
+	out->ret[vf] = attrs;
+	out->seen++;
+	return 0;
+}
+
+int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
+{
+	struct attrs_out out = { ret, n, 0 };
+	int r = each_vf(msg, len, take_attrs, &out);
+
+	return r < 0 ? r : out.seen;
+}
+
+/* --- counters --------------------------------------------------------------------------------- */
+
+static uint64_t counter(struct nlattr **tb, int type)
+{
+	const void *data = payload(tb, type, sizeof(uint64_t));
+	uint64_t v = 0;
+
+	if (data)
+		memcpy(&v, data, sizeof(v)); /* attributes are aligned to 4 bytes */
+	return v;
+}
+
+struct stats_out {
+	struct vf_stats *ret;
+	unsigned n;
+	int seen;
+	bool any;
+};
+
+static int take_stats(struct nlattr *info, void *opaque)
+{
+	static const struct vf_stats none;
+	struct nlattr *tb[IFLA_VF_MAX + 1], *c[IFLA_VF_STATS_MAX + 1];
+	struct stats_out *out = opaque;
+	const struct ifla_vf_mac *mac;
+
+	if (dl_nla_parse_nested(tb, IFLA_VF_MAX, info, NULL) < 0)
+		return -EBADMSG;
+	mac = payload(tb, IFLA_VF_MAC, sizeof(*mac));
+	if (!mac || !tb[IFLA_VF_STATS] ||
+	    dl_nla_parse_nested(c, IFLA_VF_STATS_MAX, tb[IFLA_VF_STATS], NULL) < 0)
+		return -EBADMSG;
+	if (mac->vf >= out->n)
+		return 0;
+	out->ret[mac->vf] = (struct vf_stats){
+		.rx_packets = counter(c, IFLA_VF_STATS_RX_PACKETS),
+		.tx_packets = counter(c, IFLA_VF_STATS_TX_PACKETS),
+		.rx_bytes = counter(c, IFLA_VF_STATS_RX_BYTES),
+		.tx_bytes = counter(c, IFLA_VF_STATS_TX_BYTES),
+		.rx_dropped = counter(c, IFLA_VF_STATS_RX_DROPPED),
+		.tx_dropped = counter(c, IFLA_VF_STATS_TX_DROPPED),
+		.multicast = counter(c, IFLA_VF_STATS_MULTICAST),
+		.broadcast = counter(c, IFLA_VF_STATS_BROADCAST),
+	};
+	out->any |= memcmp(&out->ret[mac->vf], &none, sizeof(none)) != 0;
+	out->seen++;
+	return 0;
+}
+
+int vf_link_parse_stats(const void *msg, size_t len, struct vf_stats *ret, unsigned n)
+{
+	struct stats_out out = { ret, n, 0, false };
+	int r = each_vf(msg, len, take_stats, &out);
+
+	if (r < 0)
+		return r;
+	return out.any ? out.seen : -ENODATA;
 }
 
 /* --- talking --------------------------------------------------------------------------------- */
@@ -260,8 +341,10 @@ static struct nl_msg *new_message(int type, int ifindex)
 	return msg;
 }
 
+/* One of the two is asked for. */
 struct reading {
 	struct vf_attrs *attrs;
+	struct vf_stats *stats;
 	unsigned n;
 	int result;
 };
@@ -271,14 +354,15 @@ static int on_link(struct nl_msg *msg, void *opaque)
 	struct reading *r = opaque;
 	struct nlmsghdr *nlh = dl_nlmsg_hdr(msg);
 
-	if (nlh->nlmsg_type == RTM_NEWLINK)
+	if (nlh->nlmsg_type == RTM_NEWLINK && r->stats)
+		r->result = vf_link_parse_stats(nlh, nlh->nlmsg_len, r->stats, r->n);
+	else if (nlh->nlmsg_type == RTM_NEWLINK)
 		r->result = vf_link_parse(nlh, nlh->nlmsg_len, r->attrs, r->n);
 	return NL_OK;
 }
 
-int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n)
+static int ask(int root, const struct pf *pf, uint32_t mask, struct reading *reading)
 {
-	struct reading reading = { ret, n, -ENODEV };
 	_cleanup_sock_ struct nl_sock *sk = NULL;
 	_cleanup_msg_ struct nl_msg *msg = NULL;
 	int ifindex = 0, r = interface_index(root, pf, &ifindex);
@@ -288,18 +372,32 @@ int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n
 	if (r < 0)
 		return r;
 	msg = new_message(RTM_GETLINK, ifindex);
-	/*
-	 * Without the counters a VF takes less than half the room, and all of them
-	 * must fit into one attribute of 64 KiB.
-	 */
-	if (!msg || dl_nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS) < 0)
+	if (!msg || dl_nla_put_u32(msg, IFLA_EXT_MASK, mask) < 0)
 		return -ENOMEM;
-	dl_nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, &reading);
-	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading.result);
+	dl_nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, reading);
+	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading->result);
 	r = dl_nl_send_auto(sk, msg);
 	if (r >= 0)
 		r = dl_nl_recvmsgs_default(sk);
-	return r < 0 && reading.result >= 0 ? from_nl(r) : reading.result;
+	return r < 0 && reading->result >= 0 ? from_nl(r) : reading->result;
+}
+
+/*
+ * Without the counters a VF takes less than half the room, and all of them must fit
+ * into one attribute of 64 KiB.
+ */
+int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n)
+{
+	struct reading reading = { .attrs = ret, .n = n, .result = -ENODEV };
+
+	return ask(root, pf, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS, &reading);
+}
+
+int vf_link_read_stats(int root, const struct pf *pf, struct vf_stats *ret, unsigned n)
+{
+	struct reading reading = { .stats = ret, .n = n, .result = -ENODEV };
+
+	return ask(root, pf, RTEXT_FILTER_VF, &reading);
 }
 
 static int put_vlan(struct nl_msg *msg, unsigned vf, const struct vf_attrs *a)

@@ -21,6 +21,19 @@
  */
 int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n);
 
+/* What a VF received and sent, as its PF's driver counts it. */
+struct vf_stats {
+	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
+	uint64_t multicast, broadcast; /* received */
+};
+
+/*
+ * As vf_link_read(). The kernel tells zeros for a driver that does not count: -ENODATA
+ * where all there is of all VFs is zero.
+ */
+int vf_link_read_stats(int root, const struct pf *pf, struct vf_stats *ret, unsigned n);
+int vf_link_parse_stats(const void *msg, size_t len, struct vf_stats *ret, unsigned n);
+
 /*
  * Set one group of a VF's attributes; tried again for two seconds while the
  * driver is busy with the VF. 0 or the driver's -errno.

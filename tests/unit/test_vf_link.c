@@ -68,6 +68,19 @@ static void put_vf(uint32_t vf, uint8_t last, uint32_t trust)
 	nla_nest_end(msg, nest);
 }
 
+static void put_stats(uint32_t vf, uint64_t rx_bytes, uint64_t tx_dropped)
+{
+	struct ifla_vf_mac mac = { .vf = vf };
+	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO), *stats;
+
+	nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+	stats = nla_nest_start(msg, IFLA_VF_STATS);
+	nla_put(msg, IFLA_VF_STATS_RX_BYTES, sizeof(rx_bytes), &rx_bytes);
+	nla_put(msg, IFLA_VF_STATS_TX_DROPPED, sizeof(tx_dropped), &tx_dropped);
+	nla_nest_end(msg, stats);
+	nla_nest_end(msg, nest);
+}
+
 static int parse(struct vf_attrs *ret, unsigned n)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
@@ -131,6 +144,33 @@ static void test_vfs_beyond_the_array_are_left_out(void **state)
 	assert_int_equal(vfs[1].have, 0);
 }
 
+static void test_counters_of_each_vf(void **state)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct vf_stats stats[2] = { 0 };
+
+	put_stats(0, 0, 0);
+	put_stats(1, 5000000000, 3);
+	put_stats(7, 1, 1);
+	nla_nest_end(msg, list);
+	assert_int_equal(vf_link_parse_stats(nlh, nlh->nlmsg_len, stats, 2), 2);
+	assert_int_equal(stats[0].rx_bytes, 0);
+	assert_true(stats[1].rx_bytes == 5000000000 && stats[1].tx_dropped == 3);
+	assert_int_equal(stats[1].tx_bytes, 0);
+}
+
+/* The kernel writes zeros for a driver that has no counters. */
+static void test_nothing_but_zeros_are_no_counters(void **state)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct vf_stats stats[2] = { 0 };
+
+	put_stats(0, 0, 0);
+	put_stats(1, 0, 0);
+	nla_nest_end(msg, list);
+	assert_int_equal(vf_link_parse_stats(nlh, nlh->nlmsg_len, stats, 2), -ENODATA);
+}
+
 static void test_short_attributes_are_not_read_past_their_end(void **state)
 {
 	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO);
@@ -184,6 +224,8 @@ int main(void)
 		T(test_what_the_driver_left_out_is_unsupported),
 		T(test_a_kernel_without_vlan_lists_means_8021q),
 		T(test_vfs_beyond_the_array_are_left_out),
+		T(test_counters_of_each_vf),
+		T(test_nothing_but_zeros_are_no_counters),
 		T(test_short_attributes_are_not_read_past_their_end),
 		T(test_broken_messages_are_refused),
 		cmocka_unit_test(test_keys_name_a_vf_and_a_group),
