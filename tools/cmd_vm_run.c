@@ -33,6 +33,8 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->mem_kind = o->mem_kind;
 	c->nodes = o->nodes;
 	c->cpus = o->cpus;
+	c->hotplug_slots = o->hotplug_slots;
+	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;
 	c->console = true;
 	c->tty = isatty(STDIN_FILENO);

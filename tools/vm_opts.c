@@ -26,6 +26,9 @@ const char vm_run_help[] =
 	"                       a device of host node K goes to guest node K modulo N\n"
 	"  -d, --device DEV     pass this device through: BDF, netdev, eth0/vf3; may be repeated\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
+	"      --hotplug-slots N[,pref=SIZE]\n"
+	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
+	"                       prefetchable window of each (default: 4 of up to 1 GiB)\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
 	"\n"
@@ -35,6 +38,7 @@ enum {
 	OPT_INITRD = 256,
 	OPT_CMDLINE,
 	OPT_NODES,
+	OPT_HOTPLUG_SLOTS,
 	OPT_BIND,
 	OPT_NO_REBOOT,
 	OPT_STATS,
@@ -47,6 +51,7 @@ static const struct option options[] = {
 	{ "cpus", required_argument, NULL, 'c' },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "hotplug-slots", required_argument, NULL, OPT_HOTPLUG_SLOTS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
@@ -136,6 +141,37 @@ static int cpus_parse(const char *text, unsigned *ret, struct err *err)
 	return r;
 }
 
+/* A window has the grain of a bridge's registers. */
+static int pref_parse(const char *text, uint64_t *ret, struct err *err)
+{
+	uint64_t bytes;
+
+	if (size_parse(text, &bytes) < 0 || bytes < MiB || bytes % MiB || bytes > VM_MAX_WINDOW) {
+		err_usage(err, "--hotplug-slots: 'pref=%s' is no size of a window", text);
+		return err_hint(err, "write whole MiB, at most %s: pref=256M, pref=16G",
+				SIZE_STR(VM_MAX_WINDOW));
+	}
+	*ret = bytes;
+	return 0;
+}
+
+static int slots_parse(const char *text, struct vm_opts *o, struct err *err)
+{
+	const char *comma = strchrnul(text, ',');
+	char count[16];
+	int r;
+
+	snprintf(count, sizeof(count), "%.*s", (int)(comma - text), text);
+	r = count_parse("--hotplug-slots", (size_t)(comma - text) < sizeof(count) ? count : text, 0,
+			VM_MAX_HOTPLUG_SLOTS, &o->hotplug_slots, err);
+	if (r < 0 || !*comma)
+		return r;
+	if (strncmp(comma, ",pref=", 6) != 0)
+		return err_usage(err, "--hotplug-slots: '%s' after the number is not 'pref=SIZE'",
+				 comma + 1);
+	return pref_parse(comma + 6, &o->hotplug_pref, err);
+}
+
 static int add_device(struct vm_opts *o, const char *name, struct err *err)
 {
 	if (o->device_count == HANDOVER_MAX_DEVICES)
@@ -157,6 +193,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'c': return cpus_parse(optarg, &o->cpus, err);
 	case 'm': return vm_opts_memory(optarg, &o->memory, &o->mem_kind, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
+	case OPT_HOTPLUG_SLOTS: return slots_parse(optarg, o, err);
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
@@ -187,7 +224,7 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
 	struct vm_opts o = { .cmdline = "console=ttyS0", .memory = 512 * MiB, .cpus = 1,
-			     .nodes = 1 };
+			     .nodes = 1, .hotplug_slots = 4 };
 	struct opts parser;
 	int c, r;
 

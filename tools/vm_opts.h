@@ -25,6 +25,8 @@ struct vm_opts {
 	enum mem_kind mem_kind;
 	unsigned cpus;
 	unsigned nodes; /* guest NUMA nodes */
+	unsigned hotplug_slots;
+	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */
 	bool bind;	/* bind to a vfio driver first, put back at exit */
 	bool no_reboot;
 };
@@ -37,6 +39,11 @@ struct ctx;
  * with err saying which option and value (usage: exit 2); -ECANCELED after --help.
  */
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err);
+
+/* As many as there are 32-bit windows for, with room left for devices. */
+#define VM_MAX_HOTPLUG_SLOTS 16
+/* More than any BAR there is. */
+#define VM_MAX_WINDOW (1ull << 40)
 
 /*
  * "SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]". -EINVAL for what is no size,

@@ -38,6 +38,8 @@ struct vmm_config {
 	uint32_t mem_kind; /* enum mem_kind */
 	uint32_t nodes;	   /* guest NUMA nodes: host bridges */
 	uint32_t cpus;
+	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
+	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
 	bool console;	   /* stdin belongs to the guest's serial port */
 	bool tty;	   /* stdin is a terminal: Ctrl-A x ends, raw mode is the supervisor's */

@@ -105,6 +105,8 @@ static int add_pci(struct machine *m, struct err *err)
 {
 	struct pci_config config = {
 		.nodes = m->config->nodes,
+		.hotplug_slots = m->config->hotplug_slots,
+		.hotplug_pref = m->config->hotplug_pref,
 		.mmio64_start = align_up(mem_end(m->vm.mem), GiB),
 		.mmio64_end = 1ull << m->vm.phys_bits,
 	};

@@ -321,6 +321,21 @@ static void test_a_spare_slot_that_does_not_fit_is_named(void **state)
 	end();
 }
 
+static void test_spare_slots_nobody_sized_leave_three_quarters_to_devices(void **state)
+{
+	begin(1, 4, 0, 512 * GiB);
+	assert_int_equal(pci_assign(s.m.vm.pci, &s.m.err), 0);
+	for (unsigned slot = 1; slot <= 4; slot++)
+		assert_int_equal(pref_window(0, slot).size, GiB);
+	end();
+	/* A host whose devices reach little more than the guest's RAM. */
+	begin(1, 4, 0, 5 * GiB + 256 * MiB);
+	assert_int_equal(pci_assign(s.m.vm.pci, &s.m.err), 0);
+	for (unsigned slot = 1; slot <= 4; slot++)
+		assert_int_equal(pref_window(0, slot).size, 16 * MiB);
+	end();
+}
+
 static void test_without_64bit_space_a_64bit_bar_is_refused_and_the_rest_goes(void **state)
 {
 	struct fake_fn *fn;
@@ -504,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_what_does_not_fit_is_named_with_its_window),
 		cmocka_unit_test(test_too_many_io_devices_are_named),
 		cmocka_unit_test(test_a_spare_slot_that_does_not_fit_is_named),
+		cmocka_unit_test(test_spare_slots_nobody_sized_leave_three_quarters_to_devices),
 		cmocka_unit_test(test_without_64bit_space_a_64bit_bar_is_refused_and_the_rest_goes),
 		cmocka_unit_test(test_more_than_31_ports_become_functions),
 		cmocka_unit_test(test_bus_ranges_have_no_unused_numbers),

@@ -53,6 +53,8 @@ static void test_defaults_are_those_the_help_states(void **state)
 	assert_int_equal(o.mem_kind, MEM_ANON);
 	assert_int_equal(o.cpus, 1);
 	assert_int_equal(o.nodes, 1);
+	assert_int_equal(o.hotplug_slots, 4);
+	assert_int_equal(o.hotplug_pref, 0);
 	assert_false(o.bind);
 }
 
@@ -63,11 +65,13 @@ static void test_every_option_reaches_its_field(void **state)
 
 	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 -d 01:10.0 "
 			       "--device eth0/vf3 --bind --force=route --no-reboot --stats s "
-			       "--lock-timeout 5", &o, &err), 0);
+			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
 	assert_int_equal(o.cpus, 4);
 	assert_int_equal(o.memory, 2 * GiB);
 	assert_int_equal(o.mem_kind, MEM_HUGETLB_1G);
 	assert_int_equal(o.nodes, 2);
+	assert_int_equal(o.hotplug_slots, 2);
+	assert_int_equal(o.hotplug_pref, 16 * GiB);
 	assert_int_equal(o.device_count, 2);
 	assert_string_equal(o.devices[1], "eth0/vf3");
 	assert_true(o.bind && o.no_reboot);
@@ -96,6 +100,15 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -m 512M,pages=big", "pages=big" },
 		{ "-k k --nodes 0", "'0'" },
 		{ "-k k --nodes 2", "--cpus 2" },
+		{ "-k k --hotplug-slots 17", "0 to 16" },
+		{ "-k k --hotplug-slots -1", "'-1'" },
+		{ "-k k --hotplug-slots 0000000000000000001,pref=2M", "not a number" },
+		{ "-k k --hotplug-slots ,pref=2M", "''" },
+		{ "-k k --hotplug-slots 2,mem=2M", "'mem=2M'" },
+		{ "-k k --hotplug-slots 2,pref=", "'pref='" },
+		{ "-k k --hotplug-slots 2,pref=512K", "'pref=512K'" },
+		{ "-k k --hotplug-slots 2,pref=1025K", "'pref=1025K'" },
+		{ "-k k --hotplug-slots 2,pref=2048G", "'pref=2048G'" },
 		{ "-k k -d 01:10.0 -d 01:10.0", "twice" },
 		{ "-k k --force route", "--bind" },
 		{ "-k k --frobnicate", "--frobnicate" },

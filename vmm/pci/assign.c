@@ -26,6 +26,8 @@
 #define PORT_MEM64_MIN (2 * MiB)
 /* An empty slot takes a GPU's 16 MiB of 32-bit registers and what lies beside them. */
 #define SPARE_MEM32 (32 * MiB)
+/* Nearly every device; a GPU's whole memory has to be asked for. */
+#define SPARE_MEM64_MAX (1 * GiB)
 /* Two BARs in one page could not both be mapped into the guest. */
 #define BAR_MEM_ALIGN (4 * KiB)
 
@@ -96,12 +98,25 @@ static const struct need *place(struct needs *needs, uint64_t *cursor, uint64_t 
 	return NULL;
 }
 
+/* At most a quarter of the 64-bit addresses go to slots that nobody asked to be that large. */
+static uint64_t spare_pref(const struct pci *pci)
+{
+	uint64_t room = pci->config.mmio64_end - pci->config.mmio64_start;
+	uint64_t size = SPARE_MEM64_MAX;
+
+	if (pci->config.hotplug_pref)
+		return pci->config.hotplug_pref;
+	while (size > PORT_MEM64_MIN && size * pci->config.hotplug_slots > room / 4)
+		size /= 2;
+	return size;
+}
+
 static uint64_t min_window(const struct pci *pci, const struct pci_port *port, enum win kind)
 {
 	if (kind == WIN_MEM32)
 		return port->child ? PORT_MEM32_MIN : SPARE_MEM32;
 	if (kind == WIN_MEM64 && pci->config.mmio64_end > pci->config.mmio64_start)
-		return port->child ? PORT_MEM64_MIN : pci->config.hotplug_pref;
+		return port->child ? PORT_MEM64_MIN : spare_pref(pci);
 	return 0;
 }
 
@@ -210,9 +225,9 @@ static int explain(const struct space *space, struct err *err)
 		  space->bad_node, SIZE_STR(space->end - space->start), space->start,
 		  SIZE_STR(space->taken));
 	if (space->kind == WIN_MEM64)
-		return err_hint(err, "give the guest less memory or smaller hotplug windows; the "
-				"limit is the narrower of the CPU's and the IOMMU's addresses");
-	return err_hint(err, "pass fewer devices, or fewer hotplug slots");
+		return err_hint(err, "give the guest less memory, or fewer or smaller hotplug slots "
+				"(--hotplug-slots N,pref=SIZE); the limit is the narrower of the CPU's and the IOMMU's addresses");
+	return err_hint(err, "pass fewer devices, or fewer hotplug slots (--hotplug-slots N)");
 }
 
 /* The largest equal share of what is left over that still lets everything fit. */

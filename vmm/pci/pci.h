@@ -94,7 +94,7 @@ struct pci_dev {
 struct pci_config {
 	unsigned nodes;		 /* host bridges */
 	unsigned hotplug_slots;	 /* spare root ports on node 0, behind those in use */
-	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes */
+	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes; 0: chosen */
 	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
 	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
 };
