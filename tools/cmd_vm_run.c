@@ -53,8 +53,10 @@ static int open_all(int root, const struct vm_opts *o, const struct vm_devices *
 		r = vm_check_memory(root, o->memory, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
-	for (unsigned i = 0; r == 0 && i < devices->count; i++)
+	for (unsigned i = 0; r == 0 && i < devices->count; i++) {
+		memcpy(config->devices[i].token, o->devices[i].token, sizeof(o->devices[i].token));
 		r = vm_open_device(root, devices->bdf[i], config, err);
+	}
 	return r;
 }
 

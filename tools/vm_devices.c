@@ -12,7 +12,7 @@ static int resolve(int root, const struct topo *topo, const struct vm_opts *opts
 		   struct vm_devices *devices, struct err *err)
 {
 	for (unsigned i = 0; i < opts->device_count; i++) {
-		int r = device_resolve_one(root, topo, opts->devices[i], "attach",
+		int r = device_resolve_one(root, topo, opts->devices[i].name, "attach",
 					   &devices->bdf[devices->count], err);
 
 		if (r < 0)
@@ -26,7 +26,7 @@ static int resolve(int root, const struct topo *topo, const struct vm_opts *opts
 static bool all_by_address(int root, const struct vm_opts *opts, struct vm_devices *ret)
 {
 	for (unsigned i = 0; i < opts->device_count; i++)
-		if (!device_by_address(root, opts->devices[i], &ret->bdf[i]))
+		if (!device_by_address(root, opts->devices[i].name, &ret->bdf[i]))
 			return false;
 	ret->count = opts->device_count;
 	return true;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tools/vm_opts.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include "tools/command.h"
 #include "tools/opts.h"
 #include "vmm/layout.h"
+
+#define UUID_STRLEN 36
 
 const char vm_run_help[] =
 	"Boots a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
@@ -24,7 +27,9 @@ const char vm_run_help[] =
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon)\n"
 	"      --nodes N        guest NUMA nodes, each with a host bridge (default: 1);\n"
 	"                       a device of host node K goes to guest node K modulo N\n"
-	"  -d, --device DEV     pass this device through: BDF, netdev, eth0/vf3; may be repeated\n"
+	"  -d, --device DEV[,token=UUID]\n"
+	"                       pass this device through: BDF, netdev, eth0/vf3; may be repeated.\n"
+	"                       The token is for a VF whose PF is bound to VFIO, and for that PF\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
 	"      --hotplug-slots N[,pref=SIZE]\n"
 	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
@@ -172,15 +177,52 @@ static int slots_parse(const char *text, struct vm_opts *o, struct err *err)
 	return pref_parse(comma + 6, &o->hotplug_pref, err);
 }
 
-static int add_device(struct vm_opts *o, const char *name, struct err *err)
+/* 8-4-4-4-12 hex digits, the only form the kernel takes. */
+static bool is_uuid(const char *text)
 {
+	for (unsigned i = 0; i < UUID_STRLEN; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
+			return false;
+	return text[UUID_STRLEN] == '\0';
+}
+
+static int device_parse(const char *text, struct vm_opt_device *ret, struct err *err)
+{
+	const char *comma = strchrnul(text, ',');
+	size_t len = (size_t)(comma - text);
+
+	if (len == 0 || len >= sizeof(ret->name))
+		return err_usage(err, "--device: '%.*s' is no device's name", (int)len, text);
+	*ret = (struct vm_opt_device){ 0 };
+	memcpy(ret->name, text, len);
+	if (!*comma)
+		return 0;
+	if (strncmp(comma, ",token=", 7) != 0)
+		return err_usage(err, "--device: '%s' after the device is not 'token=UUID'",
+				 comma + 1);
+	if (!is_uuid(comma + 7)) {
+		err_usage(err, "--device: '%s' is not a VF token", comma + 7);
+		return err_hint(err, "it is a UUID, 8-4-4-4-12 hex digits: make one with uuidgen");
+	}
+	memcpy(ret->token, comma + 7, UUID_STRLEN);
+	return 0;
+}
+
+static int add_device(struct vm_opts *o, const char *text, struct err *err)
+{
+	struct vm_opt_device device;
+	int r;
+
 	if (o->device_count == HANDOVER_MAX_DEVICES)
 		return err_usage(err, "--device: at most %u devices fit one VM",
 				 HANDOVER_MAX_DEVICES);
+	r = device_parse(text, &device, err);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < o->device_count; i++)
-		if (strcmp(o->devices[i], name) == 0)
-			return err_usage(err, "--device: %s is given twice", name);
-	o->devices[o->device_count++] = name;
+		if (strcmp(o->devices[i].name, device.name) == 0)
+			return err_usage(err, "--device: %s is given twice", device.name);
+	o->devices[o->device_count++] = device;
 	return 0;
 }
 

@@ -14,12 +14,17 @@
 #define VM_MIN_MEMORY (16ull << 20)
 #define VM_MAX_MEMORY (16ull << 40)
 
+struct vm_opt_device {
+	char name[64];	/* as the user wrote it: BDF, netdev, eth0/vf3 */
+	char token[40]; /* VF token, a UUID; "": none */
+};
+
 struct vm_opts {
-	const char *kernel; /* all strings borrowed from argv */
+	const char *kernel; /* this and the next three borrowed from argv */
 	const char *initrd;
 	const char *cmdline;
 	const char *stats; /* file that receives counts as JSON at the end */
-	const char *devices[HANDOVER_MAX_DEVICES];
+	struct vm_opt_device devices[HANDOVER_MAX_DEVICES];
 	unsigned device_count;
 	uint64_t memory; /* bytes */
 	enum mem_kind mem_kind;

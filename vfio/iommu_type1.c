@@ -277,8 +277,14 @@ int iommu_type1_device_fd(int group_fd, const char *bdf, const char *token, int 
 		return 0;
 	}
 	err_set(err, fd, "cannot open %s", bdf);
+	if (fd == -EACCES && token && token[0])
+		return err_hint(err, "this is not the VF token its physical function was opened with");
 	if (fd == -EACCES || (fd == -EPERM && !(token && token[0])))
-		return err_hint(err, "its physical function is bound to VFIO: give the VF token");
+		return err_hint(err, "its physical function is bound to VFIO: give the VF token "
+				     "(--device %s,token=UUID)", bdf);
+	if (fd == -EINVAL && token && token[0])
+		return err_hint(err, "the kernel takes no VF token for it: its physical function is "
+				     "not bound to VFIO");
 	if (fd == -EBUSY)
 		return err_hint(err, "another virtual machine has it; 'fuser -v /dev/vfio/*' shows which process");
 	if (fd == -ENODEV)

@@ -99,6 +99,10 @@ static int group(void *opaque, int fd, unsigned long request, void *arg)
 	case VFIO_GROUP_UNSET_CONTAINER: saw('c'); return 0;
 	case VFIO_GROUP_GET_DEVICE_FD:
 		saw('D');
+		if (strncmp(arg, "0000:01:10.2", 12) == 0)
+			return -EACCES;
+		if (strcmp(arg, "0000:01:10.3 vf_token=t") == 0)
+			return -EINVAL;
 		return strcmp(arg, "0000:01:10.0 vf_token=t") == 0 ? 77 : -EBUSY;
 	default: return -ENOTTY;
 	}
@@ -174,6 +178,21 @@ static void test_device_is_opened_with_its_token(void **state)
 	assert_int_equal(iommu_type1_device_fd(GROUP, "0000:01:10.1", "", &fd, &err), -EBUSY);
 	assert_non_null(strstr(err.hint, "another virtual machine has it"));
 	assert_int_equal(fd, 77);
+}
+
+static void test_what_is_wrong_with_a_token_is_said(void **state)
+{
+	int fd = -1;
+
+	assert_int_equal(iommu_type1_device_fd(GROUP, "0000:01:10.2", "", &fd, &err), -EACCES);
+	assert_non_null(strstr(err.hint, "--device 0000:01:10.2,token=UUID"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(iommu_type1_device_fd(GROUP, "0000:01:10.2", "t", &fd, &err), -EACCES);
+	assert_non_null(strstr(err.hint, "not the VF token"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(iommu_type1_device_fd(GROUP, "0000:01:10.3", "t", &fd, &err), -EINVAL);
+	assert_non_null(strstr(err.hint, "not bound to VFIO"));
+	assert_int_equal(fd, -1);
 }
 
 static struct dma *joined(void)
@@ -276,6 +295,7 @@ int main(void)
 		T(test_group_of_another_vm_is_busy),
 		T(test_missing_interrupt_remapping_is_said_and_undone),
 		T(test_device_is_opened_with_its_token),
+		T(test_what_is_wrong_with_a_token_is_said),
 		T(test_one_bank_is_one_map_and_goes_with_the_table),
 		T(test_ram_out_of_reach_names_the_range),
 		T(test_overlap_and_empty_are_refused),

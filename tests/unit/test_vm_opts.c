@@ -16,6 +16,7 @@
 #include "tools/command.h"
 
 #define MAX_ARGS 80
+#define TOKEN	 "2ab74924-c335-45f4-9b16-8569e5b08258"
 
 static const struct command command = { .name = "vm run", .synopsis = "", .summary = "",
 					.help = vm_run_help,
@@ -64,7 +65,7 @@ static void test_every_option_reaches_its_field(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 -d 01:10.0 "
-			       "--device eth0/vf3 --bind --force=route --no-reboot --stats s "
+			       "--device eth0/vf3,token=" TOKEN " --bind --force=route --no-reboot --stats s "
 			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
 	assert_int_equal(o.cpus, 4);
 	assert_int_equal(o.memory, 2 * GiB);
@@ -73,7 +74,9 @@ static void test_every_option_reaches_its_field(void **state)
 	assert_int_equal(o.hotplug_slots, 2);
 	assert_int_equal(o.hotplug_pref, 16 * GiB);
 	assert_int_equal(o.device_count, 2);
-	assert_string_equal(o.devices[1], "eth0/vf3");
+	assert_string_equal(o.devices[0].token, "");
+	assert_string_equal(o.devices[1].name, "eth0/vf3");
+	assert_string_equal(o.devices[1].token, TOKEN);
 	assert_true(o.bind && o.no_reboot);
 	assert_true(ctx.force != 0);
 	assert_int_equal(ctx.lock_timeout_s, 5);
@@ -110,6 +113,17 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --hotplug-slots 2,pref=1025K", "'pref=1025K'" },
 		{ "-k k --hotplug-slots 2,pref=2048G", "'pref=2048G'" },
 		{ "-k k -d 01:10.0 -d 01:10.0", "twice" },
+		{ "-k k -d 01:10.0 -d 01:10.0,token=" TOKEN, "twice" },
+		{ "-k k -d ,token=" TOKEN, "no device's name" },
+		{ "-k k -d 0123456789012345678901234567890123456789012345678901234567890123",
+		  "no device's name" },
+		{ "-k k -d 01:10.0,token", "'token'" },
+		{ "-k k -d 01:10.0,key=" TOKEN, "is not 'token=UUID'" },
+		{ "-k k -d 01:10.0,token=", "'' is not a VF token" },
+		{ "-k k -d 01:10.0,token=2ab74924-c335-45f4-9b16-8569e5b0825", "VF token" },
+		{ "-k k -d 01:10.0,token=" TOKEN "0", "VF token" },
+		{ "-k k -d 01:10.0,token=2ab74924-c335-45f4-9b16_8569e5b08258", "VF token" },
+		{ "-k k -d 01:10.0,token=gab74924-c335-45f4-9b16-8569e5b08258", "VF token" },
 		{ "-k k --force route", "--bind" },
 		{ "-k k --frobnicate", "--frobnicate" },
 		{ "-k k -m", "needs an argument" },
