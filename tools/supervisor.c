@@ -28,6 +28,7 @@ struct supervisor {
 	int kill_timer;
 	bool tty;   /* stdin becomes the guest's console */
 	bool ready; /* the guest runs */
+	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
 
 int supervisor_signals(void)
@@ -45,13 +46,24 @@ int supervisor_signals(void)
 	return fd < 0 ? -errno : fd;
 }
 
-int supervisor_interrupted(int signal_fd)
+/* The next signal that waits, 0 when there is none. */
+static int next_signal(int signal_fd)
 {
 	struct signalfd_siginfo info;
 
-	if (read(signal_fd, &info, sizeof(info)) != sizeof(info))
-		return 0;
-	return info.ssi_signo == SIGINT ? SUPERVISOR_INTERRUPTED : SUPERVISOR_TERMINATED;
+	return read(signal_fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+static int status_of(int signal)
+{
+	return signal == SIGINT ? SUPERVISOR_INTERRUPTED : SUPERVISOR_TERMINATED;
+}
+
+int supervisor_interrupted(int signal_fd)
+{
+	int signal = next_signal(signal_fd);
+
+	return signal ? status_of(signal) : 0;
 }
 
 static void on_deadline(void *opaque, int fd)
@@ -77,25 +89,42 @@ static void give_time(struct supervisor *s, uint64_t ns)
 		loop_quit(s->loop, r);
 }
 
-static void on_signal(void *opaque, int fd)
+/*
+ * Each step ends the guest sooner than the one before, and none is taken twice: a
+ * service manager that repeats itself must not give the guest more time.
+ */
+static void end_guest(struct supervisor *s, int signal)
 {
-	struct supervisor *s = opaque;
-	int status = supervisor_interrupted(fd);
-
-	if (!status)
-		return;
-	if (!s->ready) {
-		s->result->status = status;
-		loop_quit(s->loop, 0);
-	} else if (status == SUPERVISOR_TERMINATED) {
+	if (s->ending == UNASKED && signal != SIGINT) {
 		log_note("asking the guest to power off; it has 30 s");
 		handover_command(s->vmm->sock, VMM_COMMAND_POWER_BUTTON);
 		give_time(s, POWEROFF_DEADLINE_NS);
-	} else {
+		s->ending = ASKED_TO_POWER_OFF;
+	} else if (signal == SIGHUP) {
+		return; /* a shell that loses its terminal sends a second one of its own */
+	} else if (s->ending != TOLD_TO_QUIT) {
 		handover_command(s->vmm->sock, VMM_COMMAND_QUIT);
-		s->result->status = status;
+		s->result->status = status_of(signal);
 		give_time(s, QUIT_DEADLINE_NS);
+		s->ending = TOLD_TO_QUIT;
+	} else {
+		loop_quit(s->loop, 0);
 	}
+}
+
+static void on_signal(void *opaque, int fd)
+{
+	struct supervisor *s = opaque;
+	int signal = next_signal(fd);
+
+	if (!signal)
+		return;
+	if (s->ready) {
+		end_guest(s, signal);
+		return;
+	}
+	s->result->status = status_of(signal);
+	loop_quit(s->loop, 0);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)

@@ -14,7 +14,7 @@
 
 /* Exit statuses beside err_exit_status(): a signal ended it before the guest had the console. */
 #define SUPERVISOR_INTERRUPTED 130 /* SIGINT */
-#define SUPERVISOR_TERMINATED  143 /* SIGTERM, SIGHUP */
+#define SUPERVISOR_TERMINATED  143 /* SIGTERM, SIGHUP; also a second SIGTERM later on */
 
 /*
  * Block SIGINT, SIGTERM and SIGHUP and make them readable, before anything on
@@ -33,7 +33,9 @@ struct supervisor_result {
 };
 
 /*
- * Serve the VMM until it is gone. `tty`: stdin is a terminal and becomes the
+ * Serve the VMM until it is gone. SIGTERM and SIGHUP press the power button, and
+ * 30 s later the guest is ended; SIGINT, and SIGTERM after any of them, end it now;
+ * another one does not wait for the VMM either. `tty`: stdin is a terminal and becomes the
  * guest's console at READY. err is set when the guest did not end in good order.
  */
 void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,

@@ -17,7 +17,8 @@
 const char vm_run_help[] =
 	"Boots a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
 	"The guest's serial console is this terminal: Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends\n"
-	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s.\n"
+	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s; a second one ends\n"
+	"it now.\n"
 	"\n"
 	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
 	"      --initrd FILE    initial RAM disk\n"
@@ -37,7 +38,8 @@ const char vm_run_help[] =
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
 	"\n"
-	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted before start.";
+	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted (SIGINT),\n"
+	"143 terminated before the guest ran, or by a second SIGTERM.";
 
 enum {
 	OPT_INITRD = 256,

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What signals mean while a guest runs: each ends it sooner, none gives it more time. */
+#include "tools/supervisor.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/sockios.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+/* A VMM in a few lines: answers each command with the next signal of `signals`, to its parent. */
+struct script {
+	int signals[4];
+	bool quits; /* ends when it is told to; else it hangs */
+};
+
+/* A signal before READY was read would be one before the guest ran. */
+static void wait_until_read(int sock)
+{
+	int unread = 1;
+
+	while (ioctl(sock, SIOCOUTQ, &unread) == 0 && unread)
+		usleep(1000);
+}
+
+static _Noreturn void vmm(int sock, const struct script *script)
+{
+	struct vmm_event exits = { .type = VMM_EVENT_EXIT, .reason = VM_QUIT };
+	const int *next = script->signals;
+	uint32_t command;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_READY });
+	wait_until_read(sock);
+	do {
+		if (*next)
+			kill(getppid(), *next++);
+		/* What follows no command of ours is not waited for long. */
+		while (*next == SIGHUP && recv(sock, &command, sizeof(command), MSG_PEEK) > 0)
+			kill(getppid(), *next++);
+	} while (recv(sock, &command, sizeof(command), 0) == sizeof(command) &&
+		 !(script->quits && command == VMM_COMMAND_QUIT));
+	if (script->quits)
+		handover_event(sock, &exits);
+	else
+		pause();
+	_exit(0);
+}
+
+/* Serve such a VMM; seconds it took in *ret_seconds. */
+static int serve(const struct script *script, unsigned *ret_seconds, struct err *err)
+{
+	struct vmm_process p = VMM_PROCESS_INIT;
+	struct supervisor_result result;
+	_cleanup_close_ int signals = supervisor_signals();
+	struct timespec start, end;
+	int sv[2];
+
+	assert_true(signals >= 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	p.pid = fork();
+	if (p.pid == 0) {
+		close(sv[0]);
+		vmm(sv[1], script);
+	}
+	close(sv[1]);
+	p.sock = sv[0];
+	p.pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	supervisor_run(&p, signals, false, &result, err);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	*ret_seconds = (unsigned)(end.tv_sec - start.tv_sec);
+	return result.status;
+}
+
+static void test_a_second_sigterm_ends_the_guest_at_once(void **state)
+{
+	static const struct script script = { { SIGTERM, SIGTERM }, true };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_TERMINATED);
+	assert_true(seconds < 5);
+}
+
+static void test_a_second_sighup_changes_nothing(void **state)
+{
+	/* The status is that of the signal that ended it. */
+	static const struct script script = { { SIGHUP, SIGHUP, SIGINT }, true };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
+	assert_true(seconds < 5);
+}
+
+static void test_sigint_does_not_wait_for_the_power_button(void **state)
+{
+	static const struct script script = { { SIGTERM, SIGINT }, true };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
+	assert_true(seconds < 5);
+}
+
+static void test_one_more_does_not_wait_for_a_vmm_that_hangs(void **state)
+{
+	static const struct script script = { { SIGINT, SIGINT }, false };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
+	assert_true(seconds < 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_second_sigterm_ends_the_guest_at_once),
+		cmocka_unit_test(test_a_second_sighup_changes_nothing),
+		cmocka_unit_test(test_sigint_does_not_wait_for_the_power_button),
+		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
+	};
+
+	log_set_level(LOG_QUIET);
+	return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);
+}
