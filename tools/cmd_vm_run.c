@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -77,7 +78,19 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 	return 0;
 }
 
-static int write_stats(const char *path, const struct vmm_event *e, struct err *err)
+/* Before anything is changed: an end without its counts is found out too late. */
+static int open_stats(const char *path, int *ret_fd, struct err *err)
+{
+	/* What it holds stays until there is something better; a FIFO nobody reads is refused. */
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
+
+	if (fd < 0)
+		return err_set(err, -errno, "--stats: cannot write %s", path);
+	*ret_fd = fd;
+	return 0;
+}
+
+static int write_stats(const char *path, int fd, const struct vmm_event *e, struct err *err)
 {
 	json_t *doc = json_pack(
 		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "thruway.vm-stats/1",
@@ -85,17 +98,21 @@ static int write_stats(const char *path, const struct vmm_event *e, struct err *
 		(json_int_t)e->stats.mmio, "interrupted", (json_int_t)e->stats.interrupted,
 		"other", (json_int_t)e->stats.other, "bar_faults", (json_int_t)e->stats.bar_faults,
 		"gsi_commits", (json_int_t)e->gsi_commits);
-	int r = doc ? json_dump_file(doc, path, JSON_INDENT(2)) : -1;
+	char *text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
+	int r = text ? 0 : -ENOMEM;
 
+	if (r == 0 && ftruncate(fd, 0) < 0 && errno != EINVAL) /* which is: not a file */
+		r = -errno;
+	if (r == 0)
+		r = fd_write_all(fd, text, strlen(text));
+	free(text);
 	json_decref(doc);
-	if (r < 0)
-		return err_set(err, errno ? -errno : -EIO, "--stats: cannot write %s", path);
-	return 0;
+	return r < 0 ? err_set(err, r, "--stats: cannot write %s", path) : 0;
 }
 
 /* From open descriptors to the guest's end. The exit status, or -errno with err set. */
 static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
-		     int signal_fd, struct err *err)
+		     int signal_fd, int stats_fd, struct err *err)
 {
 	struct vmm_process vmm = VMM_PROCESS_INIT;
 	struct supervisor_result result;
@@ -116,19 +133,22 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 		return r;
 	}
 	supervisor_run(&vmm, signal_fd, tty, &result, err);
-	if (o->stats && result.have_event && write_stats(o->stats, &result.event, err) < 0)
+	if (o->stats && result.have_event &&
+	    write_stats(o->stats, stats_fd, &result.event, err) < 0)
 		return err->code;
 	return err->code && result.status == 1 ? err->code : result.status;
 }
 
 static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
-	_cleanup_close_ int signal_fd = -1;
+	_cleanup_close_ int signal_fd = -1, stats_fd = -1;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_opts o;
 	struct err undo_err = ERR_INIT;
 	int r = vm_opts_parse(ctx, argc, argv, &o, err);
 
+	if (r == 0 && o.stats)
+		r = open_stats(o.stats, &stats_fd, err);
 	if (r < 0)
 		return r;
 	signal_fd = supervisor_signals();
@@ -138,7 +158,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
-		r = run_guest(ctx->root, &o, &devices, signal_fd, err);
+		r = run_guest(ctx->root, &o, &devices, signal_fd, stats_fd, err);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)
 			err_print(&undo_err, "thruway");

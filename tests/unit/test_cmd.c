@@ -385,6 +385,14 @@ static void test_help_is_an_answer_and_names_every_option(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void test_a_vm_does_not_start_whose_counts_could_not_be_kept(void **state)
+{
+	assert_int_equal(run(&cmd_vm_run, "--kernel", "k", "--stats", "/nonexistent/stats",
+			     "--bind", "--device", VF0, NULL), -ENOENT);
+	assert_non_null(strstr(err.text, "--stats: cannot write /nonexistent/stats"));
+	assert_int_equal(kernel.nwrites, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +410,7 @@ int main(void)
 		TEST(test_a_dry_destruction_says_what_there_is_to_destroy),
 		TEST(test_quiet_is_quiet),
 		TEST(test_reset_needs_a_way_to_and_no_users),
+		TEST(test_a_vm_does_not_start_whose_counts_could_not_be_kept),
 		TEST(test_wrong_command_lines_are_usage_errors),
 		TEST(test_help_is_an_answer_and_names_every_option),
 	};
