@@ -171,7 +171,8 @@ void machine_fini(struct machine *m)
 	vcpus_free(&m->vm);
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
 	m->vm.pci = pci_free(m->vm.pci);
-	m->console = console_free(m->console);
+	m->console_error = console_close(m->console);
+	m->console = NULL;
 	m->pm = pm_free(m->pm);
 	m->rtc = rtc_free(m->rtc);
 	m->serial = serial_free(m->serial);

@@ -20,6 +20,7 @@ struct machine {
 	struct rtc *rtc;
 	struct serial *serial;
 	struct console *console;
+	int console_error; /* of machine_fini(): the first -errno that lost output */
 	struct vfio_pci_set *host_devices;
 };
 

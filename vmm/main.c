@@ -129,7 +129,10 @@ static int run(const struct vmm_config *config, struct err *err)
 	/* Before the event: the supervisor gives the terminal back when it reads that. */
 	machine_fini(&m);
 	handover_event(HANDOVER_FD, &exit_event);
-	return exit_event.reason == VM_CRASH ? -EIO : 0;
+	if (exit_event.reason == VM_CRASH)
+		return -EIO;
+	return m.console_error ? err_set(err, m.console_error, "the guest's console output was lost") :
+				 0;
 }
 
 int main(void)

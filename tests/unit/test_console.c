@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The guest's console on descriptors that read slowly, never, or end. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -57,9 +58,17 @@ static int setup(void **state)
 		       0;
 }
 
+static int end_console(void)
+{
+	struct console *c = f.console;
+
+	f.console = NULL;
+	return console_close(c);
+}
+
 static int teardown(void **state)
 {
-	f.console = console_free(f.console);
+	end_console();
 	loop_free(f.loop);
 	for (unsigned i = 0; i < 2; i++) {
 		close_fdp(&f.in[i]);
@@ -121,7 +130,7 @@ static void test_bytes_leave_in_order_and_in_few_writes(void **state)
 	for (unsigned i = 0; i < 2000; i++)
 		text[i] = (char)('a' + i % 26);
 	put(text);
-	f.console = console_free(f.console); /* the rest is written out */
+	end_console(); /* the rest is written out */
 	close_fdp(&f.out[0]);
 	for (;; writes++) {
 		ssize_t n = read(f.out[1], got + have, sizeof(got) - have);
@@ -146,7 +155,7 @@ static void test_a_reader_that_never_reads_costs_a_second(void **state)
 	assert_true(seconds() - start > 0.9);
 	assert_true(seconds() - start < 4);
 	stuck = seconds();
-	f.console = console_free(f.console);
+	end_console();
 	assert_true(seconds() - stuck < 4);
 	close_fdp(&f.out[1]); /* the abandoned writer wakes up, and leaves nothing behind */
 	usleep(100000);
@@ -160,8 +169,19 @@ static void test_a_reader_that_has_gone_costs_nothing(void **state)
 	close_fdp(&f.out[1]);
 	for (unsigned i = 0; i < 300000; i++)
 		console_put(f.console, 'x');
-	f.console = console_free(f.console);
+	assert_int_equal(end_console(), 0); /* and is no failure: who reads may go */
 	assert_true(seconds() - start < 2);
+}
+
+static void test_a_full_disk_is_told_at_the_end(void **state)
+{
+	_cleanup_close_ int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	assert_true(full >= 0);
+	assert_int_equal(
+		console_new(f.loop, f.in[0], full, false, &ops, NULL, &f.console, NULL), 0);
+	put("lost");
+	assert_int_equal(end_console(), -ENOSPC);
 }
 
 static void test_ctrl_a_x_quits_and_ctrl_a_twice_is_one(void **state)
@@ -212,7 +232,7 @@ static void test_end_of_input_ends_the_reading_only(void **state)
 	assert_memory_equal(f.got, "last", 4);
 	console_more_input(f.console);
 	put("still here");
-	f.console = console_free(f.console);
+	end_console();
 }
 
 /* epoll refuses regular files and /dev/null. */
@@ -239,6 +259,7 @@ int main(void)
 		T(test_bytes_leave_in_order_and_in_few_writes),
 		T(test_a_reader_that_never_reads_costs_a_second),
 		T(test_a_reader_that_has_gone_costs_nothing),
+		T(test_a_full_disk_is_told_at_the_end),
 		T(test_ctrl_a_x_quits_and_ctrl_a_twice_is_one),
 		T(test_without_a_terminal_ctrl_a_is_input),
 		T(test_input_waits_for_a_full_receiver),

@@ -34,6 +34,7 @@ struct console {
 	unsigned head, tail; /* count up; head == tail: empty. Under lock, like the flags */
 	bool stalled;	     /* a wait for room was in vain; until the next progress */
 	bool ending, ended, abandoned;
+	int error; /* the first -errno that lost output */
 
 	/* Input: main thread, with the loop's hooks held. */
 	struct loop *loop;
@@ -59,8 +60,11 @@ static struct timespec deadline(uint64_t ns)
 	return t;
 }
 
-/* Without the lock: only the writer moves tail, and what lies below head stays. Returns the rest. */
-static unsigned write_some(const struct console *c, unsigned tail, unsigned head)
+/*
+ * Without the lock: only the writer moves tail, and what lies below head stays.
+ * Returns how much is done with, and in *ret_error why it went nowhere.
+ */
+static unsigned write_some(const struct console *c, unsigned tail, unsigned head, int *ret_error)
 {
 	unsigned at = tail % RING, len = head - tail;
 	ssize_t n;
@@ -70,8 +74,10 @@ static unsigned write_some(const struct console *c, unsigned tail, unsigned head
 	n = write(c->out_fd, c->ring + at, len);
 	if (n >= 0)
 		return (unsigned)n;
-	if (errno != EINTR && errno != EAGAIN)
-		return len; /* nobody is there to read: it is lost, and the guest goes on */
+	if (errno != EINTR && errno != EAGAIN) { /* it is lost, and the guest goes on */
+		*ret_error = -errno;
+		return len;
+	}
 	nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
 	return 0;
 }
@@ -102,14 +108,17 @@ static void *write_out(void *opaque)
 {
 	struct console *c = opaque;
 	bool abandoned;
+	int error = 0;
 
 	pthread_mutex_lock(&c->lock);
 	while (wait_filled(c)) {
 		unsigned tail = c->tail, head = c->head, gone;
 
 		pthread_mutex_unlock(&c->lock);
-		gone = write_some(c, tail, head);
+		gone = write_some(c, tail, head, &error);
 		pthread_mutex_lock(&c->lock);
+		if (!c->error && error != -EPIPE) /* a reader may go */
+			c->error = error;
 		c->tail += gone;
 		c->stalled &= gone == 0;
 		if (c->head == c->tail)
@@ -292,16 +301,17 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 	return 0;
 }
 
-struct console *console_free(struct console *c)
+int console_close(struct console *c)
 {
 	struct timespec end = deadline(STALL_NS);
+	int error;
 
 	if (!c)
-		return NULL;
+		return 0;
 	stop_reading(c);
 	if (c->writing != RUNS) {
 		destroy(c);
-		return NULL;
+		return 0;
 	}
 	pthread_mutex_lock(&c->lock);
 	c->ending = true;
@@ -310,13 +320,14 @@ struct console *console_free(struct console *c)
 		;
 	/* Hanging in write(2): what it still looks at is its own from here on. */
 	c->abandoned = !c->ended;
+	error = c->error;
 	if (c->abandoned) {
 		pthread_detach(c->writer);
 		pthread_mutex_unlock(&c->lock);
-		return NULL;
+		return error;
 	}
 	pthread_mutex_unlock(&c->lock);
 	pthread_join(c->writer, NULL);
 	destroy(c);
-	return NULL;
+	return error;
 }

@@ -33,8 +33,11 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 		const struct console_ops *ops, void *opaque, struct console **ret,
 		struct err *err);
 
-/* Write what the ring holds, within a second; then give up and free. */
-struct console *console_free(struct console *console);
+/*
+ * Write what the ring holds, within a second; then give up and free. NULL is fine.
+ * The first -errno that lost output, 0 when none did or its reader has gone (EPIPE).
+ */
+int console_close(struct console *console);
 
 /*
  * A full ring makes the guest as slow as whoever reads, but only as long as
