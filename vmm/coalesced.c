@@ -5,12 +5,16 @@
 
 #include <linux/kvm.h>
 
+#include "base/fd.h"
 #include "base/ioctl.h"
+#include "base/loop.h"
 #include "vmm/bus.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
 #define PAGE 4096u
+/* The longest a write stays in the ring of a burst, and the least a burst lasts. */
+#define BURST_NS 100000000ull
 /* What fits into the ring's page, as KVM counts it. */
 #define RING_ENTRIES \
 	((PAGE - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio))
@@ -44,6 +48,43 @@ void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size)
 
 	if (vm->ring)
 		(void)SIZED_IOCTL(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &zone);
+}
+
+static void burst_off(struct coalesced_burst *b)
+{
+	if (b->on)
+		coalesced_del_port(b->vm, b->port, b->size);
+	b->on = false;
+}
+
+static void on_tick(void *opaque, int fd)
+{
+	struct coalesced_burst *b = opaque;
+
+	if (!b->used || loop_timer_arm(fd, BURST_NS) < 0)
+		burst_off(b);
+	b->used = false;
+	/* After the ports are off: nothing can come in behind. */
+	coalesced_drain(b->vm);
+}
+
+void coalesced_busy(struct coalesced_burst *b)
+{
+	b->used = true;
+	if (b->on || !b->vm->ring)
+		return;
+	if (b->timer_fd < 0 && loop_timer_new(b->vm->loop, on_tick, b, &b->timer_fd) < 0)
+		return;
+	if (loop_timer_arm(b->timer_fd, BURST_NS) == 0)
+		b->on = coalesced_add_port(b->vm, b->port, b->size) == 0;
+}
+
+void coalesced_burst_end(struct coalesced_burst *b)
+{
+	burst_off(b);
+	if (b->timer_fd >= 0)
+		loop_del(b->vm->loop, b->timer_fd);
+	close_fdp(&b->timer_fd);
 }
 
 void coalesced_drain(struct vm *vm)

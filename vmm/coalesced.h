@@ -10,6 +10,7 @@
 #ifndef VMM_COALESCED_H
 #define VMM_COALESCED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct vm;
@@ -20,6 +21,31 @@ void coalesced_init(struct vm *vm);
 /* Writes within size ports from port on, of any width. 0; -EOPNOTSUPP; -errno. */
 int coalesced_add_port(struct vm *vm, uint16_t port, unsigned size);
 void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size);
+
+/*
+ * Ports that are coalesced only while the guest is busy with the device: for those
+ * where a write that is never followed by anything must not stay in the ring.
+ */
+struct coalesced_burst {
+	struct vm *vm; /* borrowed */
+	uint16_t port;
+	unsigned size;
+	int timer_fd; /* -1 before the first burst */
+	bool on;
+	bool used; /* since the timer was armed */
+};
+
+#define COALESCED_BURST_INIT(v, p, n) { .vm = (v), .port = (p), .size = (n), .timer_fd = -1 }
+
+/*
+ * The guest did something at the device that made it exit. Its writes to the ports
+ * need none from now on, until it has done nothing of the kind for 0.1 s. What is
+ * in the ring by then is handed out. Under vm_lock(), on any thread.
+ */
+void coalesced_busy(struct coalesced_burst *b);
+
+/* No more of it. Harmless before the first burst. */
+void coalesced_burst_end(struct coalesced_burst *b);
 
 /* Hand what the ring holds to the buses. Under vm_lock(). */
 void coalesced_drain(struct vm *vm);

@@ -98,11 +98,19 @@ static void ecam_write(void *opaque, uint64_t off, const uint8_t *data, unsigned
 
 static const struct bus_ops ecam_ops = { .read = ecam_read, .write = ecam_write };
 
+/*
+ * Linux reaches the first 256 bytes through these ports. Choosing the register
+ * needs no exit, because the access to the data follows; but 0xcf9 is among the
+ * ports, and a guest may reset by it and then wait for ever. So the latch is
+ * coalesced only while there are accesses to the data.
+ */
 static void cf8_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
 {
 	struct pci *pci = opaque;
 
 	memset(data, 0xff, len);
+	if (off >= 4)
+		coalesced_busy(&pci->cf8_burst);
 	if (off >= 4 && (pci->cf8 & CF8_ENABLE))
 		cfg_read(pci, (uint8_t)(pci->cf8 >> 16), (uint8_t)(pci->cf8 >> 8),
 			 (pci->cf8 & 0xfc) + (unsigned)off - 4, data, len);
@@ -116,6 +124,8 @@ static void cf8_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 {
 	struct pci *pci = opaque;
 
+	if (off >= 4)
+		coalesced_busy(&pci->cf8_burst);
 	if (off >= 4 && (pci->cf8 & CF8_ENABLE)) {
 		cfg_write(pci, (uint8_t)(pci->cf8 >> 16), (uint8_t)(pci->cf8 >> 8),
 			  (pci->cf8 & 0xfc) + (unsigned)off - 4, data, len);
@@ -142,11 +152,6 @@ static int claim(struct pci *pci, struct err *err)
 	if (r < 0)
 		return r;
 	pci->cf8_claimed = true;
-	/*
-	 * Linux reaches the first 256 bytes through these ports. Choosing the register
-	 * needs no exit: the access to the data, or reading the latch, follows.
-	 */
-	(void)coalesced_add_port(pci->vm, LAYOUT_PCI_CF8, 4);
 	return 0;
 }
 
@@ -183,6 +188,7 @@ int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, st
 		return err_set(err, -ENOMEM, "cannot set up PCI");
 	pci->vm = vm;
 	pci->config = *config;
+	pci->cf8_burst = (struct coalesced_burst)COALESCED_BURST_INIT(vm, LAYOUT_PCI_CF8, 4);
 	pci->bridges = calloc(config->nodes, sizeof(*pci->bridges));
 	if (!pci->bridges)
 		return err_set(err, -ENOMEM, "cannot set up PCI");
@@ -203,10 +209,9 @@ struct pci *pci_free(struct pci *pci)
 {
 	if (!pci)
 		return NULL;
-	if (pci->cf8_claimed) {
-		coalesced_del_port(pci->vm, LAYOUT_PCI_CF8, 4);
+	coalesced_burst_end(&pci->cf8_burst);
+	if (pci->cf8_claimed)
 		bus_remove(pci->vm->pio, LAYOUT_PCI_CF8);
-	}
 	if (pci->ecam_claimed)
 		bus_remove(pci->vm->mmio, LAYOUT_ECAM);
 	while (pci->devs) {

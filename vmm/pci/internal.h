@@ -6,6 +6,7 @@
 #include <linux/pci_regs.h>
 
 #include "base/range.h"
+#include "vmm/coalesced.h"
 #include "vmm/layout.h"
 #include "vmm/pci/pci.h"
 
@@ -38,6 +39,7 @@ struct pci {
 	unsigned blocked;     /* BARs that wait for room */
 	uint32_t cf8;
 	uint8_t cf9;
+	struct coalesced_burst cf8_burst;
 	bool ecam_claimed, cf8_claimed;
 };
 
