@@ -15,6 +15,9 @@ static void set_up(struct guest_pci *m, struct fake_fn *fn)
 	fake_bar(fn, 0, PCI_BAR_MEM64, true, 16 * KiB);
 	for (unsigned i = 0x40; i < PCI_CONFIG_SIZE; i++)
 		fn->dev.config[i] = (uint8_t)(i * 7 + 1);
+	fn->dev.config[PCI_CAPABILITY_LIST] = 0x40;
+	fn->dev.config[0x40] = PCI_CAP_ID_EXP;
+	fn->dev.config[0x41] = 0;
 	assert_int_equal(pci_add(m->vm.pci, &fn->dev, 0, true, &m->err), 0);
 	assert_int_equal(pci_assign(m->vm.pci, &m->err), 0);
 }
@@ -43,6 +46,25 @@ static void test_every_offset_and_width_reads_its_bytes_or_ones(void **state)
 			assert_memory_equal(got, want, len);
 		}
 	}
+	tear_down(&m, &fn);
+}
+
+static void test_a_conventional_function_ends_at_256_bytes(void **state)
+{
+	struct guest_pci m;
+	struct fake_fn fn;
+
+	guest_pci_new(&m, &one_node);
+	fake_fn_init(&fn, "0000:41:00.0");
+	memset(&fn.dev.wmask[0xfc], 0xff, 8);
+	assert_int_equal(pci_add(m.vm.pci, &fn.dev, 0, false, &m.err), 0);
+	assert_int_equal(pci_assign(m.vm.pci, &m.err), 0);
+	cfg_put(&m, 0, 1, 0xfc, 4, 0x12345678);
+	cfg_put(&m, 0, 1, 0x100, 4, 0x12345678);
+	assert_int_equal(cfg_get(&m, 0, 1, 0xfc, 4), 0x12345678);
+	assert_int_equal(cfg_get(&m, 0, 1, 0x100, 4), 0xffffffff);
+	assert_int_equal(get_le32(&fn.dev.config[0x100]), 0);
+	assert_int_equal(cfg_get(&m, 0, 0, 0x100, 4), 0xffffffff); /* the host bridge */
 	tear_down(&m, &fn);
 }
 
@@ -287,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_offset_and_width_reads_its_bytes_or_ones),
+		cmocka_unit_test(test_a_conventional_function_ends_at_256_bytes),
 		cmocka_unit_test(test_straddling_and_wide_writes_change_nothing),
 		cmocka_unit_test(test_masks_say_what_a_write_changes),
 		cmocka_unit_test(test_ids_are_read_only),

@@ -12,6 +12,8 @@
 #include "base/le.h"
 
 #define CAP_HEADER 2 /* id and next pointer */
+/* All that fit: a list taken from hardware may be circular. */
+#define CAPS_MAX   48
 
 void pci_set_ids(struct pci_dev *dev, uint16_t vendor, uint16_t device, uint32_t class_rev,
 		 uint16_t sub_vendor, uint16_t sub_device)
@@ -31,8 +33,7 @@ static unsigned caps_tail(const struct pci_dev *dev)
 {
 	unsigned link = PCI_CAPABILITY_LIST;
 
-	/* 48 are all that fit: a list taken from hardware may be circular. */
-	for (int i = 0; i < 48; i++) {
+	for (int i = 0; i < CAPS_MAX; i++) {
 		unsigned pos = dev->config[link] & ~3u;
 
 		if (pos < PCI_STD_HEADER_SIZEOF)
@@ -40,6 +41,18 @@ static unsigned caps_tail(const struct pci_dev *dev)
 		link = pos + PCI_CAP_LIST_NEXT;
 	}
 	return link;
+}
+
+unsigned cap_find(const struct pci_dev *dev, uint8_t id)
+{
+	unsigned pos = dev->config[PCI_CAPABILITY_LIST] & ~3u;
+
+	for (int i = 0; i < CAPS_MAX && pos >= PCI_STD_HEADER_SIZEOF; i++) {
+		if (dev->config[pos] == id)
+			return pos;
+		pos = dev->config[pos + PCI_CAP_LIST_NEXT] & ~3u;
+	}
+	return 0;
 }
 
 int pci_cap_add(struct pci_dev *dev, uint8_t id, unsigned len, const uint8_t *body,
@@ -135,6 +148,7 @@ int dev_init(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *er
 	dev->vm = pci->vm;
 	dev->pci = pci;
 	dev->node = node;
+	dev->extended = cap_find(dev, PCI_CAP_ID_EXP) != 0;
 	dev->next = pci->devs;
 	pci->devs = dev;
 	return 0;

@@ -59,10 +59,23 @@ static bool well_formed(unsigned off, unsigned len)
 	return (len == 1 || len == 2 || len == 4) && (off & 3) + len <= 4;
 }
 
+/*
+ * Who has the register. A conventional function, as the host bridge is one, has 256
+ * bytes (PCI 3.0, 6.1); the rest of its ECAM page is nobody's, and by reading so it
+ * tells the guest not to look for extended capabilities there.
+ */
+static struct pci_dev *find_register(struct pci *pci, uint8_t bus, uint8_t devfn, unsigned off,
+				     unsigned len)
+{
+	struct pci_dev *dev = well_formed(off, len) ? find_dev(pci, bus, devfn) : NULL;
+
+	return dev && off >= PCI_CFG_SPACE_SIZE && !dev->extended ? NULL : dev;
+}
+
 static void cfg_read(struct pci *pci, uint8_t bus, uint8_t devfn, unsigned off, uint8_t *data,
 		     unsigned len)
 {
-	struct pci_dev *dev = well_formed(off, len) ? find_dev(pci, bus, devfn) : NULL;
+	struct pci_dev *dev = find_register(pci, bus, devfn, off, len);
 
 	memset(data, 0xff, len);
 	if (!dev)
@@ -76,7 +89,7 @@ static void cfg_read(struct pci *pci, uint8_t bus, uint8_t devfn, unsigned off, 
 static void cfg_write(struct pci *pci, uint8_t bus, uint8_t devfn, unsigned off,
 		      const uint8_t *data, unsigned len)
 {
-	struct pci_dev *dev = well_formed(off, len) ? find_dev(pci, bus, devfn) : NULL;
+	struct pci_dev *dev = find_register(pci, bus, devfn, off, len);
 
 	if (!dev)
 		return;

@@ -57,6 +57,9 @@ int bars_init(struct pci_dev *dev, struct err *err);
 /* Write addr into BAR i's register. */
 void bar_write_reg(struct pci_dev *dev, unsigned i, uint64_t addr);
 
+/* Offset of dev's first capability of this kind, 0 when it has none. */
+unsigned cap_find(const struct pci_dev *dev, uint8_t id);
+
 /* BARs off, ops->reset(), config[] as at pci_add(). */
 void dev_power_on(struct pci_dev *dev);
 

@@ -79,6 +79,7 @@ struct pci_dev {
 	/* Set by pci_add(). */
 	struct pci *pci;
 	unsigned node;	       /* guest NUMA node of its host bridge */
+	bool extended;	       /* has registers from 0x100 on: a PCI Express capability */
 	uint8_t devfn;
 	uint32_t intx_gsi;     /* of its INTA, also when behind a port */
 	struct pci_port *port; /* NULL: on the root bus */

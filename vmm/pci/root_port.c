@@ -96,11 +96,6 @@ static const struct field pm_cap[] = {
 	{ PCI_PM_CTRL, 2, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK, 0 },
 };
 
-static const struct field ssvid_cap[] = {
-	{ 4, 2, PORT_VENDOR, 0, 0 },
-	{ 6, 2, 0, 0, 0 },
-};
-
 /* Type 1 header; memory windows of 32 and 64 bits, I/O only by port_need_io(). */
 static const struct field header[] = {
 	{ PCI_COMMAND, 2, 0, PCI_COMMAND_MEMORY, 0 },
@@ -189,8 +184,7 @@ static int set_up(struct pci_port *port)
 	pci_set_ids(dev, PORT_VENDOR, PORT_DEVICE, PORT_CLASS << 8, 0, 0);
 	if (add_cap(dev, PCI_CAP_ID_EXP, EXP_LEN, exp_cap, ARRAY_SIZE(exp_cap)) != EXP_POS ||
 	    add_cap(dev, PCI_CAP_ID_MSI, 14, msi_cap, ARRAY_SIZE(msi_cap)) != MSI_POS ||
-	    add_cap(dev, PCI_CAP_ID_PM, 8, pm_cap, ARRAY_SIZE(pm_cap)) != PM_POS ||
-	    add_cap(dev, PCI_CAP_ID_SSVID, 8, ssvid_cap, ARRAY_SIZE(ssvid_cap)) < 0)
+	    add_cap(dev, PCI_CAP_ID_PM, 8, pm_cap, ARRAY_SIZE(pm_cap)) != PM_POS)
 		return -ENOSPC;
 	put_le32(exp + PCI_EXP_LNKCAP, get_le32(exp + PCI_EXP_LNKCAP) | port->slot << 24);
 	put_le32(exp + PCI_EXP_SLTCAP, get_le32(exp + PCI_EXP_SLTCAP) | port->slot << 19);
@@ -233,23 +227,10 @@ static void set_both(struct pci_dev *dev, unsigned off, uint16_t value)
 	put_le16(&dev->power_on[off], value);
 }
 
-/* Offset of dev's PCI Express capability, 0 when it has none. */
-static unsigned exp_of(const struct pci_dev *dev)
-{
-	unsigned pos = dev->config[PCI_CAPABILITY_LIST] & ~3u;
-
-	for (int i = 0; i < 48 && pos >= PCI_STD_HEADER_SIZEOF; i++) {
-		if (dev->config[pos] == PCI_CAP_ID_EXP)
-			return pos;
-		pos = dev->config[pos + PCI_CAP_LIST_NEXT] & ~3u;
-	}
-	return 0;
-}
-
 void port_attach(struct pci_port *port, struct pci_dev *child)
 {
 	struct pci_dev *dev = &port->dev;
-	unsigned exp = exp_of(child);
+	unsigned exp = cap_find(child, PCI_CAP_ID_EXP);
 
 	port->child = child;
 	child->port = port;
