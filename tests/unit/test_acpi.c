@@ -99,8 +99,8 @@ static void test_rsdp_is_first_and_leads_to_all(void **state)
 	assert_non_null(find("FACP"));
 	assert_non_null(find("APIC"));
 	assert_non_null(find("MCFG"));
-	assert_null(find("SRAT"));
-	assert_null(find("SLIT"));
+	assert_non_null(find("SRAT"));
+	assert_null(find("SLIT")); /* nothing is far */
 }
 
 static void test_fadt_is_full_hardware_with_our_ports(void **state)
@@ -193,6 +193,21 @@ static void test_nodes_own_cpus_and_memory(void **state)
 	assert_memory_equal(t + 44, ((const uint8_t[]){ 10, 20, 20, 10 }), 4);
 }
 
+static void test_a_single_node_has_all(void **state)
+{
+	unsigned cpus = 0, memory = 0;
+	const uint8_t *t, *p;
+
+	build(3, 1);
+	t = find("SRAT");
+	for (p = t + 48; p < t + get_le32(t + 4); p += p[1]) {
+		assert_int_equal(p[0] ? get_le32(p + 2) : p[2], 0);
+		*(p[0] ? &memory : &cpus) += 1;
+	}
+	assert_int_equal(cpus, 3);
+	assert_in_range(memory, 1, 2);
+}
+
 static void test_cpus_are_split_evenly(void **state)
 {
 	for (unsigned nodes = 1; nodes <= 8; nodes++) {
@@ -239,7 +254,7 @@ static void test_host_bridges_are_in_the_dsdt(void **state)
 	assert_non_null(memmem(t, get_le32(t + 4), prt, sizeof(prt)));
 	build(2, 1);
 	t = table_at(get_le64(find("FACP") + 140), "DSDT");
-	assert_null(memmem(t, get_le32(t + 4), "_PXM", 4)); /* without SRAT it means nothing */
+	assert_non_null(memmem(t, get_le32(t + 4), "_PXM", 4)); /* or devices are on no node */
 }
 
 /* Disassembled and compiled again by ACPI's own tool: no error, no warning, the same bytes. */
@@ -277,6 +292,7 @@ int main(void)
 		cmocka_unit_test(test_madt_has_each_cpu_and_the_overrides_of_the_gsi_table),
 		cmocka_unit_test(test_mcfg_is_all_of_ecam),
 		cmocka_unit_test(test_nodes_own_cpus_and_memory),
+		cmocka_unit_test(test_a_single_node_has_all),
 		cmocka_unit_test(test_cpus_are_split_evenly),
 		cmocka_unit_test(test_the_largest_machine_fits_and_less_room_is_an_error),
 		cmocka_unit_test(test_host_bridges_are_in_the_dsdt),

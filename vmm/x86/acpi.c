@@ -291,10 +291,10 @@ long acpi_write(const struct acpi_machine *machine, uint8_t *buf, size_t space)
 	fadt(&area, fixed, dsdt(&area, machine));
 	madt(&area, machine);
 	mcfg(&area, machine);
-	if (machine->nodes > 1) {
-		srat(&area, machine);
+	/* With one node too: on AMD, Linux otherwise looks for nodes by 32 PCI accesses. */
+	srat(&area, machine);
+	if (machine->nodes > 1)
 		slit(&area, machine);
-	}
 	roots(&area, rsdp);
 	return area.full ? -ENOSPC : (long)area.len;
 }

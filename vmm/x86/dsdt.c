@@ -135,8 +135,7 @@ static void host_bridge(struct aml *a, const struct acpi_machine *m, unsigned i)
 	aml_name_int(a, "_UID", i);
 	aml_name_int(a, "_SEG", 0);
 	aml_name_int(a, "_BBN", b->bus_first);
-	if (m->nodes > 1)
-		aml_name_int(a, "_PXM", b->node);
+	aml_name_int(a, "_PXM", b->node);
 	windows(a, b, i == 0);
 	aml_method(a, "_PRT", 0);
 	aml_op(a, AML_RETURN);
