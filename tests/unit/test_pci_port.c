@@ -2,9 +2,15 @@
 /* The registers of a root port: slot, link, status bits, bridge control. */
 #include "tests/fake/guest_pci.h"
 
+#include <linux/kvm.h>
+
+#include "tests/fake/ioctl.h"
+
 #define EXP 0x40
 #define MSI 0x7c
 #define PM  0x8c
+
+#define VM_FD 1000
 
 static const struct pci_config config = { .nodes = 1, .hotplug_slots = 1,
 					  .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
@@ -63,8 +69,74 @@ static void test_slot_and_link_tell_presence(void **state)
 	assert_false(cfg_get(&s.m, 0, 2, EXP + PCI_EXP_LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA);
 	assert_int_equal(cfg_get(&s.m, 0, 2, EXP + PCI_EXP_SLTCTL, 2), PCI_EXP_SLTCTL_PWR_IND_OFF);
 	pci_remove(&s.fn.dev);
-	assert_int_equal(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2), 0);
+	assert_int_equal(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2),
+			 PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 	assert_false(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA);
+	pci_reset(s.m.vm.pci);
+	assert_int_equal(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2), 0);
+	assert_int_equal(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_SLTCTL, 2), PCI_EXP_SLTCTL_PWR_IND_OFF);
+	tear_down(&s);
+}
+
+static unsigned messages;
+
+static int take_message(void *opaque, int fd, unsigned long request, void *arg)
+{
+	const struct kvm_msi *msi = arg;
+
+	assert_int_equal(request, KVM_SIGNAL_MSI);
+	assert_int_equal(msi->address_lo, 0xfee01000);
+	assert_int_equal(msi->address_hi, 0);
+	assert_int_equal(msi->data, 0x41);
+	messages++;
+	return 1;
+}
+
+static void enable_slot_interrupts(struct scene *s, unsigned enable)
+{
+	fake_ioctl_reset();
+	fake_ioctl_handle(VM_FD, take_message, NULL);
+	s->m.vm.fd = VM_FD;
+	messages = 0;
+	cfg_put(&s->m, 0, 1, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	cfg_put(&s->m, 0, 1, MSI + PCI_MSI_ADDRESS_LO, 4, 0xfee01000);
+	cfg_put(&s->m, 0, 1, MSI + PCI_MSI_DATA_64, 2, 0x41);
+	cfg_put(&s->m, 0, 1, MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE);
+	cfg_put(&s->m, 0, 1, EXP + PCI_EXP_SLTCTL, 2, enable);
+}
+
+static void test_a_device_that_leaves_interrupts_once(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	enable_slot_interrupts(&s, PCI_EXP_SLTCTL_HPIE | PCI_EXP_SLTCTL_PDCE |
+					   PCI_EXP_SLTCTL_DLLSCE);
+	assert_int_equal(messages, 0);
+	pci_remove(&s.fn.dev);
+	assert_int_equal(messages, 1);
+	/* What was enabled stays so; the driver clears one bit after the other. */
+	cfg_put(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2, PCI_EXP_SLTSTA_PDC);
+	assert_int_equal(cfg_get(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2), PCI_EXP_SLTSTA_DLLSC);
+	cfg_put(&s.m, 0, 1, EXP + PCI_EXP_SLTSTA, 2, PCI_EXP_SLTSTA_DLLSC);
+	assert_int_equal(messages, 1);
+	assert_true(fake_ioctl_done());
+	tear_down(&s);
+}
+
+static void test_an_event_waits_for_who_enables_it(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	enable_slot_interrupts(&s, PCI_EXP_SLTCTL_DLLSCE); /* without HPIE */
+	pci_remove(&s.fn.dev);
+	assert_int_equal(messages, 0);
+	cfg_put(&s.m, 0, 1, EXP + PCI_EXP_SLTCTL, 2, PCI_EXP_SLTCTL_HPIE);
+	assert_int_equal(messages, 0);
+	cfg_put(&s.m, 0, 1, EXP + PCI_EXP_SLTCTL, 2, PCI_EXP_SLTCTL_HPIE | PCI_EXP_SLTCTL_PDCE);
+	assert_int_equal(messages, 1);
+	assert_true(fake_ioctl_done());
 	tear_down(&s);
 }
 
@@ -209,6 +281,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_capability_list_ends_and_is_as_documented),
 		cmocka_unit_test(test_slot_and_link_tell_presence),
+		cmocka_unit_test(test_a_device_that_leaves_interrupts_once),
+		cmocka_unit_test(test_an_event_waits_for_who_enables_it),
 		cmocka_unit_test(test_slot_capabilities_and_numbers),
 		cmocka_unit_test(test_status_bits_are_cleared_by_writing_ones),
 		cmocka_unit_test(test_slot_control_has_no_power_switch_and_no_command_interrupt),

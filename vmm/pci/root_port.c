@@ -5,7 +5,9 @@
  * The slot is ready for native hotplug (attention button, power indicator,
  * surprise, link-active reporting, no power controller and no command-completed
  * interrupt, so that a driver never waits). Presence and link state follow from
- * whether a device is behind the port. Errors are not reported through the port.
+ * whether a device is behind the port, and a change of them interrupts by MSI.
+ * Nothing else does: no errors and no power management events come through it, and
+ * ACPI does not offer the guest control of either.
  *
  * References are to the PCI Express Base Specification 5.0.
  */
@@ -19,6 +21,8 @@
 
 #include "base/fd.h"
 #include "base/le.h"
+#include "irq/irqfd.h"
+#include "vmm/vm.h"
 
 #define PORT_VENDOR 0x1b36
 #define PORT_DEVICE 0x000c
@@ -82,7 +86,7 @@ static const struct field exp_cap[] = {
 	{ PCI_EXP_LNKCTL2, 2, LINK_SPEED, PCI_EXP_LNKCTL2_TLS, 0 },
 };
 
-/* One vector, 64-bit address, no mask. */
+/* One vector, 64-bit address, no mask: sent from here, where events are rare. */
 static const struct field msi_cap[] = {
 	{ PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE, 0 },
 	{ PCI_MSI_ADDRESS_LO, 4, 0, 0xfffffffc, 0 },
@@ -143,14 +147,55 @@ static void keep_power_state_legal(struct pci_dev *dev, uint8_t before)
 		dev->config[PM_POS + PCI_PM_CTRL] = before;
 }
 
+/* Slot control's enable bits as the status bits they belong to. */
+static uint16_t enabled_events(uint16_t control)
+{
+	return (control & (PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PFDE | PCI_EXP_SLTCTL_MRLSCE |
+			   PCI_EXP_SLTCTL_PDCE)) |
+	       (control & PCI_EXP_SLTCTL_DLLSCE ? PCI_EXP_SLTSTA_DLLSC : 0);
+}
+
+/* 6.7.3.4: a message is sent whenever this becomes true. */
+static bool wants_interrupt(const struct pci_dev *dev)
+{
+	const uint8_t *exp = &dev->config[EXP_POS];
+	uint16_t control = get_le16(exp + PCI_EXP_SLTCTL);
+
+	return get_le16(&dev->config[PCI_COMMAND]) & PCI_COMMAND_MASTER &&
+	       get_le16(&dev->config[MSI_POS + PCI_MSI_FLAGS]) & PCI_MSI_FLAGS_ENABLE &&
+	       control & PCI_EXP_SLTCTL_HPIE &&
+	       get_le16(exp + PCI_EXP_SLTSTA) & enabled_events(control);
+}
+
+static void interrupt(const struct pci_dev *dev)
+{
+	const uint8_t *msi = &dev->config[MSI_POS];
+
+	/* A write that no CPU takes for an interrupt is lost here as on any bus. */
+	(void)irqfd_signal_msi(dev->vm->fd, get_le64(msi + PCI_MSI_ADDRESS_LO),
+			       get_le16(msi + PCI_MSI_DATA_64));
+}
+
+static void raise_events(struct pci_dev *dev, uint16_t events)
+{
+	uint8_t *status = &dev->config[EXP_POS + PCI_EXP_SLTSTA];
+	bool before = wants_interrupt(dev);
+
+	put_le16(status, get_le16(status) | events);
+	if (!before && wants_interrupt(dev))
+		interrupt(dev);
+}
+
 static void port_write(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len)
 {
 	struct pci_port *port = to_port(dev);
 	uint8_t power = dev->config[PM_POS + PCI_PM_CTRL];
-	bool reset = in_reset(dev);
+	bool reset = in_reset(dev), before = wants_interrupt(dev);
 
 	pci_cfg_store_write(dev, off, data, len);
 	keep_power_state_legal(dev, power);
+	if (!before && wants_interrupt(dev))
+		interrupt(dev);
 	if (!port->child)
 		return;
 	port->child->bus = dev->config[PCI_SECONDARY_BUS];
@@ -260,8 +305,11 @@ void port_detach(struct pci_port *port)
 	port->child->port = NULL;
 	port->child = NULL;
 	set_both(dev, EXP_POS + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_SLC);
-	set_both(dev, EXP_POS + PCI_EXP_SLTSTA, 0);
-	set_both(dev, EXP_POS + PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_PWR_IND_OFF);
+	put_le16(&dev->power_on[EXP_POS + PCI_EXP_SLTSTA], 0);
+	put_le16(&dev->power_on[EXP_POS + PCI_EXP_SLTCTL], PCI_EXP_SLTCTL_PWR_IND_OFF);
+	/* What is enabled and what happened before stay the guest's to see. */
+	dev->config[EXP_POS + PCI_EXP_SLTSTA] &= (uint8_t)~PCI_EXP_SLTSTA_PDS;
+	raise_events(dev, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 }
 
 void port_need_io(struct pci_port *port)

@@ -13,11 +13,9 @@
 /* _OSC (PCI Firmware 3.3, 4.5): what the guest may take over, and how it is told what not. */
 #define OSC_UUID	  "33db4d5b-1ff7-401c-9657-7441c03dd766"
 #define OSC_HOTPLUG	  0x01 /* native hotplug */
-#define OSC_PME		  0x04
-#define OSC_AER		  0x08
 #define OSC_PCIE_CAP	  0x10
-#define OSC_LTR		  0x20
-#define OSC_GRANTED	  (OSC_HOTPLUG | OSC_PME | OSC_AER | OSC_PCIE_CAP | OSC_LTR)
+/* Not PME, AER and LTR: the root ports have none of them. */
+#define OSC_GRANTED	  (OSC_HOTPLUG | OSC_PCIE_CAP)
 #define OSC_UNKNOWN_UUID  0x04
 #define OSC_UNKNOWN_REV	  0x08
 #define OSC_MASKED	  0x10
