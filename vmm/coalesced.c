@@ -66,6 +66,7 @@ static void on_tick(void *opaque, int fd)
 	b->used = false;
 	/* After the ports are off: nothing can come in behind. */
 	coalesced_drain(b->vm);
+	coalesced_settle(b->vm);
 }
 
 void coalesced_busy(struct coalesced_burst *b)
@@ -93,6 +94,7 @@ void coalesced_drain(struct vm *vm)
 
 	if (!ring)
 		return;
+	vm->draining = true;
 	/* KVM writes entries and then last; we alone write first. */
 	while (ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
 		struct kvm_coalesced_mmio e = ring->coalesced_mmio[ring->first % RING_ENTRIES];
@@ -101,4 +103,26 @@ void coalesced_drain(struct vm *vm)
 		if (e.len <= sizeof(e.data))
 			bus_write(e.pio ? vm->pio : vm->mmio, e.phys_addr, e.data, e.len);
 	}
+	vm->draining = false;
+}
+
+bool coalesced_defer(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+{
+	if (!vm->draining)
+		return false;
+	/* Another device's turn: it does not wait for ours. */
+	if (vm->settle && (vm->settle != fn || vm->settle_opaque != opaque))
+		vm->settle(vm->settle_opaque);
+	vm->settle = fn;
+	vm->settle_opaque = opaque;
+	return true;
+}
+
+void coalesced_settle(struct vm *vm)
+{
+	void (*fn)(void *opaque) = vm->settle;
+
+	vm->settle = NULL;
+	if (fn)
+		fn(vm->settle_opaque);
 }

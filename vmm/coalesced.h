@@ -47,7 +47,18 @@ void coalesced_busy(struct coalesced_burst *b);
 /* No more of it. Harmless before the first burst. */
 void coalesced_burst_end(struct coalesced_burst *b);
 
-/* Hand what the ring holds to the buses. Under vm_lock(). */
+/*
+ * Hand what the ring holds to the buses; then comes the access that made the guest
+ * exit, and then coalesced_settle(). All under vm_lock().
+ */
 void coalesced_drain(struct vm *vm);
+void coalesced_settle(struct vm *vm);
+
+/*
+ * For a device inside a write: whether it came out of the ring. Then fn is called
+ * by coalesced_settle(), once: an interrupt that the write causes must not be
+ * raised before the access behind it, which may be the one that forbids it.
+ */
+bool coalesced_defer(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 
 #endif

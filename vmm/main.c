@@ -87,6 +87,7 @@ static enum vm_request serve(struct machine *m)
 		vcpus_pause(&m->vm);
 		vm_lock(&m->vm);
 		coalesced_drain(&m->vm);
+		coalesced_settle(&m->vm);
 		vm_unlock(&m->vm);
 		why = vm_take_request(&m->vm);
 		if (why == VM_REBOOT && m->config->reboot) {

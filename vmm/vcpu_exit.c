@@ -38,6 +38,7 @@ static void handle_pio(struct vcpu *cpu)
 			bus_write(vm->pio, run->io.port, data, run->io.size);
 		else
 			bus_read(vm->pio, run->io.port, data, run->io.size);
+	coalesced_settle(vm);
 	vm_unlock(vm);
 }
 
@@ -53,6 +54,7 @@ static void handle_mmio(struct vcpu *cpu)
 		bus_write(vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
 	else
 		bus_read(vm->mmio, run->mmio.phys_addr, run->mmio.data, run->mmio.len);
+	coalesced_settle(vm);
 	vm_unlock(vm);
 }
 
@@ -77,6 +79,7 @@ static bool handle_shutdown(struct vcpu *cpu)
 
 	vm_lock(vm);
 	coalesced_drain(vm);
+	coalesced_settle(vm);
 	vm_unlock(vm);
 	if (__atomic_load_n(&vm->request, __ATOMIC_ACQUIRE) != VM_RUN)
 		return false;

@@ -58,7 +58,11 @@ struct vm {
 	unsigned ncpus;
 	struct vcpu *vcpus; /* ncpus of them */
 	struct vcpu_park *park;
-	struct kvm_coalesced_mmio_ring *ring; /* coalesced.c's; NULL: not supported */
+	/* coalesced.c's, under lock. */
+	struct kvm_coalesced_mmio_ring *ring; /* NULL: not supported */
+	bool draining;
+	void (*settle)(void *opaque);
+	void *settle_opaque;
 	unsigned phys_bits; /* of guest physical addresses */
 	bool tsc_deadline;  /* KVM's local APIC has the TSC deadline timer */
 

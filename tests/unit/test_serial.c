@@ -12,6 +12,7 @@
 
 #include "tests/fake/ioctl.h"
 #include "vmm/bus.h"
+#include "vmm/coalesced.h"
 #include "vmm/hw/serial.h"
 #include "vmm/layout.h"
 #include "vmm/vm.h"
@@ -34,6 +35,8 @@ static int irq_line(void *opaque, int fd, unsigned long request, void *arg)
 {
 	const struct kvm_irq_level *l = arg;
 
+	if (request == KVM_REGISTER_COALESCED_MMIO || request == KVM_UNREGISTER_COALESCED_MMIO)
+		return 0;
 	assert_int_equal(request, KVM_IRQ_LINE);
 	assert_int_equal(l->irq, LAYOUT_SERIAL_GSI);
 	assert_int_not_equal(l->level, f.line); /* only changes are told */
@@ -232,6 +235,52 @@ static void test_wide_accesses_read_all_ones(void **state)
 	assert_int_equal(f.out_len, 0);
 }
 
+/* Bytes as KVM leaves them in the ring. */
+static void ring_put(struct kvm_coalesced_mmio_ring *ring, const char *text)
+{
+	for (; *text; text++)
+		ring->coalesced_mmio[ring->last++] = (struct kvm_coalesced_mmio){
+			.phys_addr = LAYOUT_SERIAL + UART_TX, .len = 1, .pio = 1,
+			.data = { (uint8_t)*text } };
+}
+
+static void begin_sending(void)
+{
+	out(UART_FCR, UART_FCR_ENABLE_FIFO);
+	out(UART_MCR, UART_MCR_OUT2);
+	out(UART_IER, UART_IER_THRI);
+	assert_int_equal(in(UART_IIR) & 0xf, UART_IIR_THRI);
+	assert_false(f.line);
+	f.edges = 0;
+}
+
+static void test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next(void **state)
+{
+	static union {
+		struct kvm_coalesced_mmio_ring ring;
+		uint8_t page[4096];
+	} u;
+
+	memset(&u, 0, sizeof(u));
+	f.vm.ring = &u.ring;
+	begin_sending();
+	ring_put(&u.ring, "last");
+	coalesced_drain(&f.vm);
+	out(UART_IER, 0);
+	coalesced_settle(&f.vm);
+	assert_memory_equal(f.out, "last", 4);
+	assert_int_equal(f.edges, 0);
+	/* Any other access leaves it to be told. */
+	out(UART_IER, UART_IER_THRI);
+	assert_int_equal(in(UART_IIR) & 0xf, UART_IIR_THRI);
+	ring_put(&u.ring, "more");
+	coalesced_drain(&f.vm);
+	assert_false(f.line);
+	coalesced_settle(&f.vm);
+	assert_true(f.line);
+	f.vm.ring = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +294,7 @@ int main(void)
 		T(test_more_is_asked_for_when_the_fifo_is_empty),
 		T(test_received_data_interrupts_until_read),
 		T(test_loopback_returns_what_is_sent_and_is_cut_off),
+		T(test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next),
 		T(test_reset_lowers_the_line),
 		T(test_wide_accesses_read_all_ones),
 #undef T

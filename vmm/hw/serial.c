@@ -74,6 +74,11 @@ static void update_line(struct serial *s)
 	s->line = level;
 }
 
+static void settle_line(void *opaque)
+{
+	update_line(opaque);
+}
+
 static void receive_byte(struct serial *s, uint8_t byte)
 {
 	if (room(s))
@@ -261,7 +266,12 @@ static void serial_write(void *opaque, uint64_t off, const uint8_t *data, unsign
 	if (len != 1)
 		return;
 	write_register(s, (unsigned)off, data[0]);
-	update_line(s);
+	/*
+	 * A driver that has sent its last byte forbids the interrupt for more next,
+	 * long before a real transmitter is empty.
+	 */
+	if (!coalesced_defer(s->vm, settle_line, s))
+		update_line(s);
 }
 
 static const struct bus_ops serial_bus_ops = { serial_read, serial_write };
