@@ -50,6 +50,24 @@ void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size)
 		(void)SIZED_IOCTL(vm->fd, KVM_UNREGISTER_COALESCED_MMIO, &zone);
 }
 
+void coalesced_add_later(struct vm *vm, uint16_t port, unsigned size)
+{
+	if (vm->nlater == COALESCED_LATER_MAX)
+		return;
+	vm->later[vm->nlater].port = port;
+	vm->later[vm->nlater++].size = (uint8_t)size;
+}
+
+static void add_those_of_later(struct vm *vm)
+{
+	while (vm->nlater) {
+		vm->nlater--;
+		/* Where KVM cannot, each write is an exit. */
+		(void)coalesced_add_port(vm, vm->later[vm->nlater].port,
+					 vm->later[vm->nlater].size);
+	}
+}
+
 static void burst_off(struct coalesced_burst *b)
 {
 	if (b->on)
@@ -94,6 +112,7 @@ void coalesced_drain(struct vm *vm)
 
 	if (!ring)
 		return;
+	add_those_of_later(vm);
 	vm->draining = true;
 	/* KVM writes entries and then last; we alone write first. */
 	while (ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {

@@ -23,6 +23,12 @@ int coalesced_add_port(struct vm *vm, uint16_t port, unsigned size);
 void coalesced_del_port(struct vm *vm, uint16_t port, unsigned size);
 
 /*
+ * The same from the guest's first exit on, which is soon enough and one call less
+ * before the guest runs; at most COALESCED_LATER_MAX of them, while it does not run.
+ */
+void coalesced_add_later(struct vm *vm, uint16_t port, unsigned size);
+
+/*
  * Ports that are coalesced only while the guest is busy with the device: for those
  * where a write that is never followed by anything must not stay in the ring.
  */

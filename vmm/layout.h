@@ -36,6 +36,10 @@
 #define LAYOUT_SERIAL	    0x3f8u /* 8 bytes, IRQ 4 */
 #define LAYOUT_RTC	    0x70u  /* 2 bytes, IRQ 8 */
 
+/* Where a Super I/O chip would have its index register: nobody answers. */
+#define LAYOUT_SUPER_IO	    0x2eu
+#define LAYOUT_SUPER_IO_2   0x4eu
+
 #define LAYOUT_SCI_GSI	    9
 #define LAYOUT_SERIAL_GSI   4
 #define LAYOUT_RTC_GSI	    8

@@ -86,6 +86,9 @@ static int add_cpus(struct machine *m, struct err *err)
 	if (r < 0)
 		return r;
 	coalesced_init(&m->vm);
+	/* Nobody is there, and Linux writes 20 bytes to each before it believes it. */
+	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO, 1);
+	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO_2, 1);
 	return x86_cpuid_set_all(&m->vm, m->config->nodes, err);
 }
 

@@ -26,6 +26,8 @@ struct pci;
 struct vcpu;
 struct vcpu_park;
 
+#define COALESCED_LATER_MAX 4
+
 /* Why the machine stops; the main thread acts on it after all vCPUs have left KVM_RUN. */
 enum vm_request {
 	VM_RUN,
@@ -60,6 +62,11 @@ struct vm {
 	struct vcpu_park *park;
 	/* coalesced.c's, under lock. */
 	struct kvm_coalesced_mmio_ring *ring; /* NULL: not supported */
+	struct {
+		uint16_t port;
+		uint8_t size;
+	} later[COALESCED_LATER_MAX];
+	unsigned nlater;
 	bool draining;
 	void (*settle)(void *opaque);
 	void *settle_opaque;

@@ -218,6 +218,27 @@ static void test_coalesced_writes_come_in_order_without_exits(void **state)
 	assert_int_equal(m.vm.stats.pio, 5);
 }
 
+static void test_ports_may_be_coalesced_from_the_first_exit_on(void **state)
+{
+	static const uint8_t code[] = {
+		0xee, 0xee, 0xee, /* out dx, al: the first one exits */
+		0x42, 0xee,	  /* inc dx; out dx, al: the neighbour exits */
+		0xf4, 0xeb, 0xfd,
+	};
+
+	if (m.kvm >= 0) {
+		coalesced_init(&m.vm);
+		if (!m.vm.ring)
+			skip();
+		coalesced_add_later(&m.vm, PORT, 1);
+	}
+	start(code, sizeof(code));
+	wait_writes(4);
+	vcpus_pause(&m.vm);
+	assert_int_equal(m.writes, 4);
+	assert_int_equal(m.vm.stats.pio, 2);
+}
+
 /* More writes than the ring holds: the one that finds it full exits, and none is lost. */
 static void test_a_full_ring_loses_nothing(void **state)
 {
@@ -433,6 +454,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_ports_and_mmio_reach_the_buses),
 		T(test_coalesced_writes_come_in_order_without_exits),
+		T(test_ports_may_be_coalesced_from_the_first_exit_on),
 		T(test_a_full_ring_loses_nothing),
 		T(test_unclaimed_ports_read_all_ones),
 		T(test_a_halted_cpu_is_paused_and_resumed_many_times),

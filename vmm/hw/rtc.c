@@ -228,7 +228,7 @@ int rtc_new(struct vm *vm, struct rtc **ret, struct err *err)
 		return r;
 	}
 	/* Choosing a register is half of every access, and nothing happens by it. */
-	(void)coalesced_add_port(vm, LAYOUT_RTC, 1);
+	coalesced_add_later(vm, LAYOUT_RTC, 1);
 	*ret = rtc;
 	return 0;
 }
