@@ -72,8 +72,8 @@ static int explain(struct bdf pf, unsigned n, int code, struct err *err)
 	for (unsigned i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		if (causes[i].code != -code)
 			continue;
-		err_set(err, code, "%s: cannot set the number of VFs to %u: %s", dev, n,
-			causes[i].cause);
+		err_plain(err, code, "%s: cannot set the number of VFs to %u: %s", dev, n,
+			  causes[i].cause);
 		if (causes[i].hint)
 			err_hint(err, "%s", causes[i].hint);
 		return code;

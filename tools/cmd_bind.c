@@ -177,6 +177,6 @@ const struct command cmd_bind = {
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --owner USER    let USER open /dev/vfio/GROUP\n"
 		"      --all           DEV may mean several devices",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

@@ -92,6 +92,6 @@ const struct command cmd_reset = {
 	.summary = "reset devices",
 	.help = "Resets a device by the best method the kernel has for it (thruway show names\n"
 		"them). Refused while this host or a VM uses it, or a driver of the host has it.",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

@@ -202,6 +202,6 @@ const struct command cmd_restore = {
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --all           DEV may mean several devices; without DEV: undo everything\n"
 		"                      that thruway changed on this host",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

@@ -175,6 +175,6 @@ const struct command cmd_vf_create = {
 		"      --up             bring the PF's interface up\n"
 		"      --bind           bind the VFs, to vfio-pci\n"
 		"      --driver D       or to this driver",
-	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | REPORTS_CHANGES,
 	.run = run,
 };

@@ -84,6 +84,6 @@ const struct command cmd_vf_destroy = {
 		"is nothing to restore afterwards. Refused while a VF is in use, that is, held\n"
 		"open by a VM or with an interface that is up; --force=vf-in-use does it all the\n"
 		"same, and ends such a VM first: SIGTERM, and after 30 s SIGKILL.",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

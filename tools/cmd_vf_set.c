@@ -87,6 +87,6 @@ const struct command cmd_vf_set = {
 		"those of thruway vf create. A vlan without qos and proto is qos 0 and 802.1Q.\n"
 		"\n"
 		"  thruway vf set eth0/vf3 mac 02:00:00:00:00:13 vlan 100 qos 3 spoofchk on",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | REPORTS_CHANGES,
 	.run = run,
 };

@@ -17,6 +17,8 @@ enum {
 	TAKES_DRY_RUN = 1 << 1, /* -n */
 	TAKES_LOCK = 1 << 2,	/* --lock-timeout S */
 	TAKES_FORCE = 1 << 3,	/* --force=a,b */
+	/* No option: what it prints, at its end, is what it changed (tools/report.h). */
+	REPORTS_CHANGES = 1 << 4,
 };
 
 struct command;

@@ -12,6 +12,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "tools/report.h"
 
 static const struct command *const commands[] = {
 	&cmd_list,
@@ -130,6 +131,22 @@ static int keep_standard_fds(int root)
 	return fd < 0 ? fd : 0;
 }
 
+/* What it changed is known to the user when it ends: on stdout, else on stderr. */
+static int run_and_report(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	FILE *out = ctx->out;
+	int r, written;
+
+	ctx->out = open_memstream(&text, &len);
+	if (!ctx->out)
+		return err_set(err, -ENOMEM, "cannot begin");
+	r = ctx->command->run(ctx, argc, argv, err);
+	written = fclose(ctx->out) == 0 ? report_done(text, len, out, stderr, err) : -ENOMEM;
+	return r < 0 || written == 0 ? r : written;
+}
+
 static int run_command(int argc, char **argv, struct err *err)
 {
 	_cleanup_close_ int root = hostfs_root("/");
@@ -144,7 +161,8 @@ static int run_command(int argc, char **argv, struct err *err)
 	ctx.command = find_command(argc, argv, &words);
 	if (!ctx.command)
 		return no_such_command(argv, err);
-	return ctx.command->run(&ctx, argc - (words - 1), argv + (words - 1), err);
+	return (ctx.command->takes & REPORTS_CHANGES ? run_and_report : ctx.command->run)(
+		&ctx, argc - (words - 1), argv + (words - 1), err);
 }
 
 static int dispatch(int argc, char **argv, struct err *err)
@@ -170,9 +188,8 @@ int main(int argc, char **argv)
 
 	if (r == -ECANCELED && !err.code)
 		r = 0;
-	/* A full disk or a closed pipe must not look like success. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && r >= 0)
-		r = err_set(&err, -EIO, "cannot write the output");
+	if (r >= 0 && report_flush(stdout, &err) < 0)
+		r = err.code;
 	if (r >= 0)
 		return r;
 	if (!err.code)

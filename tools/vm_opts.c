@@ -141,8 +141,9 @@ static int count_parse(const char *option, const char *text, uint64_t min, uint6
 static int cpus_parse(const char *text, unsigned *ret, struct err *err)
 {
 	int r = count_parse("--cpus", text, 1, VMM_MAX_CPUS, ret, err);
+	uint64_t n;
 
-	if (r < 0)
+	if (r < 0 && uint_parse(text, VMM_MAX_CPUS, &n) == -ERANGE)
 		err_hint(err, "more than %u would need x2APIC ids in interrupts, which a guest "
 			      "without an IOMMU of its own cannot use", VMM_MAX_CPUS);
 	return r;

@@ -2,8 +2,50 @@
 #include "vfio/pci_dev_reset.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/hostfs.h"
+
+struct neighbours {
+	struct bdf self;
+	char names[96];
+	size_t len;
+};
+
+static int add_neighbour(const char *name, void *opaque)
+{
+	struct neighbours *n = opaque;
+	struct bdf bdf;
+
+	if (bdf_parse(name, &bdf) < 0 || bdf.domain != n->self.domain || bdf.bus != n->self.bus ||
+	    bdf_eq(bdf, n->self) || n->len >= sizeof(n->names))
+		return 0;
+	n->len += (size_t)snprintf(n->names + n->len, sizeof(n->names) - n->len, "%s%s",
+				   n->len ? ", " : "", name);
+	return 0;
+}
+
+/*
+ * None of its methods may be used here. A bus reset is of all functions on the bus, so
+ * the kernel does it for one that is alone there, or through VFIO for all of them.
+ */
+static int refuse_methods(int root, const struct pci_dev *dev, struct err *err)
+{
+	struct neighbours n = { .self = dev->bdf };
+	const char *name = BDF_STR(dev->bdf);
+
+	hostfs_list(root, add_neighbour, &n, "sys/bus/pci/devices");
+	if (!n.len || !strstr(dev->reset_methods, "bus")) {
+		err_plain(err, -ENOTTY, "cannot reset %s: none of its methods (%s) works here", name,
+			  dev->reset_methods);
+		return err_hint(err, "see the kernel log");
+	}
+	err_plain(err, -ENOTTY, "cannot reset %s: that would be a reset of its bus, and %s is there "
+		  "too", name, n.names);
+	return err_hint(err, "VFIO resets the bus when one VM has all that is on it: thruway bind "
+			"--group %s", name);
+}
 
 int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err)
 {
@@ -23,11 +65,11 @@ int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err)
 		err_hint(err, "pid %d hangs in it; see its /proc/PID/stack for where", (int)hung);
 		return r;
 	}
+	if (r == -ENOTTY)
+		return refuse_methods(root, dev, err);
 	if (r < 0)
 		err_set(err, r, "cannot reset %s", name);
 	if (r == -EACCES || r == -EPERM)
 		err_hint(err, "run it as root");
-	if (r == -ENOTTY)
-		err_hint(err, "its methods are: %s", dev->reset_methods);
 	return r;
 }

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
+#include "tests/fake/hostfs.h"
 #include "tests/fake/kernel.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
@@ -345,6 +346,26 @@ static void test_reset_needs_a_way_to_and_no_users(void **state)
 	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" HDA "/reset"), "");
 }
 
+static int no_method_works(void *opaque, int root, const char *path, const char *value)
+{
+	return strstr(path, "/reset") ? -ENOTTY : FAKE_HOSTFS_PASS;
+}
+
+static void test_a_bus_reset_that_is_refused_names_who_is_on_the_bus(void **state)
+{
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
+	fake_sysfs_text(kernel.root, "bus", "sys/bus/pci/devices/" GPU "/reset_method");
+	fake_hostfs(no_method_works, NULL);
+	assert_int_equal(run(&cmd_reset, GPU, NULL), -ENOTTY);
+	assert_string_equal(err.text, "cannot reset " GPU ": that would be a reset of its bus, and "
+				      HDA " is there too");
+	assert_non_null(strstr(err.hint, "thruway bind --group " GPU));
+	fake_sysfs_text(kernel.root, "af_flr pm", "sys/bus/pci/devices/" GPU "/reset_method");
+	assert_int_equal(run(&cmd_reset, GPU, NULL), -ENOTTY);
+	assert_string_equal(err.text,
+			    "cannot reset " GPU ": none of its methods (af_flr pm) works here");
+}
+
 static void test_wrong_command_lines_are_usage_errors(void **state)
 {
 	static const struct {
@@ -411,6 +432,7 @@ int main(void)
 		TEST(test_quiet_is_quiet),
 		TEST(test_reset_needs_a_way_to_and_no_users),
 		TEST(test_a_vm_does_not_start_whose_counts_could_not_be_kept),
+		TEST(test_a_bus_reset_that_is_refused_names_who_is_on_the_bus),
 		TEST(test_wrong_command_lines_are_usage_errors),
 		TEST(test_help_is_an_answer_and_names_every_option),
 	};

@@ -162,12 +162,30 @@ static void test_help_needs_no_kernel(void **state)
 	assert_int_equal(err.code, 0);
 }
 
+static void test_the_limit_of_cpus_is_explained_to_who_went_over_it(void **state)
+{
+	static const struct {
+		const char *line;
+		bool explained;
+	} rows[] = { { "-k k --cpus 256", true }, { "-k k --cpus 1.5", false },
+		     { "-k k --cpus 0", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_opts o = { .cpus = 1 };
+		struct err err = ERR_INIT;
+
+		assert_int_equal(parse(rows[i].line, &o, &err), -EINVAL);
+		assert_int_equal(strstr(err.hint, "x2APIC") != NULL, rows[i].explained);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
+		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),
 		cmocka_unit_test(test_more_devices_than_fit_are_refused),
 		cmocka_unit_test(test_help_needs_no_kernel),
 	};
