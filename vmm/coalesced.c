@@ -2,6 +2,7 @@
 #include "vmm/coalesced.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include <linux/kvm.h>
 
@@ -78,7 +79,10 @@ static void burst_off(struct coalesced_burst *b)
 static void on_tick(void *opaque, int fd)
 {
 	struct coalesced_burst *b = opaque;
+	uint64_t count;
 
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return;
 	if (!b->used || loop_timer_arm(fd, BURST_NS) < 0)
 		burst_off(b);
 	b->used = false;
