@@ -116,16 +116,23 @@ static int help(int argc, char **argv, struct err *err)
 	return 0;
 }
 
-/* What is opened must not become 0, 1 or 2 when the caller closed those. */
-static int keep_standard_fds(int root)
+/*
+ * What is opened must not become 0, 1 or 2 when the caller closed those, neither
+ * here nor in the VMM, which inherits them.
+ */
+static int keep_standard_fds(int *root)
 {
-	int fd;
+	int fd = *root;
 
-	if (root > 2) /* the lowest that was free */
+	if (fd > 2) /* the lowest that was free */
 		return 0;
-	do {
-		fd = hostfs_open(root, O_RDWR, "dev/null");
-	} while (fd >= 0 && fd <= 2);
+	*root = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	close(fd);
+	if (*root < 0)
+		return -errno;
+	while ((fd = hostfs_open(*root, O_RDWR, "dev/null")) >= 0 && fd <= 2)
+		if (fcntl(fd, F_SETFD, 0) < 0)
+			return -errno;
 	if (fd > 2)
 		close(fd);
 	return fd < 0 ? fd : 0;
@@ -150,14 +157,15 @@ static int run_and_report(struct ctx *ctx, int argc, char **argv, struct err *er
 static int run_command(int argc, char **argv, struct err *err)
 {
 	_cleanup_close_ int root = hostfs_root("/");
-	struct ctx ctx = { .root = root, .out = stdout, .lock_timeout_s = LOCK_TIMEOUT_DEFAULT_S };
+	struct ctx ctx = { .out = stdout, .lock_timeout_s = LOCK_TIMEOUT_DEFAULT_S };
 	int words = 0, r;
 
 	if (root < 0)
 		return err_set(err, root, "cannot open the root directory");
-	r = keep_standard_fds(root);
+	r = keep_standard_fds(&root);
 	if (r < 0)
 		return err_set(err, r, "cannot open the null device");
+	ctx.root = root;
 	ctx.command = find_command(argc, argv, &words);
 	if (!ctx.command)
 		return no_such_command(argv, err);
