@@ -151,6 +151,9 @@ static _Noreturn void child_run(const struct child *c)
 	if (c->sock == HANDOVER_FD ? fcntl(c->sock, F_SETFD, 0) < 0 :
 				     dup2(c->sock, HANDOVER_FD) < 0)
 		child_fail("dup2");
+	/* Not what our caller left open, either: locks, logs, sockets of a service manager. */
+	if (close_range(HANDOVER_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
+		child_fail("close_range");
 	execveat(c->program, "", argv, envp, AT_EMPTY_PATH);
 	child_fail("thruway-vmm");
 }
