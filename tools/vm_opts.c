@@ -34,7 +34,7 @@ const char vm_run_help[] =
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
 	"      --hotplug-slots N[,pref=SIZE]\n"
 	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
-	"                       prefetchable window of each (default: 4 of up to 1 GiB)\n"
+	"                       prefetchable window of each (default: 0 slots; 1 GiB at most)\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
 	"\n"
@@ -269,7 +269,7 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
 	struct vm_opts o = { .cmdline = "console=ttyS0", .memory = 512 * MiB, .cpus = 1,
-			     .nodes = 1, .hotplug_slots = 4 };
+			     .nodes = 1 };
 	struct opts parser;
 	int c, r;
 

@@ -54,7 +54,7 @@ static void test_defaults_are_those_the_help_states(void **state)
 	assert_int_equal(o.mem_kind, MEM_ANON);
 	assert_int_equal(o.cpus, 1);
 	assert_int_equal(o.nodes, 1);
-	assert_int_equal(o.hotplug_slots, 4);
+	assert_int_equal(o.hotplug_slots, 0);
 	assert_int_equal(o.hotplug_pref, 0);
 	assert_false(o.bind);
 }

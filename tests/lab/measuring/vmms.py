@@ -52,7 +52,7 @@ def all_vmms():
     if os.path.exists(OURS):
         vmms.insert(0, VMM("thruway", [
             OURS, "run", "--kernel", KERNEL, "--initrd", INITRD, "--memory", f"{MEMORY_MB}M",
-            "--cpus", "1", "--hotplug-slots", "0", "--device", "VF", "--cmdline", "CMDLINE"],
+            "--cpus", "1", "--device", "VF", "--cmdline", "CMDLINE"],
             first_line([OURS, "--version"])))
     return vmms
 
