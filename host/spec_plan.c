@@ -229,7 +229,7 @@ static int plan_pool(struct spec_planner *p, size_t i)
 			return 0; /* done with the first of them */
 	}
 	r = merge_pool(p, i, &count);
-	if (r < 0)
+	if (r < 0 || !count.text)
 		return r;
 	r = size_parse(h[i].size.text, &bytes);
 	if (r == 0)

@@ -121,8 +121,10 @@ static bool goes_on(const struct spec_fact *f, unsigned first, unsigned vf)
 
 	if (mac_kind(f, vf) != kind)
 		return false;
-	return kind != MAC_OWN || (vf_mac_add(f->sriov->attrs[first].mac, vf - first, next) == 0 &&
-				   memcmp(next, f->sriov->attrs[vf].mac, 6) == 0);
+	if (kind != MAC_OWN || !f->sriov->attrs)
+		return true;
+	return vf_mac_add(f->sriov->attrs[first].mac, vf - first, next) == 0 &&
+	       memcmp(next, f->sriov->attrs[vf].mac, 6) == 0;
 }
 
 static void put_range(FILE *out, const struct spec_fact *f, unsigned first, unsigned last,

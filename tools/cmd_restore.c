@@ -95,7 +95,7 @@ static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct er
 static int preview_one(struct ctx *ctx, const struct pci_dev *dev, struct bdf bdf,
 		       struct plan *plan, struct device_list *offers, struct err *err)
 {
-	enum change_restored what;
+	enum change_restored what = CHANGE_UNDONE;
 	int r = dev && dev->busy ? busy_refuse(ctx->root, bdf, "restore", err) :
 		change_plan_restore(ctx->root, bdf, ctx->force, plan, &what, err);
 

@@ -58,7 +58,7 @@ static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	struct opts o;
-	struct pf pf;
+	struct pf pf = { 0 };
 	int r;
 
 	opts_init(&o, ctx, argc, argv, NULL);

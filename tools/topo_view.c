@@ -97,7 +97,7 @@ static int find_lanes(struct topo_view *v)
 int topo_view_driver(const struct topo_view *v, const char *driver)
 {
 	for (unsigned i = 0; i < v->driver_count; i++) {
-		if (strcmp(v->drivers[i], driver) == 0)
+		if (v->drivers[i] && strcmp(v->drivers[i], driver) == 0)
 			return (int)i;
 	}
 	return -1;

@@ -56,9 +56,10 @@ static int get_info(int container_fd, struct vfio_iommu_type1_info **ret)
 	void *info = NULL;
 	int r = info_get(container_fd, VFIO_IOMMU_GET_INFO, &ask, sizeof(ask), &info);
 
-	if (r == 0)
-		*ret = info;
-	return r;
+	if (r < 0)
+		return r;
+	*ret = info;
+	return 0;
 }
 
 static int type1_map(struct iommu *iommu, iova_t iova, uint64_t size, void *hva, bool write)

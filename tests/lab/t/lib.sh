@@ -76,14 +76,16 @@ unlike()		# TEXT REGEX WHAT
 	fi
 }
 
-# expect_fail REGEX COMMAND…: COMMAND must fail and say REGEX.
+# expect_fail REGEX COMMAND…: COMMAND must end with 1 or 2, not by a signal, and say REGEX.
 expect_fail()
 {
-	local regex=$1 out
+	local regex=$1 out status
 
 	shift
-	if out=$("$@" 2>&1); then
-		fail "refused: $*" "it succeeded"$'\n'"$out"
+	out=$("$@" 2>&1)
+	status=$?
+	if ((status != 1 && status != 2)); then
+		fail "refused: $*" "status $status"$'\n'"$out"
 	elif grep -qE -- "$regex" <<<"$out"; then
 		ok "refused: $*"
 	else
