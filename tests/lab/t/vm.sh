@@ -33,7 +33,7 @@ guest_spins()
 # One that sleeps is not: it may wait for what we owe it.
 vm_run()
 {
-	local try
+	local try VM='' VMM='' TIMEOUT_PID='' # a guest of vm_start's stays the caller's
 
 	for try in 1 2; do
 		vm_start "$@"
