@@ -69,12 +69,12 @@ int change_load_drivers(int root, const struct plan *plan, struct err *err)
 
 static int check_nodes(int root, const struct bind_request *req, struct err *err)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < req->count; i++) {
-		r = pci_dev_read(root, req->devs[i], &dev);
-		if (r == 0 && pci_dev_driver_is_vfio(dev.driver))
+		r = pci_function_read(root, req->devs[i], &dev);
+		if (r == 0 && pci_function_driver_is_vfio(dev.driver))
 			r = bind_check_node(root, &dev, err);
 	}
 	return r < 0 ? err_set(err, r, "the device is gone") : 0;
@@ -83,7 +83,7 @@ static int check_nodes(int root, const struct bind_request *req, struct err *err
 /* Who holds a device was let pass for `force`; but its driver's remove() would wait for them. */
 static int evict_from(int root, const struct plan *plan, unsigned force, struct err *err)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct bdf bdf;
 	int r = 0;
 
@@ -91,7 +91,7 @@ static int evict_from(int root, const struct plan *plan, unsigned force, struct 
 		const struct step *s = &plan->steps[i];
 
 		if (strcmp(s->op, driver_step_ops.op) != 0 || bdf_parse(s->dev, &bdf) < 0 ||
-		    pci_dev_read_unlocked(root, bdf, &dev) < 0)
+		    pci_function_read_unlocked(root, bdf, &dev) < 0)
 			continue;
 		r = evict_holders(root, &dev, force, err);
 		if (r == 0 && force & 1u << IN_USE_VF_IN_USE && dev.total_vfs)
@@ -145,7 +145,7 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 /* --- restore ---------------------------------------------------------------------------------- */
 
 /* Taking a device from a VFIO driver waits until its user lets go: for ever, if it does not. */
-static int refuse_held(int root, const struct pci_dev *dev, unsigned force, struct err *err)
+static int refuse_held(int root, const struct pci_function *dev, unsigned force, struct err *err)
 {
 	const unsigned held = 1u << IN_USE_VM | 1u << IN_USE_PROCESS;
 	struct in_use_host *host;
@@ -158,7 +158,7 @@ static int refuse_held(int root, const struct pci_dev *dev, unsigned force, stru
 			return r;
 	}
 	/* While a driver's remove() waits for the user the device has none already. */
-	if (dev->driver[0] && !pci_dev_driver_is_vfio(dev->driver))
+	if (dev->driver[0] && !pci_function_driver_is_vfio(dev->driver))
 		return 0;
 	r = in_use_open(root, &host, err);
 	if (r < 0)
@@ -183,11 +183,11 @@ struct held_check {
 static int check_held(const struct step *step, void *opaque)
 {
 	struct held_check *c = opaque;
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct bdf bdf;
 
 	if ((c->dev && strcmp(step->dev, c->dev) != 0) || bdf_parse(step->dev, &bdf) < 0 ||
-	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
+	    pci_function_read_unlocked(c->root, bdf, &dev) < 0)
 		return 0;
 	if (strcmp(step->op, numvfs_step_ops.op) == 0)
 		return numvfs_check_unused(c->root, bdf, "restore it", c->err);
@@ -219,21 +219,21 @@ int change_expire_own(int root, unsigned *ret_undone, struct err *err)
 static int evict_step(const struct step *step, void *opaque)
 {
 	struct held_check *c = opaque;
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct bdf bdf;
 
 	if (strcmp(step->op, driver_step_ops.op) != 0 || bdf_parse(step->dev, &bdf) < 0 ||
-	    pci_dev_read_unlocked(c->root, bdf, &dev) < 0)
+	    pci_function_read_unlocked(c->root, bdf, &dev) < 0)
 		return 0;
 	return evict_holders(c->root, &dev, c->force, c->err);
 }
 
-static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
+static int release(int root, const struct pci_function *dev, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
 	struct journal_owner owner = { .forget = true };
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
-	struct pci_dev now;
+	struct pci_function now;
 	int r = bind_plan_release(dev, &plan);
 
 	if (r == -EALREADY) {
@@ -245,7 +245,7 @@ static int release(int root, const struct pci_dev *dev, unsigned lock_timeout_s,
 		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
 	if (r < 0)
 		return err_set(err, r, "cannot restore %s", BDF_STR(dev->bdf));
-	r = pci_dev_read(root, dev->bdf, &now);
+	r = pci_function_read(root, dev->bdf, &now);
 	if (r == 0 && !now.driver[0])
 		r = bind_reprobe(root, dev->bdf, err);
 	if (r == 0)
@@ -272,9 +272,9 @@ static int no_such_device(struct bdf bdf, struct err *err)
 int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	unsigned undone = 0;
-	int here = pci_dev_read_unlocked(root, bdf, &dev), r;
+	int here = pci_function_read_unlocked(root, bdf, &dev), r;
 
 	r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 	if (r == 0)
@@ -292,7 +292,7 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 	if (here < 0)
 		return no_such_device(bdf, err);
 	/* The journal's recovery may have changed it: look again. */
-	r = pci_dev_read(root, bdf, &dev);
+	r = pci_function_read(root, bdf, &dev);
 	if (r < 0)
 		return err_set(err, r, "cannot restore %s", BDF_STR(bdf));
 	return release(root, &dev, lock_timeout_s, ret, err);
@@ -316,8 +316,8 @@ int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *p
 {
 	_cleanup_(plan_fini) struct plan rest = PLAN_INIT;
 	size_t known = plan->count;
-	struct pci_dev dev;
-	int here = pci_dev_read_unlocked(root, bdf, &dev);
+	struct pci_function dev;
+	int here = pci_function_read_unlocked(root, bdf, &dev);
 	int r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 
 	if (r == 0)
@@ -333,7 +333,7 @@ int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *p
 	}
 	if (here < 0)
 		return no_such_device(bdf, err);
-	r = pci_dev_read(root, bdf, &dev);
+	r = pci_function_read(root, bdf, &dev);
 	if (r == 0)
 		r = bind_plan_release(&dev, &rest);
 	*ret = r == -EALREADY ? CHANGE_NOTHING : CHANGE_RELEASED;

@@ -34,7 +34,7 @@ int device_list_add(struct device_list *list, struct bdf bdf)
 	return 0;
 }
 
-static bool has_netdev(const struct pci_dev *d, const char *name)
+static bool has_netdev(const struct pci_function *d, const char *name)
 {
 	for (unsigned i = 0; i < d->netdev_count; i++) {
 		if (strcmp(d->netdevs[i], name) == 0)
@@ -85,7 +85,7 @@ static int find_vf(int root, const struct topo *topo, const char *name, const ch
 		err_plain(err, -ENODEV, "cannot %s %s: no PF called %s", verb, name, pf_name);
 		return err_hint(err, "thruway list shows the PFs");
 	}
-	if (pci_dev_vf(root, pf, (unsigned)n, ret) == 0)
+	if (pci_function_vf(root, pf, (unsigned)n, ret) == 0)
 		return 0;
 	err_plain(err, -ENODEV, "cannot %s %s: %s has %u VFs", verb, name, BDF_STR(pf),
 		  topo_find(topo, pf)->num_vfs);
@@ -101,7 +101,7 @@ static bool parse_ids(const char *name, unsigned *vendor, unsigned *device)
 	       sscanf(name, "%4x:%4x%n", vendor, device, &end) == 2 && end == 9;
 }
 
-static bool matches(const struct pci_dev *d, const char *pattern)
+static bool matches(const struct pci_function *d, const char *pattern)
 {
 	const char *full = BDF_STR(d->bdf);
 
@@ -124,9 +124,9 @@ static int find_many(const struct topo *topo, const char *name, struct device_li
 	size_t before = list->count;
 
 	for (size_t i = 0; i < topo->count; i++) {
-		const struct pci_dev *d = &topo->devs[i];
+		const struct pci_function *d = &topo->devs[i];
 
-		if (!pci_dev_is_assignable(d))
+		if (!pci_function_is_assignable(d))
 			continue;
 		if (!(ids && d->vendor == vendor && d->device == device) &&
 		    !(glob && matches(d, name)))
@@ -152,7 +152,7 @@ static int no_such_device(const struct topo *topo, const char *name, const char 
 			bool near_by = b.domain == bdf.domain && b.bus == bdf.bus &&
 				       (b.dev == bdf.dev || b.fn == bdf.fn);
 
-			if (near_by && pci_dev_is_assignable(&topo->devs[i]))
+			if (near_by && pci_function_is_assignable(&topo->devs[i]))
 				n += (size_t)snprintf(near + n, sizeof(near) - n, "%s%s",
 						      n ? ", " : "", BDF_STR(b));
 		}

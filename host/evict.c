@@ -55,7 +55,7 @@ static pid_t who_is_told(int root, pid_t pid)
 	return pid;
 }
 
-static void announce(const struct holder *h, const struct pci_dev *dev, char *buf, size_t size)
+static void announce(const struct holder *h, const struct pci_function *dev, char *buf, size_t size)
 {
 	if (!h->told)
 		snprintf(buf, size, "%s: %s: it is stopped and gets SIGKILL", BDF_STR(dev->bdf),
@@ -67,14 +67,14 @@ static void announce(const struct holder *h, const struct pci_dev *dev, char *bu
 }
 
 /* Holders with a reason that is forced. Returns how many, at most max, or -errno with err set. */
-static int find_holders(int root, const struct pci_dev *dev, unsigned force, struct holder *ret,
-			unsigned max, struct err *err)
+static int find_holders(int root, const struct pci_function *dev, unsigned force,
+			struct holder *ret, unsigned max, struct err *err)
 {
 	struct in_use_host *host;
 	struct in_use used;
 	int n = 0, r;
 
-	if (dev->driver[0] && !pci_dev_driver_is_vfio(dev->driver))
+	if (dev->driver[0] && !pci_function_driver_is_vfio(dev->driver))
 		return 0;
 	r = in_use_open(root, &host, err);
 	if (r < 0)
@@ -95,7 +95,7 @@ static int find_holders(int root, const struct pci_dev *dev, unsigned force, str
 }
 
 /* The pid may be another's by now: behind an open pidfd it no longer changes. */
-static bool still_holds(int root, const struct pci_dev *dev, unsigned force, pid_t pid)
+static bool still_holds(int root, const struct pci_function *dev, unsigned force, pid_t pid)
 {
 	struct holder now[IN_USE_MAX];
 	int n = find_holders(root, dev, force, now, IN_USE_MAX, NULL);
@@ -114,8 +114,8 @@ static bool has_ended(int pidfd, unsigned wait_ms)
 	return poll(&p, 1, (int)wait_ms) > 0;
 }
 
-static int end_holder(int root, const struct pci_dev *dev, unsigned force, const struct holder *h,
-		      struct err *err)
+static int end_holder(int root, const struct pci_function *dev, unsigned force,
+		      const struct holder *h, struct err *err)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, h->pid, 0);
 	char text[320];
@@ -142,7 +142,7 @@ static int end_holder(int root, const struct pci_dev *dev, unsigned force, const
 	return err_hint(err, "/proc/%d/stack says where it hangs", (int)h->pid);
 }
 
-int evict_holders(int root, const struct pci_dev *dev, unsigned force, struct err *err)
+int evict_holders(int root, const struct pci_function *dev, unsigned force, struct err *err)
 {
 	struct holder holders[IN_USE_MAX];
 	int n = find_holders(root, dev, force, holders, IN_USE_MAX, err), r = 0;
@@ -152,7 +152,7 @@ int evict_holders(int root, const struct pci_dev *dev, unsigned force, struct er
 	return n < 0 ? n : r;
 }
 
-int evict_preview(int root, const struct pci_dev *dev, unsigned force,
+int evict_preview(int root, const struct pci_function *dev, unsigned force,
 		  void (*fn)(const char *line, void *opaque), void *opaque, struct err *err)
 {
 	struct holder holders[IN_USE_MAX];
@@ -168,18 +168,18 @@ int evict_preview(int root, const struct pci_dev *dev, unsigned force,
 
 /* --- a PF's VFs ------------------------------------------------------------------------------- */
 
-static int each_vf(int root, struct bdf pf, int (*fn)(const struct pci_dev *vf, void *opaque),
+static int each_vf(int root, struct bdf pf, int (*fn)(const struct pci_function *vf, void *opaque),
 		   void *opaque, struct err *err)
 {
 	struct pf facts;
 	int r = pf_read(root, pf, &facts, err);
 
 	for (unsigned i = 0; r == 0 && i < facts.numvfs; i++) {
-		struct pci_dev dev;
+		struct pci_function dev;
 		struct bdf vf;
 
 		if (pf_vf_here(root, &facts, i, &vf) == 0 &&
-		    pci_dev_read_unlocked(root, vf, &dev) == 0)
+		    pci_function_read_unlocked(root, vf, &dev) == 0)
 			r = fn(&dev, opaque);
 	}
 	return r;
@@ -192,7 +192,7 @@ struct vf_work {
 	struct err *err;
 };
 
-static int evict_vf(const struct pci_dev *vf, void *opaque)
+static int evict_vf(const struct pci_function *vf, void *opaque)
 {
 	struct vf_work *w = opaque;
 
@@ -206,7 +206,7 @@ int evict_vf_holders(int root, struct bdf pf, struct err *err)
 	return each_vf(root, pf, evict_vf, &w, err);
 }
 
-static int preview_vf(const struct pci_dev *vf, void *opaque)
+static int preview_vf(const struct pci_function *vf, void *opaque)
 {
 	struct vf_work *w = opaque;
 

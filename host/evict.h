@@ -8,7 +8,7 @@
 #define HOST_EVICT_H
 
 #include "base/err.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 /* How long SIGTERM may take before SIGKILL, and that. Tests lower it. */
 extern unsigned evict_wait_ms;
@@ -20,13 +20,13 @@ extern unsigned evict_wait_ms;
  * announced before it is done. A device of the host's drivers is left alone.
  * -ETIMEDOUT with err set for one that does not end even so.
  */
-int evict_holders(int root, const struct pci_dev *dev, unsigned force, struct err *err);
+int evict_holders(int root, const struct pci_function *dev, unsigned force, struct err *err);
 
 /* The same of every VF that pf has now. */
 int evict_vf_holders(int root, struct bdf pf, struct err *err);
 
 /* Call fn with a line for each that evict_holders() would end; for --dry-run. 0 or -errno. */
-int evict_preview(int root, const struct pci_dev *dev, unsigned force,
+int evict_preview(int root, const struct pci_function *dev, unsigned force,
 		  void (*fn)(const char *line, void *opaque), void *opaque, struct err *err);
 
 int evict_vf_preview(int root, struct bdf pf, void (*fn)(const char *line, void *opaque),

@@ -30,30 +30,31 @@ int export_format_find(const char *word, enum export_format *ret)
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* The first endpoint that keeps the group from being opened. */
-static const struct pci_dev *obstacle(const struct topo *topo, int group)
+static const struct pci_function *obstacle(const struct topo *topo, int group)
 {
-	const struct pci_dev *d = NULL;
+	const struct pci_function *d = NULL;
 
 	while ((d = topo_group_next(topo, group, d))) {
-		if (!pci_dev_leaves_group_viable(d))
+		if (!pci_function_leaves_group_viable(d))
 			return d;
 	}
 	return NULL;
 }
 
-static int refuse(int root, const struct topo *topo, const struct pci_dev *dev, struct err *err)
+static int refuse(int root, const struct topo *topo, const struct pci_function *dev,
+		  struct err *err)
 {
-	const struct pci_dev *other = dev->group < 0 ? NULL : obstacle(topo, dev->group);
+	const struct pci_function *other = dev->group < 0 ? NULL : obstacle(topo, dev->group);
 	char bdf[BDF_STRLEN];
 
 	bdf_str(dev->bdf, bdf);
 	if (dev->busy)
 		return busy_refuse(root, dev->bdf, "export", err);
-	if (!pci_dev_is_endpoint(dev))
+	if (!pci_function_is_endpoint(dev))
 		return err_plain(err, -EINVAL, "cannot export %s: it is a bridge", bdf);
 	if (dev->vendor_vfio)
 		return 0;
-	if (!pci_dev_driver_is_vfio(dev->driver)) {
+	if (!pci_function_driver_is_vfio(dev->driver)) {
 		if (dev->driver[0])
 			err_plain(err, -EBUSY, "cannot export %s: it is bound to %s", bdf,
 				  dev->driver);
@@ -80,7 +81,7 @@ static void read_attrs(int root, const struct pf *pf, struct export_device *d)
 int export_read(int root, const struct topo *topo, struct bdf bdf, struct export_device *ret,
 		struct err *err)
 {
-	const struct pci_dev *dev = topo_find(topo, bdf);
+	const struct pci_function *dev = topo_find(topo, bdf);
 	struct export_device d = { .bdf = bdf };
 	struct names *names;
 	struct pf pf;

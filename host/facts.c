@@ -40,7 +40,7 @@ static void read_config(int root, struct bdf bdf, struct facts *f)
 	pci_interrupts_read(root, bdf, &c, &f->interrupts);
 }
 
-void facts_read(int root, const struct pci_dev *dev, struct facts *ret)
+void facts_read(int root, const struct pci_function *dev, struct facts *ret)
 {
 	*ret = (struct facts){ 0 };
 	read_place(root, dev->bdf, ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `show` tells about one function beyond struct pci_dev, read for that one alone. */
+/* What `show` tells about one function beyond struct pci_function, read for that one alone. */
 #ifndef HOST_FACTS_H
 #define HOST_FACTS_H
 
@@ -9,7 +9,7 @@
 #include "vfio/iommu_group.h"
 #include "vfio/pci_aer.h"
 #include "vfio/pci_config.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 #include "vfio/pci_interrupts.h"
 
 #define FACTS_PARENTS_MAX 16
@@ -29,6 +29,6 @@ struct facts {
 };
 
 /* Of a busy device only what needs no lock. Never fails: what cannot be read is left out. */
-void facts_read(int root, const struct pci_dev *dev, struct facts *ret);
+void facts_read(int root, const struct pci_function *dev, struct facts *ret);
 
 #endif

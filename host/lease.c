@@ -102,10 +102,10 @@ static int refuse_open(int root, const struct lease *l, struct err *err)
 {
 	struct in_use_host *host;
 	struct in_use used;
-	struct pci_dev dev;
+	struct pci_function dev;
 	int r;
 
-	if (pci_dev_read_unlocked(root, l->bdf, &dev) < 0)
+	if (pci_function_read_unlocked(root, l->bdf, &dev) < 0)
 		return 0;
 	r = in_use_open(root, &host, err);
 	if (r < 0)
@@ -178,7 +178,7 @@ struct choice {
 	const struct lease_request *req;
 	struct topo topo;
 	struct in_use_host *host;
-	const struct pci_dev *best;
+	const struct pci_function *best;
 	unsigned best_distance;
 	char taken[400]; /* who has the others */
 	size_t taken_len;
@@ -203,9 +203,9 @@ static void note_taken(struct choice *c, struct bdf bdf, const char *why)
 }
 
 /* Who opens a group has all of it. */
-static bool group_leased(struct choice *c, const struct pci_dev *dev, char *why, size_t size)
+static bool group_leased(struct choice *c, const struct pci_function *dev, char *why, size_t size)
 {
-	const struct pci_dev *other = NULL;
+	const struct pci_function *other = NULL;
 	struct lease l;
 	char who[96];
 
@@ -222,7 +222,7 @@ static bool group_leased(struct choice *c, const struct pci_dev *dev, char *why,
 	return false;
 }
 
-static bool leased(struct choice *c, const struct pci_dev *dev, char *why, size_t size)
+static bool leased(struct choice *c, const struct pci_function *dev, char *why, size_t size)
 {
 	struct lease l;
 
@@ -233,7 +233,7 @@ static bool leased(struct choice *c, const struct pci_dev *dev, char *why, size_
 	return group_leased(c, dev, why, size);
 }
 
-static bool is_free(struct choice *c, const struct pci_dev *dev, char *why, size_t size)
+static bool is_free(struct choice *c, const struct pci_function *dev, char *why, size_t size)
 {
 	if (leased(c, dev, why, size))
 		return false;
@@ -241,7 +241,7 @@ static bool is_free(struct choice *c, const struct pci_dev *dev, char *why, size
 		snprintf(why, size, "the kernel is at work on it");
 		return false;
 	}
-	if (c->req->give && !pci_dev_driver_is_vfio(dev->driver)) {
+	if (c->req->give && !pci_function_driver_is_vfio(dev->driver)) {
 		snprintf(why, size, "not bound to a VFIO driver");
 		return false;
 	}
@@ -250,7 +250,7 @@ static bool is_free(struct choice *c, const struct pci_dev *dev, char *why, size
 
 static void consider(struct choice *c, struct bdf bdf)
 {
-	const struct pci_dev *dev = topo_find(&c->topo, bdf);
+	const struct pci_function *dev = topo_find(&c->topo, bdf);
 	char why[IN_USE_TEXT_MAX + 64];
 	unsigned far;
 
@@ -264,7 +264,8 @@ static void consider(struct choice *c, struct bdf bdf)
 	if (c->best && far > c->best_distance)
 		return;
 	if (c->best && far == c->best_distance &&
-	    (pci_dev_driver_is_vfio(c->best->driver) || !pci_dev_driver_is_vfio(dev->driver)))
+	    (pci_function_driver_is_vfio(c->best->driver) ||
+	     !pci_function_driver_is_vfio(dev->driver)))
 		return;
 	c->best = dev;
 	c->best_distance = far;
@@ -309,7 +310,7 @@ static int name_holder(int root, const struct lease_request *req, struct lease *
 }
 
 /* The file says it before the node is given: killed in between, nothing stays given away. */
-static int record_node(int root, const struct lease_request *req, const struct pci_dev *dev,
+static int record_node(int root, const struct lease_request *req, const struct pci_function *dev,
 		       struct lease *l, struct err *err)
 {
 	char path[LEASE_NODE_MAX + 8];

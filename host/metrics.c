@@ -105,7 +105,7 @@ static void build(const struct family *f, const struct metrics *m, FILE *out)
 static void group_viable(const struct family *f, const struct metrics *m, FILE *out)
 {
 	for (size_t i = 0; i < m->topo.count; i++) {
-		const struct pci_dev *d = &m->topo.devs[i];
+		const struct pci_function *d = &m->topo.devs[i];
 		char group[16];
 
 		if (d->group < 0 || topo_group_next(&m->topo, d->group, NULL) != d)

@@ -10,15 +10,15 @@
 /* Call fn for each endpoint, in order of address. */
 static void each_endpoint(const struct family *f, const struct metrics *m, FILE *out,
 			  void (*fn)(const struct family *f, const struct metrics *m,
-				     const struct pci_dev *d, const char *bdf, FILE *out))
+				     const struct pci_function *d, const char *bdf, FILE *out))
 {
 	for (size_t i = 0; i < m->topo.count; i++) {
-		if (pci_dev_is_endpoint(&m->topo.devs[i]))
+		if (pci_function_is_endpoint(&m->topo.devs[i]))
 			fn(f, m, &m->topo.devs[i], BDF_STR(m->topo.devs[i].bdf), out);
 	}
 }
 
-static void info_of(const struct family *f, const struct metrics *m, const struct pci_dev *d,
+static void info_of(const struct family *f, const struct metrics *m, const struct pci_function *d,
 		    const char *bdf, FILE *out)
 {
 	char ids[16], group[16] = "", node[16] = "", pf[BDF_STRLEN] = "", vf[16] = "";
@@ -43,7 +43,7 @@ static void info(const struct family *f, const struct metrics *m, FILE *out)
 
 enum { LINK_SPEED, LINK_SPEED_MAX, LINK_LANES, LINK_LANES_MAX };
 
-static void link_of(const struct family *f, const struct metrics *m, const struct pci_dev *d,
+static void link_of(const struct family *f, const struct metrics *m, const struct pci_function *d,
 		    const char *bdf, FILE *out)
 {
 	const uint64_t values[] = {
@@ -63,7 +63,7 @@ static void pcie_link(const struct family *f, const struct metrics *m, FILE *out
 	each_endpoint(f, m, out, link_of);
 }
 
-static void aer_of(const struct family *f, const struct metrics *m, const struct pci_dev *d,
+static void aer_of(const struct family *f, const struct metrics *m, const struct pci_function *d,
 		   const char *bdf, FILE *out)
 {
 	struct pci_aer aer;
@@ -85,7 +85,7 @@ static void aer(const struct family *f, const struct metrics *m, FILE *out)
 
 /* "not ready 65535ms after FLR; giving up": the kernel does not count them, its log does. */
 static void reset_failures_of(const struct family *f, const struct metrics *m,
-			      const struct pci_dev *d, const char *bdf, FILE *out)
+			      const struct pci_function *d, const char *bdf, FILE *out)
 {
 	static const char *const words[] = { "; giving up", NULL };
 	const char *line;
@@ -105,7 +105,7 @@ static void reset_failures(const struct family *f, const struct metrics *m, FILE
 		each_endpoint(f, m, out, reset_failures_of);
 }
 
-static void leased_of(const struct family *f, const struct metrics *m, const struct pci_dev *d,
+static void leased_of(const struct family *f, const struct metrics *m, const struct pci_function *d,
 		      const char *bdf, FILE *out)
 {
 	struct lease l;

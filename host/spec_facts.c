@@ -79,7 +79,7 @@ static void read_names(int root, struct spec_fact *f)
 		vf_mac_str(mac, f->mac);
 }
 
-static int read_device(struct spec_facts *facts, const struct pci_dev *dev, struct err *err)
+static int read_device(struct spec_facts *facts, const struct pci_function *dev, struct err *err)
 {
 	struct spec_fact *f = &facts->devs[facts->count++];
 
@@ -125,9 +125,9 @@ int spec_facts_read(int root, struct spec_facts *ret, struct err *err)
 	if (!ret->devs)
 		return err_set(err, -ENOMEM, "cannot look at this host");
 	for (size_t i = 0; r == 0 && i < ret->topo.count; i++) {
-		const struct pci_dev *dev = &ret->topo.devs[i];
+		const struct pci_function *dev = &ret->topo.devs[i];
 
-		if (pci_dev_is_endpoint(dev) && !dev->is_vf)
+		if (pci_function_is_endpoint(dev) && !dev->is_vf)
 			r = read_device(ret, dev, err);
 	}
 	if (r == 0)

@@ -26,7 +26,7 @@ struct spec_pf_fact {
 
 /* An endpoint that is no VF. */
 struct spec_fact {
-	const struct pci_dev *dev; /* of topo */
+	const struct pci_function *dev;  /* of topo */
 	char identity[PCI_IDENTITY_MAX]; /* "": it does not answer */
 	char mac[18];			 /* the permanent one of its interface, or "" */
 	char slot[SPEC_SLOT_MAX];

@@ -27,7 +27,7 @@ static bool identity_has(const char *identity, const char *key, const char *valu
 
 static bool key_fits(enum spec_match key, const char *text, const struct spec_fact *f)
 {
-	const struct pci_dev *d = f->dev;
+	const struct pci_function *d = f->dev;
 	char subsystem[16];
 
 	switch (key) {

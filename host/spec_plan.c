@@ -143,10 +143,10 @@ static bool same_driver(const struct want_device *a, const struct want_device *b
 }
 
 /* It has the driver already, by whatever means: an override matters only to the next probe. */
-static bool bound_so(const struct pci_dev *d, const char *driver)
+static bool bound_so(const struct pci_function *d, const char *driver)
 {
 	if (!driver)
-		return d->driver[0] && pci_dev_driver_is_vfio(d->driver);
+		return d->driver[0] && pci_function_driver_is_vfio(d->driver);
 	return strcmp(d->driver, strcmp(driver, "none") == 0 ? "" : driver) == 0;
 }
 

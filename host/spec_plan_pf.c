@@ -183,7 +183,7 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 {
 	const struct spec_pf_fact *s = w->fact->sriov;
 	struct plan *plan = &p->out->plan;
-	const struct pci_dev *dev;
+	const struct pci_function *dev;
 	struct bdf vf;
 	int r = add(p, "autoprobe", s->pf.bdf, "", "0");
 
@@ -296,7 +296,7 @@ static int plan_attrs(struct spec_planner *p, const struct want_pf *w, unsigned 
 static int plan_driver(struct spec_planner *p, const struct want_pf *w, unsigned vf)
 {
 	const struct spec_setting *driver = &w->vf[vf].set[SPEC_VF_DRIVER];
-	const struct pci_dev *dev;
+	const struct pci_function *dev;
 	struct bdf bdf;
 
 	if (!driver->text || pf_vf_bdf(p->facts->root, w->fact->dev->bdf, vf, &bdf) < 0)

@@ -29,12 +29,12 @@ static void put_match(FILE *out, const struct spec_fact *f)
 
 static bool is_taken(const struct spec_fact *f)
 {
-	const struct pci_dev *d = f->dev;
+	const struct pci_function *d = f->dev;
 
 	if (!f->identity[0])
 		return false;
-	return (d->driver[0] && (pci_dev_driver_is_vfio(d->driver) ||
-				 strcmp(d->driver, "pci-stub") == 0)) ||
+	return (d->driver[0] &&
+		(pci_function_driver_is_vfio(d->driver) || strcmp(d->driver, "pci-stub") == 0)) ||
 	       d->override[0];
 }
 
@@ -81,7 +81,7 @@ static bool worth_saying(const struct vf_attrs *a, enum vf_attr attr)
 static void vf_text(const struct spec_facts *facts, const struct spec_pf_fact *s, unsigned vf,
 		    char *buf, size_t size)
 {
-	const struct pci_dev *dev = NULL;
+	const struct pci_function *dev = NULL;
 	struct bdf bdf;
 	char value[32];
 	size_t n = 0;

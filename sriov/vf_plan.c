@@ -13,7 +13,7 @@
 #include "sriov/vf_set.h"
 #include "sriov/vf_users.h"
 #include "vfio/bind_step.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 /* before: the only value it may be changed from. */
 static int add_from(struct plan *plan, const char *op, struct bdf dev, const char *before,
@@ -69,7 +69,7 @@ static int check_driver(int root, const struct pf *pf, struct err *err)
 		err_plain(err, -ENOENT, "cannot make VFs of %s: no driver is bound to it", dev);
 		return err_hint(err, "a PF's own driver makes its VFs: thruway restore %s", dev);
 	}
-	if (!pci_dev_driver_is_vfio(pf->driver))
+	if (!pci_function_driver_is_vfio(pf->driver))
 		return 0;
 	/* It can, with the VFs' guests at the mercy of the PF's: off unless asked for. */
 	if (strcmp(pf->driver, "vfio-pci") == 0 &&

@@ -22,14 +22,14 @@ static bool is_up(int root, const char *netdev)
 }
 
 /* A network driver has it and no interface is to be seen: it went to another namespace. */
-static bool is_elsewhere(int root, const struct pci_dev *dev)
+static bool is_elsewhere(int root, const struct pci_function *dev)
 {
 	return dev->class >> 16 == 0x02 && dev->driver[0] && !dev->netdev_count &&
-	       !pci_dev_driver_is_vfio(dev->driver) &&
+	       !pci_function_driver_is_vfio(dev->driver) &&
 	       hostfs_exists(root, "sys/bus/pci/devices/%s/net", BDF_STR(dev->bdf));
 }
 
-bool vf_used(int root, const struct in_use_host *host, const struct pci_dev *dev, char *why,
+bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
 	     size_t size)
 {
 	struct in_use used;
@@ -41,7 +41,7 @@ bool vf_used(int root, const struct in_use_host *host, const struct pci_dev *dev
 		snprintf(why, size, "%s", used.items[i].what);
 		return true;
 	}
-	for (unsigned i = 0; i < dev->netdev_count && i < PCI_DEV_NODES; i++) {
+	for (unsigned i = 0; i < dev->netdev_count && i < PCI_FUNCTION_NODES; i++) {
 		if (is_up(root, dev->netdevs[i])) {
 			snprintf(why, size, "its interface %s is up", dev->netdevs[i]);
 			return true;
@@ -74,7 +74,7 @@ static void append(char *buf, size_t size, size_t *len, unsigned vf, struct bdf 
 int vf_users(int root, struct bdf pf, char *buf, size_t size)
 {
 	struct in_use_host *host = NULL;
-	struct pci_dev dev;
+	struct pci_function dev;
 	char why[IN_USE_TEXT_MAX];
 	size_t len = 0;
 	int used = 0, r;
@@ -90,7 +90,8 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 	for (unsigned i = 0; i < facts.numvfs; i++) {
 		struct bdf bdf;
 
-		if (pf_vf_here(root, &facts, i, &bdf) < 0 || pci_dev_read_unlocked(root, bdf, &dev) < 0 ||
+		if (pf_vf_here(root, &facts, i, &bdf) < 0 ||
+		    pci_function_read_unlocked(root, bdf, &dev) < 0 ||
 		    !vf_used(root, host, &dev, why, sizeof(why)))
 			continue;
 		append(buf, size, &len, i, bdf, why);

@@ -18,7 +18,7 @@
 int vf_users(int root, struct bdf pf, char *buf, size_t size);
 
 /* Of one function, by the same measure, with the reason; false when it can be spared. */
-bool vf_used(int root, const struct in_use_host *host, const struct pci_dev *dev, char *why,
+bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
 	     size_t size);
 
 #endif

@@ -90,10 +90,10 @@ static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bin
 
 static void print_result(struct ctx *ctx, const struct topo *before, struct bdf bdf)
 {
-	const struct pci_dev *was = topo_find(before, bdf);
-	struct pci_dev now;
+	const struct pci_function *was = topo_find(before, bdf);
+	struct pci_function now;
 
-	if (ctx->quiet || pci_dev_read(ctx->root, bdf, &now) < 0)
+	if (ctx->quiet || pci_function_read(ctx->root, bdf, &now) < 0)
 		return;
 	fprintf(ctx->out, "%s: ", BDF_STR(bdf));
 	if (!now.driver[0])
@@ -103,7 +103,7 @@ static void print_result(struct ctx *ctx, const struct topo *before, struct bdf 
 	else
 		fprintf(ctx->out, "bound to %s (was %s)", now.driver,
 			was->driver[0] ? was->driver : "none");
-	if (pci_dev_driver_is_vfio(now.driver))
+	if (pci_function_driver_is_vfio(now.driver))
 		fprintf(ctx->out, ", /dev/vfio/%d", now.group);
 	fputc('\n', ctx->out);
 }
@@ -113,13 +113,14 @@ static void print_results(struct ctx *ctx, const struct topo *before,
 			  const struct bind_request *req)
 {
 	for (size_t i = 0; i < before->count; i++) {
-		const struct pci_dev *d = &before->devs[i];
+		const struct pci_function *d = &before->devs[i];
 
 		for (size_t k = 0; k < req->count; k++) {
-			const struct pci_dev *asked = topo_find(before, req->devs[k]);
+			const struct pci_function *asked = topo_find(before, req->devs[k]);
 
-			if (asked == d || (req->whole_group && d->group >= 0 &&
-					   asked->group == d->group && pci_dev_is_assignable(d))) {
+			if (asked == d ||
+			    (req->whole_group && d->group >= 0 && asked->group == d->group &&
+			     pci_function_is_assignable(d))) {
 				print_result(ctx, before, d->bdf);
 				break;
 			}

@@ -29,10 +29,10 @@ static bool listed(const struct device_list *list, struct bdf bdf)
 /* Whoever gets one function of a group has them all: no other guest can have the rest. */
 static void note_group(const struct topo *topo, const struct device_list *list, size_t i)
 {
-	const struct pci_dev *dev = topo_find(topo, list->bdfs[i]), *other = NULL;
+	const struct pci_function *dev = topo_find(topo, list->bdfs[i]), *other = NULL;
 
 	while (dev->group >= 0 && (other = topo_group_next(topo, dev->group, other))) {
-		if (pci_dev_is_endpoint(other) && !listed(list, other->bdf))
+		if (pci_function_is_endpoint(other) && !listed(list, other->bdf))
 			fprintf(stderr, "%s shares group %d with %s: no other guest can have that\n",
 				BDF_STR(dev->bdf), dev->group, BDF_STR(other->bdf));
 	}

@@ -40,7 +40,7 @@ static int next_group(const struct topo *topo, const struct device_list *only, i
 
 static int add_group(struct table *t, struct describer *d, int group)
 {
-	const struct pci_dev *dev = NULL;
+	const struct pci_function *dev = NULL;
 	char number[16], name[160];
 	int r = 0;
 
@@ -91,7 +91,7 @@ static int print_why(struct ctx *ctx, struct describer *d, const struct device_l
 static json_t *group_json(struct describer *d, int group, const struct acs *why)
 {
 	json_t *devices = json_array(), *o;
-	const struct pci_dev *dev = NULL;
+	const struct pci_function *dev = NULL;
 
 	while ((dev = topo_group_next(&d->topo, group, dev)))
 		json_array_append_new(devices, describe_json(d, dev));

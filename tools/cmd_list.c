@@ -25,9 +25,9 @@ static char *number(int v, char *buf, size_t size)
  * "PF 2/7", "eth0/vf3" or, of a PF without interface, "01:00.0/vf3": a name of the VF;
  * "eth0/vf?" when it has lost its own.
  */
-static char *role(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+static char *role(struct describer *d, const struct pci_function *dev, char *buf, size_t size)
 {
-	const struct pci_dev *pf = dev->is_vf ? topo_find(&d->topo, dev->pf) : NULL;
+	const struct pci_function *pf = dev->is_vf ? topo_find(&d->topo, dev->pf) : NULL;
 	const char *address = BDF_STR(dev->pf);
 	char index[16] = "?";
 
@@ -58,7 +58,7 @@ static char *link_text(const struct pci_link *l, char *buf, size_t size)
 	return buf;
 }
 
-static int add_row(struct table *t, struct describer *d, const struct pci_dev *dev)
+static int add_row(struct table *t, struct describer *d, const struct pci_function *dev)
 {
 	char name[160], rel[64], group[16], node[16], netdev[40], users[192], link[32], reset[24];
 	const char *cells[] = {
@@ -87,7 +87,7 @@ static int print_table(struct ctx *ctx, struct describer *d, bool all)
 	int r = t ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < d->topo.count; i++) {
-		if (all || pci_dev_is_assignable(&d->topo.devs[i]))
+		if (all || pci_function_is_assignable(&d->topo.devs[i]))
 			r = add_row(t, d, &d->topo.devs[i]);
 	}
 	if (r == 0)
@@ -101,7 +101,7 @@ static int print_json(struct ctx *ctx, struct describer *d, bool all)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < d->topo.count; i++) {
-		if (all || pci_dev_is_assignable(&d->topo.devs[i]))
+		if (all || pci_function_is_assignable(&d->topo.devs[i]))
 			json_array_append_new(list, describe_json(d, &d->topo.devs[i]));
 	}
 	return out_json(ctx->out, "thruway.list/1", "devices", list);

@@ -10,9 +10,9 @@
 #include "tools/opts.h"
 #include "vfio/busy.h"
 #include "vfio/in_use.h"
-#include "vfio/pci_dev_reset.h"
+#include "vfio/pci_function_reset.h"
 
-static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
+static int check_unused(struct ctx *ctx, const struct pci_function *dev, struct err *err)
 {
 	struct in_use_host *host;
 	struct in_use used;
@@ -30,18 +30,18 @@ static int check_unused(struct ctx *ctx, const struct pci_dev *dev, struct err *
  * A driver of the host gets told of the reset (reset_prepare) and has to stop by
  * itself; igbvf with its interface down waits for ever in there.
  */
-static int check_driver(const struct pci_dev *dev, struct err *err)
+static int check_driver(const struct pci_function *dev, struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
 
-	if (pci_dev_leaves_group_viable(dev))
+	if (pci_function_leaves_group_viable(dev))
 		return 0;
 	err_plain(err, -EBUSY, "cannot reset %s: it is bound to %s", name, dev->driver);
 	return err_hint(err, "drivers of the host may hang in it; first: thruway bind --driver none "
 			     "%s, then: thruway restore %s", name, name);
 }
 
-static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
+static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *err)
 {
 	_cleanup_(journal_unlock) int lock = -1;
 	char command[64];
@@ -59,7 +59,7 @@ static int reset(struct ctx *ctx, const struct pci_dev *dev, struct err *err)
 	snprintf(command, sizeof(command), "reset %s", BDF_STR(dev->bdf));
 	r = journal_lock(ctx->root, command, ctx->lock_timeout_s, &lock, err);
 	if (r == 0)
-		r = pci_dev_reset(ctx->root, dev, err);
+		r = pci_function_reset(ctx->root, dev, err);
 	if (r == 0 && !ctx->quiet)
 		fprintf(ctx->out, "%s: reset\n", BDF_STR(dev->bdf));
 	return r;

@@ -23,11 +23,11 @@ static const struct option own[] = {
 
 static void say(struct ctx *ctx, struct bdf bdf, enum change_restored what)
 {
-	struct pci_dev now = { .bdf = bdf };
+	struct pci_function now = { .bdf = bdf };
 
 	if (ctx->quiet)
 		return;
-	(void)pci_dev_read(ctx->root, bdf, &now);
+	(void)pci_function_read(ctx->root, bdf, &now);
 	fprintf(ctx->out, "%s: ", BDF_STR(bdf));
 	switch (what) {
 	case CHANGE_NOTHING: fprintf(ctx->out, "nothing to restore"); break;
@@ -58,11 +58,11 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 	int r = 0;
 
 	for (size_t i = 0; i < named; i++) {
-		const struct pci_dev *dev = topo_find(topo, list->bdfs[i]), *other = NULL;
+		const struct pci_function *dev = topo_find(topo, list->bdfs[i]), *other = NULL;
 
 		while (r == 0 && dev && dev->group >= 0 &&
 		       (other = topo_group_next(topo, dev->group, other))) {
-			if (pci_dev_is_assignable(other))
+			if (pci_function_is_assignable(other))
 				r = device_resolve(ctx->root, topo, BDF_STR(other->bdf), false,
 						   "restore", list, err);
 		}
@@ -78,7 +78,7 @@ static void print_line(const char *line, void *opaque)
 /* Who would be ended: each device that loses its driver may be held. */
 static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct err *err)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct bdf bdf;
 	int r = 0;
 
@@ -86,13 +86,14 @@ static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct er
 		const struct step *s = &plan->steps[i];
 
 		if (strcmp(s->op, "driver") == 0 && bdf_parse(s->dev, &bdf) == 0 &&
-		    strcmp(s->before, "") != 0 && pci_dev_read_unlocked(ctx->root, bdf, &dev) == 0)
+		    strcmp(s->before, "") != 0 &&
+		    pci_function_read_unlocked(ctx->root, bdf, &dev) == 0)
 			r = evict_preview(ctx->root, &dev, ctx->force, print_line, ctx->out, err);
 	}
 	return r;
 }
 
-static int preview_one(struct ctx *ctx, const struct pci_dev *dev, struct bdf bdf,
+static int preview_one(struct ctx *ctx, const struct pci_function *dev, struct bdf bdf,
 		       struct plan *plan, struct device_list *offers, struct err *err)
 {
 	enum change_restored what = CHANGE_UNDONE;
@@ -129,7 +130,7 @@ static int restore_all(struct ctx *ctx, const struct topo *topo, const struct de
 		       struct err *err)
 {
 	for (size_t i = 0; i < list->count; i++) {
-		const struct pci_dev *dev = topo_find(topo, list->bdfs[i]);
+		const struct pci_function *dev = topo_find(topo, list->bdfs[i]);
 		enum change_restored what;
 		int r;
 

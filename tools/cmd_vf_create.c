@@ -87,9 +87,10 @@ static void warn_blip(struct ctx *ctx, const struct pf *pf)
 	const unsigned felt = 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND;
 	struct in_use_host *host;
 	struct in_use used;
-	struct pci_dev dev;
+	struct pci_function dev;
 
-	if (pci_dev_read(ctx->root, pf->bdf, &dev) < 0 || in_use_open(ctx->root, &host, NULL) < 0)
+	if (pci_function_read(ctx->root, pf->bdf, &dev) < 0 ||
+	    in_use_open(ctx->root, &host, NULL) < 0)
 		return;
 	in_use_find(host, &dev, &used);
 	for (unsigned i = 0; i < used.count; i++) {

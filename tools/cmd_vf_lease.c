@@ -15,7 +15,7 @@
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "tools/out.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 #define NODE_MAX 4095
 #define TTL_MAX	 (365u * 86400)
@@ -173,7 +173,7 @@ static int near_device(struct ctx *ctx, struct asked *a, struct err *err)
 	if (r == 0)
 		r = device_resolve_one(ctx->root, &topo, a->near, "look near", &bdf, err);
 	if (r == 0)
-		a->req.near_node = pci_dev_numa_node(ctx->root, bdf);
+		a->req.near_node = pci_function_numa_node(ctx->root, bdf);
 	return r;
 }
 
@@ -181,14 +181,14 @@ static int near_device(struct ctx *ctx, struct asked *a, struct err *err)
 
 static int print(struct ctx *ctx, const struct lease *l, struct err *err)
 {
-	struct pci_dev dev = { .bdf = l->bdf, .group = -1, .numa_node = -1 };
+	struct pci_function dev = { .bdf = l->bdf, .group = -1, .numa_node = -1 };
 	json_t *o;
 
 	if (!ctx->json) {
 		fprintf(ctx->out, "%s\n", BDF_STR(l->bdf));
 		return 0;
 	}
-	(void)pci_dev_read_unlocked(ctx->root, l->bdf, &dev);
+	(void)pci_function_read_unlocked(ctx->root, l->bdf, &dev);
 	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "device", BDF_STR(l->bdf), "driver",
 		      out_json_text(dev.driver), "group",
 		      dev.group >= 0 ? json_integer(dev.group) : json_null(), "numa_node",

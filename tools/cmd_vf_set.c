@@ -12,16 +12,17 @@
 #include "tools/opts.h"
 #include "tools/out.h"
 #include "tools/vf_words.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 /* A network driver of the host reads the VF's MAC when it binds, and not again. */
 static void warn_bound(struct ctx *ctx, const struct pf *pf, unsigned vf)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct bdf bdf;
 
 	if (pf_vf_bdf(ctx->root, pf->bdf, vf, &bdf) == 0 &&
-	    pci_dev_read(ctx->root, bdf, &dev) == 0 && !pci_dev_driver_is_vfio(dev.driver))
+	    pci_function_read(ctx->root, bdf, &dev) == 0 &&
+	    !pci_function_driver_is_vfio(dev.driver))
 		log_warn("%s: %s takes the new MAC only when it is bound again", BDF_STR(bdf),
 			 dev.driver);
 }

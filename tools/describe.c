@@ -30,7 +30,7 @@ void describer_fini(struct describer *d)
 	topo_fini(&d->topo);
 }
 
-char *describe_name(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+char *describe_name(struct describer *d, const struct pci_function *dev, char *buf, size_t size)
 {
 	char name[128];
 
@@ -39,7 +39,7 @@ char *describe_name(struct describer *d, const struct pci_dev *dev, char *buf, s
 	return buf;
 }
 
-char *describe_relation(const struct pci_dev *dev, char *buf, size_t size)
+char *describe_relation(const struct pci_function *dev, char *buf, size_t size)
 {
 	buf[0] = '\0';
 	if (dev->is_vf && dev->vf_index < 0)
@@ -51,7 +51,7 @@ char *describe_relation(const struct pci_dev *dev, char *buf, size_t size)
 	return buf;
 }
 
-char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+char *describe_netdev(struct describer *d, const struct pci_function *dev, char *buf, size_t size)
 {
 	char name[32];
 
@@ -63,7 +63,7 @@ char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf,
 	return buf;
 }
 
-char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, size_t size)
+char *describe_users(struct describer *d, const struct pci_function *dev, char *buf, size_t size)
 {
 	unsigned said = 0;
 	struct in_use used;
@@ -89,7 +89,7 @@ static json_t *number_or_null(int v)
 	return v >= 0 ? json_integer(v) : json_null();
 }
 
-static json_t *users_json(struct describer *d, const struct pci_dev *dev)
+static json_t *users_json(struct describer *d, const struct pci_function *dev)
 {
 	json_t *list = json_array();
 	struct in_use used;
@@ -102,7 +102,7 @@ static json_t *users_json(struct describer *d, const struct pci_dev *dev)
 	return list;
 }
 
-static json_t *names_json(const char (*names)[PCI_DEV_NODE_MAX], unsigned count)
+static json_t *names_json(const char (*names)[PCI_FUNCTION_NODE_MAX], unsigned count)
 {
 	json_t *list = json_array();
 
@@ -120,7 +120,7 @@ static json_t *link_json(const struct pci_link *l)
 			 "max_speed", (int)l->max_mts, "max_width", (int)l->max_width);
 }
 
-json_t *describe_json(struct describer *d, const struct pci_dev *dev)
+json_t *describe_json(struct describer *d, const struct pci_function *dev)
 {
 	char name[128], ids[16], class[8], netdev[40];
 	json_t *o;

@@ -24,18 +24,18 @@ int describer_init(struct describer *d, int root, struct err *err);
 void describer_fini(struct describer *d);
 
 /* "8086:10ca Intel Corporation 82576 Virtual Function". Each returns buf. */
-char *describe_name(struct describer *d, const struct pci_dev *dev, char *buf, size_t size);
+char *describe_name(struct describer *d, const struct pci_function *dev, char *buf, size_t size);
 
 /* "VF 3 of 0000:3b:00.0", "PF, 2 of 7 VFs", "". */
-char *describe_relation(const struct pci_dev *dev, char *buf, size_t size);
+char *describe_relation(const struct pci_function *dev, char *buf, size_t size);
 
 /* "eth0", "(eth0)" while it is bound away, "". */
-char *describe_netdev(struct describer *d, const struct pci_dev *dev, char *buf, size_t size);
+char *describe_netdev(struct describer *d, const struct pci_function *dev, char *buf, size_t size);
 
 /* "sda1 is mounted on /srv, route"; "busy" while the kernel does not answer for it; "". */
-char *describe_users(struct describer *d, const struct pci_dev *dev, char *buf, size_t size);
+char *describe_users(struct describer *d, const struct pci_function *dev, char *buf, size_t size);
 
 /* The object every document shows a device as. NULL: no memory. */
-json_t *describe_json(struct describer *d, const struct pci_dev *dev);
+json_t *describe_json(struct describer *d, const struct pci_function *dev);
 
 #endif

@@ -10,7 +10,7 @@
 
 static unsigned members(const struct topo *topo, int group)
 {
-	const struct pci_dev *dev = NULL;
+	const struct pci_function *dev = NULL;
 	unsigned n = 0;
 
 	while ((dev = topo_group_next(topo, group, dev)))
@@ -48,7 +48,7 @@ static void say_why(FILE *out, const struct acs *acs, const struct acs_reason *r
 
 static void describe_slot(const struct acs *acs, int i, char *buf, size_t size)
 {
-	const struct pci_dev *port = &acs->tree.topo->devs[i];
+	const struct pci_function *port = &acs->tree.topo->devs[i];
 	bool empty = acs->tree.nodes[i].first_child == PCI_TREE_NONE;
 	char link[PCI_LINK_STRLEN];
 
@@ -81,7 +81,7 @@ static void say_slots(FILE *out, const struct acs *acs, const struct acs_reason 
 
 void groups_why_text(FILE *out, struct describer *d, const struct acs *acs, int group)
 {
-	const struct pci_dev *dev = NULL;
+	const struct pci_function *dev = NULL;
 	unsigned n = members(&d->topo, group);
 	struct acs_reason r;
 	char text[192];
@@ -109,7 +109,7 @@ static json_t *slots_json(const struct acs *acs, const struct acs_reason *r)
 	unsigned n = acs_better_slots(acs, r, slots, ACS_SLOTS_MAX);
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct pci_dev *port = &acs->tree.topo->devs[slots[i]];
+		const struct pci_function *port = &acs->tree.topo->devs[slots[i]];
 
 		json_array_append_new(
 			list, json_pack("{s:s, s:i, s:b, s:i}", "port", BDF_STR(port->bdf), "slot",

@@ -10,12 +10,12 @@
 #include "host/facts.h"
 #include "tools/describe.h"
 
-void show_text(FILE *out, struct describer *d, const struct pci_dev *dev);
+void show_text(FILE *out, struct describer *d, const struct pci_function *dev);
 
 /* NULL: no memory. */
-json_t *show_json(struct describer *d, const struct pci_dev *dev);
+json_t *show_json(struct describer *d, const struct pci_function *dev);
 
 /* "64-bit prefetchable", "I/O", … */
-const char *show_bar_kind(const struct pci_bar *bar);
+const char *show_bar_kind(const struct pci_function_bar *bar);
 
 #endif

@@ -38,12 +38,12 @@ static json_t *address(uint64_t v)
 	return json_sprintf("0x%llx", (unsigned long long)v);
 }
 
-static json_t *bars_json(const struct pci_dev *dev)
+static json_t *bars_json(const struct pci_function *dev)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; i < PCI_DEV_BARS; i++) {
-		const struct pci_bar *b = &dev->bars[i];
+	for (unsigned i = 0; i < PCI_FUNCTION_BARS; i++) {
+		const struct pci_function_bar *b = &dev->bars[i];
 
 		if (b->size)
 			json_array_append_new(
@@ -111,7 +111,7 @@ static json_t *parents_json(const struct facts *f)
 	return list;
 }
 
-static json_t *fingerprint_json(int root, const struct pci_dev *dev)
+static json_t *fingerprint_json(int root, const struct pci_function *dev)
 {
 	char text[PCI_IDENTITY_MAX];
 
@@ -120,7 +120,7 @@ static json_t *fingerprint_json(int root, const struct pci_dev *dev)
 	return json_string(text);
 }
 
-json_t *show_json(struct describer *d, const struct pci_dev *dev)
+json_t *show_json(struct describer *d, const struct pci_function *dev)
 {
 	json_t *o = describe_json(d, dev), *more;
 	struct facts f;

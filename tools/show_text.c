@@ -15,7 +15,7 @@
 #define RES_PREFETCH 0x00002000
 #define RES_64BIT    0x00100000
 
-const char *show_bar_kind(const struct pci_bar *b)
+const char *show_bar_kind(const struct pci_function_bar *b)
 {
 	if (b->flags & RES_IO)
 		return "I/O";
@@ -57,10 +57,10 @@ static void append(char *buf, size_t size, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void print_group(FILE *out, struct describer *d, const struct pci_dev *dev,
+static void print_group(FILE *out, struct describer *d, const struct pci_function *dev,
 			const struct facts *f)
 {
-	const struct pci_dev *other = NULL;
+	const struct pci_function *other = NULL;
 	char text[1024] = "";
 
 	if (dev->group < 0) {
@@ -71,7 +71,7 @@ static void print_group(FILE *out, struct describer *d, const struct pci_dev *de
 	      topo_group_viable(&d->topo, dev->group) ? "viable" : "not viable",
 	      f->group_type[0] ? ", domain " : "", f->group_type);
 	while ((other = topo_group_next(&d->topo, dev->group, other))) {
-		if (other != dev && pci_dev_is_endpoint(other))
+		if (other != dev && pci_function_is_endpoint(other))
 			print(out, "shared with", "%s (%s)", BDF_STR(other->bdf),
 			      other->driver[0] ? other->driver : "no driver");
 	}
@@ -81,10 +81,10 @@ static void print_group(FILE *out, struct describer *d, const struct pci_dev *de
 	print(out, "reserved", "%s", text);
 }
 
-static void print_bars(FILE *out, const struct pci_dev *dev)
+static void print_bars(FILE *out, const struct pci_function *dev)
 {
-	for (unsigned i = 0; i < PCI_DEV_BARS; i++) {
-		const struct pci_bar *b = &dev->bars[i];
+	for (unsigned i = 0; i < PCI_FUNCTION_BARS; i++) {
+		const struct pci_function_bar *b = &dev->bars[i];
 		char name[16];
 
 		if (!b->size)
@@ -98,7 +98,7 @@ static void print_bars(FILE *out, const struct pci_dev *dev)
 	}
 }
 
-static void print_link(FILE *out, const struct pci_dev *dev)
+static void print_link(FILE *out, const struct pci_function *dev)
 {
 	const struct pci_link *l = &dev->link;
 	char now[PCI_LINK_STRLEN], max[PCI_LINK_STRLEN];
@@ -129,7 +129,7 @@ static void print_interrupts(FILE *out, const struct facts *f)
 	print(out, "interrupts", "%s", text);
 }
 
-static void print_capabilities(FILE *out, const struct pci_dev *dev, const struct facts *f)
+static void print_capabilities(FILE *out, const struct pci_function *dev, const struct facts *f)
 {
 	char text[1400] = "";
 
@@ -193,7 +193,7 @@ static int print_change(const struct step *step, void *opaque)
 	return 0;
 }
 
-static void print_users(FILE *out, struct describer *d, const struct pci_dev *dev)
+static void print_users(FILE *out, struct describer *d, const struct pci_function *dev)
 {
 	struct in_use used;
 
@@ -203,7 +203,7 @@ static void print_users(FILE *out, struct describer *d, const struct pci_dev *de
 		      in_use_word(used.items[i].reason));
 }
 
-static void print_busy(FILE *out, struct describer *d, const struct pci_dev *dev)
+static void print_busy(FILE *out, struct describer *d, const struct pci_function *dev)
 {
 	char who[BUSY_TEXT_MAX], todo[BUSY_TEXT_MAX];
 
@@ -213,7 +213,7 @@ static void print_busy(FILE *out, struct describer *d, const struct pci_dev *dev
 	print(out, "", "what needs its lock is left out here");
 }
 
-static void print_identity(FILE *out, struct describer *d, const struct pci_dev *dev)
+static void print_identity(FILE *out, struct describer *d, const struct pci_function *dev)
 {
 	char text[160];
 
@@ -231,7 +231,7 @@ static void print_identity(FILE *out, struct describer *d, const struct pci_dev 
 		print(out, "fingerprint", "%s", text);
 }
 
-void show_text(FILE *out, struct describer *d, const struct pci_dev *dev)
+void show_text(FILE *out, struct describer *d, const struct pci_function *dev)
 {
 	struct changes changes = { out, BDF_STR(dev->bdf) };
 	struct facts f;

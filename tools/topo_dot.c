@@ -16,12 +16,12 @@ static void quoted(FILE *out, const char *s)
 
 static void print_label(FILE *out, const struct topo_view *v, int i)
 {
-	const struct pci_dev *d = topo_view_dev(v, i);
+	const struct pci_function *d = topo_view_dev(v, i);
 	char text[160];
 
 	quoted(out, topo_view_address(d->bdf, text, sizeof(text)));
 	fputs("\\n", out);
-	if (!pci_dev_is_endpoint(d)) {
+	if (!pci_function_is_endpoint(d)) {
 		quoted(out, topo_view_bridge(v, i, text, sizeof(text)));
 		return;
 	}
@@ -34,15 +34,14 @@ static void print_label(FILE *out, const struct topo_view *v, int i)
 	}
 }
 
-static void print_style(FILE *out, const struct topo_view *v, const struct pci_dev *d)
+static void print_style(FILE *out, const struct topo_view *v, const struct pci_function *d)
 {
 	int group = topo_view_group(v, d->group);
 
 	if (d->group >= 0)
 		fprintf(out, "\\ngroup %d", d->group);
-	fprintf(out, "\", fillcolor=\"%s\"", pci_dev_is_endpoint(d)
-						   ? topo_palette_driver(v, d->driver)
-						   : "#ffffff");
+	fprintf(out, "\", fillcolor=\"%s\"",
+		pci_function_is_endpoint(d) ? topo_palette_driver(v, d->driver) : "#ffffff");
 	if (group >= 0)
 		fprintf(out, ", color=\"%s\", penwidth=3", topo_palette_group(group));
 	fputs("];\n", out);
@@ -50,7 +49,8 @@ static void print_style(FILE *out, const struct topo_view *v, const struct pci_d
 
 static void print_run(FILE *out, const struct topo_view *v, int pf, const struct topo_run *run)
 {
-	const struct pci_dev *a = topo_view_dev(v, run->first), *b = topo_view_dev(v, run->last);
+	const struct pci_function *a = topo_view_dev(v, run->first),
+				  *b = topo_view_dev(v, run->last);
 
 	fprintf(out, "\tf%d [label=\"vf%u", run->first, a->vf_index);
 	if (run->count > 1)

@@ -11,7 +11,7 @@ static json_t *function(const struct topo_view *v, unsigned root, int i)
 
 	if (!o)
 		return NULL;
-	if (!pci_dev_is_endpoint(topo_view_dev(v, i)))
+	if (!pci_function_is_endpoint(topo_view_dev(v, i)))
 		json_object_set_new(o, "bridge",
 				    json_string(topo_view_bridge(v, i, text, sizeof(text))));
 	if (f->has_slot)

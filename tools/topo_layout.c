@@ -84,7 +84,7 @@ static void measure_port(const struct work *w, int i)
 
 static void measure(const struct work *w, int i)
 {
-	if (pci_dev_is_endpoint(topo_view_dev(w->v, i)))
+	if (pci_function_is_endpoint(topo_view_dev(w->v, i)))
 		measure_function(w, i);
 	else
 		measure_port(w, i);

@@ -13,12 +13,12 @@ const char *topo_palette_driver(const struct topo_view *v, const char *driver)
 
 	if (!driver[0])
 		return "#fbfbfc";
-	if (pci_dev_driver_is_vfio(driver))
+	if (pci_function_driver_is_vfio(driver))
 		return "#a9e2b4";
 	for (unsigned i = 0; i < v->driver_count; i++) {
 		if ((int)i == topo_view_driver(v, driver))
 			break;
-		n += !pci_dev_driver_is_vfio(v->drivers[i]);
+		n += !pci_function_driver_is_vfio(v->drivers[i]);
 	}
 	return fills[n % ARRAY_SIZE(fills)];
 }

@@ -59,7 +59,7 @@ static void line_of_title(FILE *out, const char *what, const char *s)
 /* What the mouse shows. */
 static void title(FILE *out, const struct topo_view *v, int i)
 {
-	const struct pci_dev *d = topo_view_dev(v, i);
+	const struct pci_function *d = topo_view_dev(v, i);
 	char buf[TOPO_WORDS_MAX];
 
 	fprintf(out, "<title>%s\n", BDF_STR(d->bdf));
@@ -80,7 +80,7 @@ static void title(FILE *out, const struct topo_view *v, int i)
 }
 
 /* A group's number in the corner: in its colour where several functions share it. */
-static void draw_badge(FILE *out, const struct topo_view *v, const struct pci_dev *d,
+static void draw_badge(FILE *out, const struct topo_view *v, const struct pci_function *d,
 		       const struct topo_box *b)
 {
 	int shared = topo_view_group(v, d->group), w, x;
@@ -97,7 +97,7 @@ static void draw_badge(FILE *out, const struct topo_view *v, const struct pci_de
 		b->y + 14, shared < 0 ? "" : " style=\"fill:#fff\"", number);
 }
 
-static void outline(const struct drawing *g, const struct pci_dev *d, const struct topo_box *b,
+static void outline(const struct drawing *g, const struct pci_function *d, const struct topo_box *b,
 		    const char *fill, const char *plain, const char *more)
 {
 	int shared = topo_view_group(g->v, d->group);
@@ -114,7 +114,7 @@ static void draw_vfs(const struct drawing *g, int pf, const struct topo_box *b)
 
 	for (int at = topo_view_first(g->v, g->root, pf); at != PCI_TREE_NONE;
 	     at = topo_view_next(g->v, at), n++) {
-		const struct pci_dev *d = topo_view_dev(g->v, at);
+		const struct pci_function *d = topo_view_dev(g->v, at);
 		struct topo_box cell = {
 			.x = b->x + TOPO_PAD + (int)(n % b->vf_columns) * TOPO_CELL_WIDTH,
 			.y = b->y + b->vf_top + (int)(n / b->vf_columns) * TOPO_CELL_HEIGHT,
@@ -132,7 +132,7 @@ static void draw_vfs(const struct drawing *g, int pf, const struct topo_box *b)
 
 static void draw_function(const struct drawing *g, int i)
 {
-	const struct pci_dev *d = topo_view_dev(g->v, i);
+	const struct pci_function *d = topo_view_dev(g->v, i);
 	const struct topo_box *b = &g->l->functions[i];
 	char words[TOPO_WORDS_MAX], node[64], users[TOPO_WORDS_MAX];
 
@@ -171,7 +171,8 @@ static const struct pci_link *link_below(const struct drawing *g, int port)
 	const struct pci_link *link = topo_view_link(g->v, port);
 	int first = topo_view_first(g->v, g->root, port);
 
-	if (link && pci_dev_is_endpoint(topo_view_dev(g->v, first)) && topo_view_link(g->v, first))
+	if (link && pci_function_is_endpoint(topo_view_dev(g->v, first)) &&
+	    topo_view_link(g->v, first))
 		link = topo_view_link(g->v, first);
 	return link;
 }
@@ -201,7 +202,7 @@ static void draw_below(const struct drawing *g, int i);
 
 static void draw_port(const struct drawing *g, int i)
 {
-	const struct pci_dev *d = topo_view_dev(g->v, i);
+	const struct pci_function *d = topo_view_dev(g->v, i);
 	const struct topo_box *b = &g->l->functions[i];
 	bool empty = topo_view_first(g->v, g->root, i) == PCI_TREE_NONE;
 	char address[BDF_STRLEN], kind[64], words[96];
@@ -225,7 +226,7 @@ static void draw_below(const struct drawing *g, int i)
 {
 	for (int at = topo_view_first(g->v, g->root, i); at != PCI_TREE_NONE;
 	     at = topo_view_next(g->v, at)) {
-		if (pci_dev_is_endpoint(topo_view_dev(g->v, at)))
+		if (pci_function_is_endpoint(topo_view_dev(g->v, at)))
 			draw_function(g, at);
 		else
 			draw_port(g, at);

@@ -79,7 +79,7 @@ static void colour(const struct printer *p, struct line *l, const char *code)
 /* In colour: green what a guest may have, blue what the host drives, dim what nobody does. */
 static void put_driver(const struct printer *p, struct line *l, const char *driver)
 {
-	colour(p, l, !driver[0] ? "2" : pci_dev_driver_is_vfio(driver) ? "32" : "34");
+	colour(p, l, !driver[0] ? "2" : pci_function_driver_is_vfio(driver) ? "32" : "34");
 	put(l, driver[0] ? driver : "no driver");
 	colour(p, l, "0");
 }
@@ -122,7 +122,7 @@ static void end(const struct printer *p, struct line *l)
 
 static void print_function(const struct printer *p, int i, const char *branch)
 {
-	const struct pci_dev *d = topo_view_dev(p->v, i);
+	const struct pci_function *d = topo_view_dev(p->v, i);
 	char text[160];
 	struct line l;
 
@@ -130,7 +130,7 @@ static void print_function(const struct printer *p, int i, const char *branch)
 	colour(p, &l, "1");
 	put(&l, topo_view_address(d->bdf, text, sizeof(text)));
 	colour(p, &l, "0");
-	if (!pci_dev_is_endpoint(d)) {
+	if (!pci_function_is_endpoint(d)) {
 		putf(&l, " %s", topo_view_bridge(p->v, i, text, sizeof(text)));
 		put_link(&l, topo_view_link(p->v, i));
 		put_group(p, &l, topo_view_group(p->v, d->group) < 0 ? -1 : d->group, d->group);
@@ -154,8 +154,8 @@ static void print_function(const struct printer *p, int i, const char *branch)
 
 static void print_run(const struct printer *p, const struct topo_run *run, const char *branch)
 {
-	const struct pci_dev *a = topo_view_dev(p->v, run->first);
-	const struct pci_dev *b = topo_view_dev(p->v, run->last);
+	const struct pci_function *a = topo_view_dev(p->v, run->first);
+	const struct pci_function *b = topo_view_dev(p->v, run->last);
 	char from[BDF_STRLEN], to[BDF_STRLEN];
 	struct line l;
 

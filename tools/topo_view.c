@@ -14,10 +14,10 @@ enum { CLASS_MEMORY = 0x05, CLASS_BRIDGE = 0x06, CLASS_SYSTEM = 0x08, CLASS_SIGN
 /* Nothing that anybody would pass on or look for: host bridges, counters, the LPC bridge. */
 static bool is_furniture(const struct topo_view *v, int i)
 {
-	const struct pci_dev *d = topo_view_dev(v, i);
+	const struct pci_function *d = topo_view_dev(v, i);
 	unsigned base = d->class >> 16;
 
-	if (!pci_dev_is_endpoint(d))
+	if (!pci_function_is_endpoint(d))
 		return v->acs.tree.nodes[i].first_child == PCI_TREE_NONE &&
 		       v->acs.functions[i].known && !v->acs.functions[i].has_slot;
 	if (v->acs.tree.nodes[i].parent != PCI_TREE_NONE)
@@ -112,9 +112,9 @@ int topo_view_group(const struct topo_view *v, int group)
 	return -1;
 }
 
-static bool shares_group(const struct topo *topo, const struct pci_dev *d)
+static bool shares_group(const struct topo *topo, const struct pci_function *d)
 {
-	const struct pci_dev *first = topo_group_next(topo, d->group, NULL);
+	const struct pci_function *first = topo_group_next(topo, d->group, NULL);
 
 	return d->group >= 0 && (first != d || topo_group_next(topo, d->group, d));
 }
@@ -128,11 +128,12 @@ static int collect(struct topo_view *v)
 	if (!v->drivers || !v->groups)
 		return -ENOMEM;
 	for (size_t i = 0; i < topo->count; i++) {
-		const struct pci_dev *d = &topo->devs[i];
+		const struct pci_function *d = &topo->devs[i];
 
 		if (!v->shown[i])
 			continue;
-		if (d->driver[0] && pci_dev_is_endpoint(d) && topo_view_driver(v, d->driver) < 0)
+		if (d->driver[0] && pci_function_is_endpoint(d) &&
+		    topo_view_driver(v, d->driver) < 0)
 			v->drivers[v->driver_count++] = d->driver;
 		if (shares_group(topo, d) && topo_view_group(v, d->group) < 0)
 			v->groups[v->group_count++] = d->group;
@@ -165,7 +166,7 @@ void topo_view_fini(struct topo_view *v)
 struct topo_run topo_view_run(const struct topo_view *v, int *i)
 {
 	struct topo_run run = { *i, *i, 0 };
-	const struct pci_dev *first = topo_view_dev(v, *i);
+	const struct pci_function *first = topo_view_dev(v, *i);
 
 	do {
 		run.last = *i;
@@ -225,7 +226,7 @@ char *topo_view_bridge(const struct topo_view *v, int i, char *buf, size_t size)
 
 char *topo_view_node(const struct topo_view *v, int i, char *buf, size_t size)
 {
-	const struct pci_dev *d = topo_view_dev(v, i);
+	const struct pci_function *d = topo_view_dev(v, i);
 
 	describe_netdev(v->d, d, buf, size);
 	if (!buf[0] && d->nvme_count)
@@ -235,11 +236,11 @@ char *topo_view_node(const struct topo_view *v, int i, char *buf, size_t size)
 
 const struct pci_link *topo_view_link(const struct topo_view *v, int i)
 {
-	const struct pci_dev *d = topo_view_dev(v, i);
+	const struct pci_function *d = topo_view_dev(v, i);
 	const struct acs_function *f = &v->acs.functions[i];
 
 	/* Of what is no port with a link below it, the link is that of the port above. */
-	if (!pci_dev_is_endpoint(d) && f->known &&
+	if (!pci_function_is_endpoint(d) && f->known &&
 	    !(f->express &&
 	      (f->type == PCI_EXP_TYPE_ROOT_PORT || f->type == PCI_EXP_TYPE_DOWNSTREAM)))
 		return NULL;

@@ -33,7 +33,7 @@ struct topo_view {
 int topo_view_init(struct topo_view *v, struct describer *d, bool all);
 void topo_view_fini(struct topo_view *v);
 
-static inline const struct pci_dev *topo_view_dev(const struct topo_view *v, int i)
+static inline const struct pci_function *topo_view_dev(const struct topo_view *v, int i)
 {
 	return &v->d->topo.devs[i];
 }

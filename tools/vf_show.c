@@ -13,11 +13,11 @@
 #include "tools/out.h"
 #include "vfio/busy.h"
 #include "vfio/lease.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 /* One VF as far as it can be known. */
 struct vf_row {
-	struct pci_dev dev;
+	struct pci_function dev;
 	bool there; /* dev is valid */
 	bool leased;
 	struct lease lease; /* when it is */
@@ -46,7 +46,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 		struct bdf bdf;
 
 		rows[i].there = pf_vf_here(root, pf, i, &bdf) == 0 &&
-				pci_dev_read_unlocked(root, bdf, &rows[i].dev) == 0;
+				pci_function_read_unlocked(root, bdf, &rows[i].dev) == 0;
 		rows[i].leased = rows[i].there && lease_read(root, bdf, &rows[i].lease) == 0;
 		rows[i].attrs = attrs[i];
 		rows[i].nvme = nvme[i];

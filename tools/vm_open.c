@@ -12,7 +12,7 @@
 #include "base/hostfs.h"
 #include "base/size.h"
 #include "vfio/node.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 #include "vfio/topology.h"
 
 void vm_config_init(struct vmm_config *config)
@@ -84,13 +84,14 @@ int vm_check_memory(int root, uint64_t bytes, struct err *err)
 	return err_hint(err, "give it less (--memory): all of it is populated at start and stays");
 }
 
-static int refuse_unbound(int root, const struct pci_dev *dev, struct err *err)
+static int refuse_unbound(int root, const struct pci_function *dev, struct err *err)
 {
-	struct pci_dev all;
+	struct pci_function all;
 	char bdf[BDF_STRLEN];
 
 	bdf_str(dev->bdf, bdf);
-	if (pci_dev_read_unlocked(root, dev->bdf, &all) == 0 && !pci_dev_is_assignable(&all))
+	if (pci_function_read_unlocked(root, dev->bdf, &all) == 0 &&
+	    !pci_function_is_assignable(&all))
 		return err_plain(err, -EINVAL, "cannot attach %s: it is a bridge, not an endpoint",
 				 bdf);
 	if (dev->group < 0) {
@@ -109,13 +110,13 @@ static int refuse_unbound(int root, const struct pci_dev *dev, struct err *err)
 /* Its place among the guest's nodes; where the host does not say, the first. */
 static uint32_t guest_node(int root, struct bdf bdf, uint32_t nodes)
 {
-	int node = pci_dev_numa_node(root, bdf);
+	int node = pci_function_numa_node(root, bdf);
 
 	return node < 0 ? 0 : (uint32_t)node % nodes;
 }
 
 /* The index of the group in config, opening it if it is new there. */
-static int group_index(int root, const struct pci_dev *dev, struct vmm_config *config,
+static int group_index(int root, const struct pci_function *dev, struct vmm_config *config,
 		       uint32_t *ret, struct err *err)
 {
 	uint32_t i;
@@ -140,8 +141,8 @@ static int group_index(int root, const struct pci_dev *dev, struct vmm_config *c
 int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err)
 {
 	struct vmm_device *d = &config->devices[config->device_count];
-	struct pci_dev dev;
-	int r = pci_dev_read_binding(root, bdf, &dev);
+	struct pci_function dev;
+	int r = pci_function_read_binding(root, bdf, &dev);
 
 	if (r < 0)
 		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));
@@ -149,7 +150,7 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
 	/* No VFIO driver takes a bridge, so the refusal alone has to tell those apart. */
-	if (dev.group < 0 || !pci_dev_driver_is_vfio(dev.driver))
+	if (dev.group < 0 || !pci_function_driver_is_vfio(dev.driver))
 		return refuse_unbound(root, &dev, err);
 	if (config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);

@@ -14,7 +14,7 @@
 /* The kernel's REQ_ACS_FLAGS. */
 #define ACS_REQUIRED (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 
-static void read_function(int root, const struct pci_dev *d, struct acs_function *ret)
+static void read_function(int root, const struct pci_function *d, struct acs_function *ret)
 {
 	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
 	unsigned express, acs;
@@ -173,11 +173,12 @@ static void reason_of(const struct acs *acs, int i, struct acs_reason *ret, int 
 static bool tells_more(const struct acs *acs, const struct acs_reason *a,
 		       const struct acs_reason *b)
 {
-	const struct pci_dev *devs = acs->tree.topo->devs;
+	const struct pci_function *devs = acs->tree.topo->devs;
 
 	if ((a->cause == ACS_SEPARATE) != (b->cause == ACS_SEPARATE))
 		return a->cause != ACS_SEPARATE;
-	return pci_dev_is_endpoint(&devs[a->member]) && !pci_dev_is_endpoint(&devs[b->member]);
+	return pci_function_is_endpoint(&devs[a->member]) &&
+	       !pci_function_is_endpoint(&devs[b->member]);
 }
 
 void acs_reason(const struct acs *acs, int group, struct acs_reason *ret)

@@ -66,7 +66,7 @@ static void lack(const struct acs_function *f, char *buf, size_t size)
 
 char *acs_sentence(const struct acs *acs, const struct acs_reason *r, char *buf, size_t size)
 {
-	const struct pci_dev *devs = acs->tree.topo->devs;
+	const struct pci_function *devs = acs->tree.topo->devs;
 	const struct acs_function *f = &acs->functions[r->at < 0 ? 0 : r->at];
 	const char *at = r->at < 0 ? "" : BDF_STR(devs[r->at].bdf);
 	char how[48];

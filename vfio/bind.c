@@ -28,18 +28,19 @@ static const char *wanted_driver(int root, const struct bind_request *req, struc
 	return strcmp(req->driver, "none") == 0 ? "" : req->driver;
 }
 
-static int check_endpoint(int root, const struct pci_dev *dev, const char *driver, struct err *err)
+static int check_endpoint(int root, const struct pci_function *dev, const char *driver,
+			  struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
 
 	if (dev->busy)
 		return busy_refuse(root, dev->bdf, "bind", err);
-	if (!pci_dev_is_endpoint(dev)) {
+	if (!pci_function_is_endpoint(dev)) {
 		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge", name);
 		err_hint(err, "bind what is behind it; bridges stay with the host");
 		return -EINVAL;
 	}
-	if (!pci_dev_is_assignable(dev)) {
+	if (!pci_function_is_assignable(dev)) {
 		err_plain(err, -EINVAL, "cannot bind %s: it is a bridge of the chipset (class %04x)",
 			  name, dev->class >> 8);
 		err_hint(err, "the host itself is behind it; thruway list shows what can be passed on");
@@ -51,7 +52,7 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 			 dev->power_state[0] ? dev->power_state : "unknown");
 		return -EIO;
 	}
-	if (pci_dev_driver_is_vfio(driver) && dev->group < 0) {
+	if (pci_function_driver_is_vfio(driver) && dev->group < 0) {
 		err_plain(err, -ENODEV, "cannot bind %s to %s: it has no IOMMU group", name, driver);
 		topo_hint_no_group(root, err);
 		return -ENODEV;
@@ -60,18 +61,18 @@ static int check_endpoint(int root, const struct pci_dev *dev, const char *drive
 }
 
 /* What keeps the group from being viable though it could follow, or because it cannot. */
-static bool in_the_way(const struct bind_request *req, const struct pci_dev *dev)
+static bool in_the_way(const struct bind_request *req, const struct pci_function *dev)
 {
-	if (requested(req, dev->bdf) || pci_dev_leaves_group_viable(dev))
+	if (requested(req, dev->bdf) || pci_function_leaves_group_viable(dev))
 		return false;
-	return !req->whole_group || !pci_dev_is_assignable(dev);
+	return !req->whole_group || !pci_function_is_assignable(dev);
 }
 
 /* Name the endpoints that are in the way. */
 static int refuse_group(const struct topo *topo, const struct bind_request *req,
-			const struct pci_dev *dev, struct err *err)
+			const struct pci_function *dev, struct err *err)
 {
-	const struct pci_dev *other = NULL, *bridge = NULL;
+	const struct pci_function *other = NULL, *bridge = NULL;
 	char names[256] = "";
 	size_t n = 0;
 
@@ -81,7 +82,7 @@ static int refuse_group(const struct topo *topo, const struct bind_request *req,
 		if (n < sizeof(names))
 			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s (%s)",
 					      n ? ", " : "", BDF_STR(other->bdf), other->driver);
-		if (!pci_dev_is_assignable(other))
+		if (!pci_function_is_assignable(other))
 			bridge = other;
 	}
 	if (!n)
@@ -97,7 +98,7 @@ static int refuse_group(const struct topo *topo, const struct bind_request *req,
 			"thruway bind --group %s", BDF_STR(dev->bdf));
 }
 
-static int note_netdevs(const struct pci_dev *dev, struct plan *plan)
+static int note_netdevs(const struct pci_function *dev, struct plan *plan)
 {
 	int r = 0;
 
@@ -106,7 +107,8 @@ static int note_netdevs(const struct pci_dev *dev, struct plan *plan)
 	return r;
 }
 
-static int plan_owner(const struct bind_request *req, const struct pci_dev *dev, struct plan *plan)
+static int plan_owner(const struct bind_request *req, const struct pci_function *dev,
+		      struct plan *plan)
 {
 	char node[STEP_KEY_MAX];
 
@@ -116,7 +118,7 @@ static int plan_owner(const struct bind_request *req, const struct pci_dev *dev,
 
 /* Checks and steps for one device. The group was looked at before. */
 static int plan_one(int root, const struct in_use_host *host, const struct bind_request *req,
-		    const struct pci_dev *dev, struct plan *plan, struct err *err)
+		    const struct pci_function *dev, struct plan *plan, struct err *err)
 {
 	char buf[PCI_DRIVER_MAX];
 	const char *driver = wanted_driver(root, req, dev->bdf, buf, sizeof(buf));
@@ -139,23 +141,23 @@ static int plan_one(int root, const struct in_use_host *host, const struct bind_
 		r = bind_step_plan(plan, dev->bdf, driver);
 	if (r == 0 && !bound)
 		r = note_netdevs(dev, plan);
-	if (r == 0 && req->give && pci_dev_driver_is_vfio(driver))
+	if (r == 0 && req->give && pci_function_driver_is_vfio(driver))
 		r = plan_owner(req, dev, plan);
 	return r < 0 ? err_set(err, r, "cannot plan the binding") : 0;
 }
 
 /* The endpoints that follow the requested device `dev`; earlier requests had their own. */
 static int plan_rest_of_group(int root, const struct topo *topo, const struct in_use_host *host,
-			      const struct bind_request *req, const struct pci_dev *dev,
+			      const struct bind_request *req, const struct pci_function *dev,
 			      struct plan *plan, struct err *err)
 {
-	const struct pci_dev *other = NULL;
+	const struct pci_function *other = NULL;
 	struct bind_request follow = *req;
 	int r = 0;
 
 	follow.give = false; /* one node for the whole group */
 	while (r == 0 && (other = topo_group_next(topo, dev->group, other))) {
-		if (pci_dev_is_assignable(other) && !requested(req, other->bdf))
+		if (pci_function_is_assignable(other) && !requested(req, other->bdf))
 			r = plan_one(root, host, &follow, other, plan, err);
 	}
 	return r;
@@ -165,7 +167,7 @@ static int plan_rest_of_group(int root, const struct topo *topo, const struct in
 static bool group_done(const struct topo *topo, const struct bind_request *req, size_t n, int group)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct pci_dev *d = topo_find(topo, req->devs[i]);
+		const struct pci_function *d = topo_find(topo, req->devs[i]);
 
 		if (d && d->group == group)
 			return true;
@@ -180,13 +182,14 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < req->count; i++) {
-		const struct pci_dev *dev = topo_find(topo, req->devs[i]);
+		const struct pci_function *dev = topo_find(topo, req->devs[i]);
 
 		if (!dev)
 			return err_plain(err, -ENODEV, "cannot bind %s: no such PCI device",
 					 BDF_STR(req->devs[i]));
-		if (dev->group >= 0 && pci_dev_is_assignable(dev) &&
-		    pci_dev_driver_is_vfio(wanted_driver(root, req, dev->bdf, buf, sizeof(buf))))
+		if (dev->group >= 0 && pci_function_is_assignable(dev) &&
+		    pci_function_driver_is_vfio(
+			    wanted_driver(root, req, dev->bdf, buf, sizeof(buf))))
 			r = refuse_group(topo, req, dev, err);
 		if (r == 0)
 			r = plan_one(root, host, req, dev, plan, err);
@@ -197,9 +200,10 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
 	return r;
 }
 
-int bind_plan_release(const struct pci_dev *dev, struct plan *plan)
+int bind_plan_release(const struct pci_function *dev, struct plan *plan)
 {
-	bool guests = pci_dev_driver_is_vfio(dev->driver) || strcmp(dev->driver, "pci-stub") == 0;
+	bool guests =
+		pci_function_driver_is_vfio(dev->driver) || strcmp(dev->driver, "pci-stub") == 0;
 
 	if (!guests && dev->driver[0] && !dev->override[0])
 		return -EALREADY;
@@ -218,7 +222,7 @@ int bind_reprobe(int root, struct bdf bdf, struct err *err)
 	return r == 0 || r == -EINVAL ? 0 : err_set(err, r, "cannot probe %s", BDF_STR(bdf));
 }
 
-int bind_check_node(int root, const struct pci_dev *dev, struct err *err)
+int bind_check_node(int root, const struct pci_function *dev, struct err *err)
 {
 	if (hostfs_exists(root, "dev/vfio/%d", dev->group))
 		return 0;

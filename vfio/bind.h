@@ -38,12 +38,12 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
  * no override. What probes it then is the kernel's choice (bind_reprobe()).
  * 0; -EALREADY when it is the host's already.
  */
-int bind_plan_release(const struct pci_dev *dev, struct plan *plan);
+int bind_plan_release(const struct pci_function *dev, struct plan *plan);
 
 /* Offer a driverless device to the host's drivers; bounded. 0 or -errno with err set. */
 int bind_reprobe(int root, struct bdf bdf, struct err *err);
 
 /* After a bind to a VFIO driver: its group's node is there. 0 or -errno with err set. */
-int bind_check_node(int root, const struct pci_dev *dev, struct err *err);
+int bind_check_node(int root, const struct pci_function *dev, struct err *err);
 
 #endif

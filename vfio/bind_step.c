@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "vfio/modules.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
 
 #define DEVICES "sys/bus/pci/devices"
@@ -54,7 +54,7 @@ int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *drive
 	return add(plan, bdf, "override", "", driver);
 }
 
-int bind_step_plan_address(int root, struct plan *plan, const struct pci_dev *dev)
+int bind_step_plan_address(int root, struct plan *plan, const struct pci_function *dev)
 {
 	struct step s = { .op = "address", .remember = true, .optional = true };
 	uint64_t type;

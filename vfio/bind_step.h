@@ -11,7 +11,7 @@
 
 #include "base/bdf.h"
 #include "base/journal.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 extern const struct step_ops override_step_ops;
 extern const struct step_ops driver_step_ops;
@@ -33,7 +33,7 @@ int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *drive
  * a VF whose PF gives it none has another, random one from each driver that binds it.
  * The row "address" is sriov/address.h's. 0 or -ENOMEM.
  */
-int bind_step_plan_address(int root, struct plan *plan, const struct pci_dev *dev);
+int bind_step_plan_address(int root, struct plan *plan, const struct pci_function *dev);
 
 /* Append chown of a node below dev/. 0 or -ENOMEM. */
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,

@@ -70,10 +70,10 @@ static pid_t find_writer(int root, struct bdf bdf, struct writer *w)
 /* Somebody holds its VFIO node or another node of it. */
 static bool is_held(int root, const struct in_use_host *host, struct bdf bdf, char *buf, size_t size)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 	struct in_use used;
 
-	if (pci_dev_read_unlocked(root, bdf, &dev) < 0)
+	if (pci_function_read_unlocked(root, bdf, &dev) < 0)
 		return false;
 	in_use_find(host, &dev, &used);
 	for (unsigned i = 0; i < used.count; i++) {

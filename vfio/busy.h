@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A function whose lock the kernel does not give (struct pci_dev, busy): who is
+ * A function whose lock the kernel does not give (struct pci_function, busy): who is
  * at work on it, and what that waits for. All of it is read without the lock.
  */
 #ifndef VFIO_BUSY_H

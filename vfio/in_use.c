@@ -134,19 +134,20 @@ bool in_use_below(int root, struct bdf bdf, const char *class_path)
 	       strstr(target, part);
 }
 
-static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, struct in_use *ret)
+static void find_vfs(const struct in_use_host *host, const struct pci_function *pf,
+		     struct in_use *ret)
 {
 	unsigned seen = 0;
 
 	for (unsigned i = 0; i < pf->total_vfs && seen < pf->num_vfs; i++) {
 		struct in_use vf_use;
-		struct pci_dev vf;
+		struct pci_function vf;
 		struct bdf bdf;
 
-		if (pci_dev_vf(host->root, pf->bdf, i, &bdf) < 0)
+		if (pci_function_vf(host->root, pf->bdf, i, &bdf) < 0)
 			continue;
 		seen++;
-		if (pci_dev_read_unlocked(host->root, bdf, &vf) < 0)
+		if (pci_function_read_unlocked(host->root, bdf, &vf) < 0)
 			continue;
 		in_use_find(host, &vf, &vf_use);
 		if (!vf_use.mask)
@@ -156,14 +157,14 @@ static void find_vfs(const struct in_use_host *host, const struct pci_dev *pf, s
 	}
 }
 
-void in_use_add_vfs(const struct pci_dev *pf, struct in_use *ret)
+void in_use_add_vfs(const struct pci_function *pf, struct in_use *ret)
 {
 	if (pf->num_vfs && !(ret->mask & 1u << IN_USE_VF_IN_USE))
 		in_use_add(ret, IN_USE_VF_IN_USE, "its %u VFs would go with it", pf->num_vfs);
 }
 
 /* Promised to somebody else, who may not have come for it yet. */
-static void find_lease(const struct in_use_host *host, const struct pci_dev *dev,
+static void find_lease(const struct in_use_host *host, const struct pci_function *dev,
 		       struct in_use *ret)
 {
 	struct lease lease;
@@ -173,7 +174,7 @@ static void find_lease(const struct in_use_host *host, const struct pci_dev *dev
 		in_use_add(ret, IN_USE_VF_IN_USE, "%s", lease_describe(&lease, who, sizeof(who)));
 }
 
-void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret)
+void in_use_find(const struct in_use_host *host, const struct pci_function *dev, struct in_use *ret)
 {
 	*ret = (struct in_use){ 0 };
 	find_lease(host, dev, ret);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 enum in_use_reason {
 	IN_USE_MOUNTED,	    /* a file system on one of its disks */
@@ -53,10 +53,11 @@ struct in_use_host;
 int in_use_open(int root, struct in_use_host **ret, struct err *err);
 struct in_use_host *in_use_close(struct in_use_host *host); /* NULL is fine; returns NULL */
 
-void in_use_find(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret);
+void in_use_find(const struct in_use_host *host, const struct pci_function *dev,
+		 struct in_use *ret);
 
 /* For what takes a PF's VFs away with it: VFs that nobody uses count too. */
-void in_use_add_vfs(const struct pci_dev *pf, struct in_use *ret);
+void in_use_add_vfs(const struct pci_function *pf, struct in_use *ret);
 
 /* "mounted", "vf-in-use", … */
 const char *in_use_word(enum in_use_reason reason);

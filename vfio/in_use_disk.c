@@ -14,7 +14,7 @@
 
 struct find {
 	const struct in_use_host *host;
-	const struct pci_dev *dev;
+	const struct pci_function *dev;
 	struct in_use *ret;
 	unsigned depth;
 	const char *disk; /* the one holders are listed of */
@@ -129,7 +129,7 @@ static int check_subsystem(const char *name, void *opaque)
 	return 0;
 }
 
-void in_use_find_disks(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_disks(const struct in_use_host *host, const struct pci_function *dev,
 		       struct in_use *ret)
 {
 	struct find f = { host, dev, ret, 0, "" };

@@ -33,12 +33,13 @@ void in_use_add_process(struct in_use *u, const struct in_use_open_node *by);
 /* The link of a class device leads through this function's directory. */
 bool in_use_below(int root, struct bdf bdf, const char *class_path);
 
-void in_use_find_disks(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_disks(const struct in_use_host *host, const struct pci_function *dev,
 		       struct in_use *ret);
-void in_use_find_net(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret);
-void in_use_find_seat(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_net(const struct in_use_host *host, const struct pci_function *dev,
+		     struct in_use *ret);
+void in_use_find_seat(const struct in_use_host *host, const struct pci_function *dev,
 		      struct in_use *ret);
-void in_use_find_processes(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_processes(const struct in_use_host *host, const struct pci_function *dev,
 			   struct in_use *ret);
 
 /* Fill mounts, unless they are not readable. 0, -ENOMEM or -ELIBACC. */

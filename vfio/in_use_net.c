@@ -81,7 +81,8 @@ static void check_interface(struct find *f, const char *name)
 	f->depth--;
 }
 
-void in_use_find_net(const struct in_use_host *host, const struct pci_dev *dev, struct in_use *ret)
+void in_use_find_net(const struct in_use_host *host, const struct pci_function *dev,
+		     struct in_use *ret)
 {
 	for (unsigned i = 0; i < dev->netdev_count; i++) {
 		struct find f = { host, ret, 0 };

@@ -86,7 +86,7 @@ int in_use_read_nodes(struct in_use_host *host)
 
 struct find {
 	const struct in_use_host *host;
-	const struct pci_dev *dev;
+	const struct pci_function *dev;
 	struct in_use *ret;
 	const char *prefix;
 };
@@ -135,7 +135,7 @@ static int check_block(const char *name, void *opaque)
 	return 0;
 }
 
-void in_use_find_processes(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_processes(const struct in_use_host *host, const struct pci_function *dev,
 			   struct in_use *ret)
 {
 	struct find f = { host, dev, ret, "" };

@@ -8,7 +8,7 @@
 
 struct find {
 	const struct in_use_host *host;
-	const struct pci_dev *dev;
+	const struct pci_function *dev;
 	struct in_use *ret;
 };
 
@@ -49,12 +49,12 @@ static int check_input(const char *name, void *opaque)
 	return 0;
 }
 
-void in_use_find_seat(const struct in_use_host *host, const struct pci_dev *dev,
+void in_use_find_seat(const struct in_use_host *host, const struct pci_function *dev,
 		      struct in_use *ret)
 {
 	struct find f = { host, dev, ret };
 
-	if (dev->boot_vga && dev->driver[0] && !pci_dev_driver_is_vfio(dev->driver))
+	if (dev->boot_vga && dev->driver[0] && !pci_function_driver_is_vfio(dev->driver))
 		in_use_add(ret, IN_USE_CONSOLE, "it is the display this host booted with");
 	check_consoles(&f);
 	hostfs_list(host->root, check_input, &f, "sys/class/input");

@@ -27,11 +27,11 @@ vfio_host_srcs := \
 	vfio/node.c \
 	vfio/pci_aer.c \
 	vfio/pci_config.c \
-	vfio/pci_dev.c \
+	vfio/pci_function.c \
+	vfio/pci_function_reset.c \
 	vfio/pci_interrupts.c \
 	vfio/pci_link.c \
 	vfio/pci_path.c \
 	vfio/pci_tree.c \
-	vfio/pci_dev_reset.c \
 	vfio/topo_scan.c \
 	vfio/topology.c

@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/le.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 #define DEVICES "sys/bus/pci/devices"
 
@@ -117,7 +117,7 @@ static void host_bridge(int root, struct bdf bdf, char *buf, size_t size)
 	snprintf(buf, size, "%.*s", at ? (int)strcspn(at + 1, "/") : 0, at ? at + 1 : "");
 }
 
-static int describe(int root, const struct pci_dev *d, char *buf, size_t size)
+static int describe(int root, const struct pci_function *d, char *buf, size_t size)
 {
 	struct text t = { buf, size, 0 };
 	uint64_t serial;
@@ -138,15 +138,15 @@ static int describe(int root, const struct pci_dev *d, char *buf, size_t size)
 
 int pci_path_identity(int root, struct bdf bdf, char *buf, size_t size)
 {
-	struct pci_dev d, pf;
+	struct pci_function d, pf;
 	size_t len;
-	int r = pci_dev_read_unlocked(root, bdf, &d);
+	int r = pci_function_read_unlocked(root, bdf, &d);
 
 	if (r < 0 || !d.is_vf)
 		return r < 0 ? r : describe(root, &d, buf, size);
 	if (d.vf_index < 0) /* on its way out: no telling which one it was */
 		return -ENODEV;
-	r = pci_dev_read_unlocked(root, d.pf, &pf);
+	r = pci_function_read_unlocked(root, d.pf, &pf);
 	if (r == 0)
 		r = describe(root, &pf, buf, size);
 	if (r < 0)

@@ -10,7 +10,7 @@
 
 int pci_tree_index(const struct topo *topo, struct bdf bdf)
 {
-	const struct pci_dev *d = topo_find(topo, bdf);
+	const struct pci_function *d = topo_find(topo, bdf);
 
 	return d ? (int)(d - topo->devs) : PCI_TREE_NONE;
 }
@@ -62,7 +62,7 @@ static int place(int root, struct pci_tree *t, int i)
 }
 
 /* VFs by their numbers: their addresses may be in another order. */
-static bool comes_before(const struct pci_dev *a, const struct pci_dev *b)
+static bool comes_before(const struct pci_function *a, const struct pci_function *b)
 {
 	if (a->is_vf && b->is_vf)
 		return a->vf_index < b->vf_index;

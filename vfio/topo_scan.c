@@ -14,7 +14,7 @@
 
 struct slot {
 	int r;
-	struct pci_dev dev;
+	struct pci_function dev;
 };
 
 struct scan {
@@ -44,7 +44,7 @@ static void read_slot(int root, size_t i, void *slot, void *opaque)
 	const struct scan *s = opaque;
 	struct slot *to = slot;
 
-	to->r = pci_dev_read_locked(root, s->bdfs[i], &to->dev);
+	to->r = pci_function_read_locked(root, s->bdfs[i], &to->dev);
 }
 
 static int read_slots(struct scan *s)
@@ -60,8 +60,8 @@ static int read_slots(struct scan *s)
 			break;
 		from += done;
 		if (from < s->count) {
-			s->slots[from].r = pci_dev_read_unlocked(s->root, s->bdfs[from],
-								 &s->slots[from].dev);
+			s->slots[from].r = pci_function_read_unlocked(s->root, s->bdfs[from],
+								      &s->slots[from].dev);
 			s->slots[from++].dev.busy = true;
 		}
 		wait_ms = aside_wait_ms / 8; /* what hangs seldom hangs alone */
@@ -80,7 +80,7 @@ static int append(struct topo *topo, const struct slot *slot)
 
 static int by_address(const void *a, const void *b)
 {
-	const struct pci_dev *x = a, *y = b;
+	const struct pci_function *x = a, *y = b;
 
 	return bdf_cmp(x->bdf, y->bdf);
 }

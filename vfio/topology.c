@@ -9,7 +9,7 @@
 
 static int by_address(const void *a, const void *b)
 {
-	const struct pci_dev *x = a, *y = b;
+	const struct pci_function *x = a, *y = b;
 
 	return bdf_cmp(x->bdf, y->bdf);
 }
@@ -20,17 +20,17 @@ void topo_fini(struct topo *topo)
 	*topo = (struct topo)TOPO_INIT;
 }
 
-const struct pci_dev *topo_find(const struct topo *topo, struct bdf bdf)
+const struct pci_function *topo_find(const struct topo *topo, struct bdf bdf)
 {
-	struct pci_dev key = { .bdf = bdf };
+	struct pci_function key = { .bdf = bdf };
 
 	if (!topo->count)
 		return NULL;
 	return bsearch(&key, topo->devs, topo->count, sizeof(key), by_address);
 }
 
-const struct pci_dev *topo_group_next(const struct topo *topo, int group,
-				      const struct pci_dev *after)
+const struct pci_function *topo_group_next(const struct topo *topo, int group,
+					   const struct pci_function *after)
 {
 	size_t i = after ? (size_t)(after - topo->devs) + 1 : 0;
 
@@ -43,10 +43,10 @@ const struct pci_dev *topo_group_next(const struct topo *topo, int group,
 
 bool topo_group_viable(const struct topo *topo, int group)
 {
-	const struct pci_dev *d = NULL;
+	const struct pci_function *d = NULL;
 
 	while ((d = topo_group_next(topo, group, d))) {
-		if (!pci_dev_leaves_group_viable(d))
+		if (!pci_function_leaves_group_viable(d))
 			return false;
 	}
 	return true;

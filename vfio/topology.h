@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 #include "base/err.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 struct topo {
-	struct pci_dev *devs; /* in order of address; malloced */
+	struct pci_function *devs; /* in order of address; malloced */
 	size_t count;
 };
 
@@ -25,11 +25,11 @@ int topo_scan(int root, struct topo *ret, struct err *err);
 void topo_fini(struct topo *topo);
 
 /* Borrowed from topo; NULL when there is none. */
-const struct pci_dev *topo_find(const struct topo *topo, struct bdf bdf);
+const struct pci_function *topo_find(const struct topo *topo, struct bdf bdf);
 
 /* The next member of the group after `after` (NULL: the first); NULL at the end. */
-const struct pci_dev *topo_group_next(const struct topo *topo, int group,
-				      const struct pci_dev *after);
+const struct pci_function *topo_group_next(const struct topo *topo, int group,
+					   const struct pci_function *after);
 
 /* Every endpoint of the group is bound to a VFIO driver, pci-stub, or to none. */
 bool topo_group_viable(const struct topo *topo, int group);

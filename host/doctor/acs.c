@@ -7,12 +7,12 @@
 #include "host/doctor/doctor_internal.h"
 
 /* Another endpoint of the group; NULL: it is alone. */
-static const struct pci_dev *companion(const struct check *c)
+static const struct pci_function *companion(const struct check *c)
 {
-	const struct pci_dev *other = NULL;
+	const struct pci_function *other = NULL;
 
 	while ((other = topo_group_next(c->d->req->topo, c->dev->group, other))) {
-		if (!bdf_eq(other->bdf, c->dev->bdf) && pci_dev_is_endpoint(other))
+		if (!bdf_eq(other->bdf, c->dev->bdf) && pci_function_is_endpoint(other))
 			return other;
 	}
 	return NULL;
@@ -38,7 +38,7 @@ static void suggest_slots(struct check *c, const struct acs_reason *reason)
 
 void rule_acs_weak(struct check *c)
 {
-	const struct pci_dev *other;
+	const struct pci_function *other;
 	struct acs_reason reason;
 	char text[256];
 

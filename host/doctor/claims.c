@@ -296,7 +296,7 @@ static int look_at_libvirt(const char *name, void *opaque)
 
 static void read_names(struct claim *m)
 {
-	const struct pci_dev *dev = m->c->dev;
+	const struct pci_function *dev = m->c->dev;
 
 	if (dev->netdev_count)
 		snprintf(m->netdev, sizeof(m->netdev), "%s", dev->netdevs[0]);

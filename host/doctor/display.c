@@ -27,9 +27,9 @@ static bool is_framebuffer(const char *name)
 	return false;
 }
 
-static bool is_in_a_bar(const struct pci_dev *dev, uint64_t first, uint64_t last)
+static bool is_in_a_bar(const struct pci_function *dev, uint64_t first, uint64_t last)
 {
-	for (unsigned i = 0; i < PCI_DEV_BARS - 1; i++) {
+	for (unsigned i = 0; i < PCI_FUNCTION_BARS - 1; i++) {
 		struct range bar = { dev->bars[i].start, dev->bars[i].size };
 
 		if (bar.size && first <= last &&

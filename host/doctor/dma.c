@@ -98,7 +98,7 @@ static uint64_t wanted_bars(const struct check *c)
 	for (size_t i = 0; i < topo->count; i++) {
 		if (wanted_find(c->d, &topo->devs[i], file) == WANTED_NOT)
 			continue;
-		for (unsigned b = 0; b < PCI_DEV_BARS - 1; b++)
+		for (unsigned b = 0; b < PCI_FUNCTION_BARS - 1; b++)
 			sum += topo->devs[i].bars[b].size;
 	}
 	return sum;

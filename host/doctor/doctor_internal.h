@@ -52,11 +52,11 @@ const struct spec_fact *wanted_fact(const struct doctor *d, struct bdf bdf);
  * Whether dev is meant for a guest beyond having been asked about; `file` (WANTED_FILE_MAX) then is
  * where that stands.
  */
-enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, char *file);
+enum wanted_by wanted_find(const struct doctor *d, const struct pci_function *dev, char *file);
 
 struct check {
 	const struct doctor *d;
-	const struct pci_dev *dev; /* NULL: the host */
+	const struct pci_function *dev; /* NULL: the host */
 	const char *bdf;           /* of dev, "" without */
 	bool asked;                /* dev was named */
 	enum wanted_by wanted;     /* by anybody; WANTED_ASKED when nobody else does */

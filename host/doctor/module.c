@@ -49,7 +49,7 @@ static unsigned count_waiting(struct check *c)
 	unsigned n = 0;
 
 	for (size_t i = 0; i < topo->count; i++) {
-		const struct pci_dev *dev = &topo->devs[i];
+		const struct pci_function *dev = &topo->devs[i];
 
 		if (dev->driver[0] || strcmp(dev->override, "vfio-pci") != 0)
 			continue;

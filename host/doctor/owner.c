@@ -55,7 +55,7 @@ void rule_busy_native(struct check *c)
 			"reboot ends a driver that hangs");
 		return;
 	}
-	if (!c->wanted || pci_dev_driver_is_vfio(c->dev->driver)) {
+	if (!c->wanted || pci_function_driver_is_vfio(c->dev->driver)) {
 		check_skip(c);
 		return;
 	}
@@ -88,7 +88,7 @@ void rule_vfio_open(struct check *c)
 	char path[64], comm[32];
 	pid_t pid;
 
-	if (!pci_dev_driver_is_vfio(c->dev->driver) || c->dev->group < 0) {
+	if (!pci_function_driver_is_vfio(c->dev->driver) || c->dev->group < 0) {
 		check_skip(c);
 		return;
 	}

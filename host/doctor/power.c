@@ -15,7 +15,7 @@
 #define NO_HEADER   0x7f
 
 /* Graphics whose bus reset leaves them hung: Vega 10 and 20, Navi 10. The module resets them. */
-static bool resets_badly(const struct pci_dev *dev)
+static bool resets_badly(const struct pci_function *dev)
 {
 	static const struct {
 		uint16_t first, last;

@@ -85,7 +85,7 @@ static int add_finding(struct doctor_report *report, const struct doctor_finding
 }
 
 static int run_rule(const struct doctor *d, const struct doctor_rule *rule,
-		    const struct pci_dev *dev, struct doctor_report *report)
+		    const struct pci_function *dev, struct doctor_report *report)
 {
 	struct doctor_finding f = { .rule = rule, .of_device = dev, .result = DOCTOR_PASS };
 	char bdf[BDF_STRLEN] = "";
@@ -114,15 +114,15 @@ static int run_over_devices(const struct doctor *d, const struct doctor_rule *ru
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < req->count; i++) {
-		const struct pci_dev *dev = topo_find(req->topo, req->devs[i]);
+		const struct pci_function *dev = topo_find(req->topo, req->devs[i]);
 
 		if (dev)
 			r = run_rule(d, rule, dev, report);
 	}
 	for (size_t i = 0; r == 0 && !req->count && i < req->topo->count; i++) {
-		const struct pci_dev *dev = &req->topo->devs[i];
+		const struct pci_function *dev = &req->topo->devs[i];
 
-		if (pci_dev_is_endpoint(dev))
+		if (pci_function_is_endpoint(dev))
 			r = run_rule(d, rule, dev, report);
 	}
 	return r;

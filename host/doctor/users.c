@@ -32,14 +32,14 @@ static const struct {
 };
 
 /* Only the host's own drivers make a function of the group an obstacle. */
-static bool is_obstacle(const struct check *c, const struct pci_dev *other)
+static bool is_obstacle(const struct check *c, const struct pci_function *other)
 {
-	return !bdf_eq(other->bdf, c->dev->bdf) && !pci_dev_leaves_group_viable(other);
+	return !bdf_eq(other->bdf, c->dev->bdf) && !pci_function_leaves_group_viable(other);
 }
 
 void rule_grp_not_viable(struct check *c)
 {
-	const struct pci_dev *other = NULL, *first = NULL;
+	const struct pci_function *other = NULL, *first = NULL;
 	unsigned n = 0, critical = 0;
 
 	if (c->dev->group < 0 || !c->wanted) {
@@ -70,7 +70,7 @@ void rule_grp_not_viable(struct check *c)
 }
 
 /* The host's uses of one function, as failures of this check. Returns their reasons. */
-static unsigned tell_uses(struct check *c, const struct pci_dev *dev)
+static unsigned tell_uses(struct check *c, const struct pci_function *dev)
 {
 	struct in_use u;
 
@@ -93,7 +93,7 @@ static unsigned tell_uses(struct check *c, const struct pci_dev *dev)
 void rule_host_critical(struct check *c)
 {
 	/* What a VFIO driver has the host has lost already. */
-	if (!c->wanted || pci_dev_driver_is_vfio(c->dev->driver)) {
+	if (!c->wanted || pci_function_driver_is_vfio(c->dev->driver)) {
 		check_skip(c);
 		return;
 	}

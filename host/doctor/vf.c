@@ -166,17 +166,17 @@ void rule_vf_none(struct check *c)
 
 void rule_vf_token(struct check *c)
 {
-	struct pci_dev pf;
+	struct pci_function pf;
 
 	if (!c->dev->is_vf || !c->wanted) {
 		check_skip(c);
 		return;
 	}
-	if (pci_dev_read_unlocked(c->d->root, c->dev->pf, &pf) < 0) {
+	if (pci_function_read_unlocked(c->d->root, c->dev->pf, &pf) < 0) {
 		check_unreadable(c, -ENODEV, "sys/bus/pci/devices/%s/physfn", c->bdf);
 		return;
 	}
-	if (!pci_dev_driver_is_vfio(pf.driver))
+	if (!pci_function_driver_is_vfio(pf.driver))
 		return;
 	check_evidence(c, pf.driver, "sys/bus/pci/devices/%s/driver", BDF_STR(c->dev->pf));
 	check_say(c, DOCTOR_WARN,

@@ -11,7 +11,7 @@
 
 #define VFS_MAX 1024
 
-static bool is_net(const struct pci_dev *dev)
+static bool is_net(const struct pci_function *dev)
 {
 	return dev->class >> 16 == 0x02;
 }
@@ -19,13 +19,13 @@ static bool is_net(const struct pci_dev *dev)
 /* The VF number i of this check's PF is in a VFIO driver's hands. */
 static bool vf_is_wanted(const struct check *c, unsigned i)
 {
-	const struct pci_dev *vf;
+	const struct pci_function *vf;
 	struct bdf bdf;
 
-	if (pci_dev_vf(c->d->root, c->dev->bdf, i, &bdf) < 0)
+	if (pci_function_vf(c->d->root, c->dev->bdf, i, &bdf) < 0)
 		return false;
 	vf = topo_find(c->d->req->topo, bdf);
-	return vf && pci_dev_driver_is_vfio(vf->driver);
+	return vf && pci_function_driver_is_vfio(vf->driver);
 }
 
 static unsigned wanted_vfs(const struct check *c)

@@ -120,7 +120,7 @@ const struct spec_fact *wanted_fact(const struct doctor *d, struct bdf bdf)
 }
 
 /* The entry of host.yaml that binds it to a VFIO driver; NULL: none does. */
-static const struct spec_device *find_entry(const struct doctor *d, const struct pci_dev *dev)
+static const struct spec_device *find_entry(const struct doctor *d, const struct pci_function *dev)
 {
 	const struct spec_fact *fact = wanted_fact(d, dev->bdf);
 
@@ -128,7 +128,8 @@ static const struct spec_device *find_entry(const struct doctor *d, const struct
 		const struct spec_device *entry = &d->spec.devices[i];
 		const char *driver = entry->set[SPEC_DEVICE_DRIVER].text;
 
-		if ((!driver || pci_dev_driver_is_vfio(driver)) && spec_fits(&entry->target, fact))
+		if ((!driver || pci_function_driver_is_vfio(driver)) &&
+		    spec_fits(&entry->target, fact))
 			return entry;
 	}
 	return NULL;
@@ -153,22 +154,22 @@ int wanted_read(struct doctor *d)
 	return r;
 }
 
-enum wanted_by wanted_find(const struct doctor *d, const struct pci_dev *dev, char *file)
+enum wanted_by wanted_find(const struct doctor *d, const struct pci_function *dev, char *file)
 {
 	const char *bdf = BDF_STR(dev->bdf);
 	const struct spec_device *entry;
 	char driver[64];
 
-	if (pci_dev_driver_is_vfio(dev->driver)) {
+	if (pci_function_driver_is_vfio(dev->driver)) {
 		snprintf(file, WANTED_FILE_MAX, "/sys/bus/pci/devices/%s/driver", bdf);
 		return WANTED_DRIVER;
 	}
-	if (pci_dev_driver_is_vfio(dev->override)) {
+	if (pci_function_driver_is_vfio(dev->override)) {
 		snprintf(file, WANTED_FILE_MAX, "/sys/bus/pci/devices/%s/driver_override", bdf);
 		return WANTED_OVERRIDE;
 	}
 	if (hostfs_read(d->root, driver, sizeof(driver), "etc/driverctl.d/pci-%s", bdf) > 0 &&
-	    pci_dev_driver_is_vfio(driver)) {
+	    pci_function_driver_is_vfio(driver)) {
 		snprintf(file, WANTED_FILE_MAX, "/etc/driverctl.d/pci-%s", bdf);
 		return WANTED_DRIVERCTL;
 	}

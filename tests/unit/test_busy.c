@@ -217,13 +217,13 @@ static void test_vf_list_shows_a_busy_pf(void **state)
 
 static void test_one_function_is_read_and_marked(void **state)
 {
-	struct pci_dev dev;
+	struct pci_function dev;
 
-	assert_int_equal(pci_dev_read(k.root, pf_bdf, &dev), 0);
+	assert_int_equal(pci_function_read(k.root, pf_bdf, &dev), 0);
 	assert_true(dev.busy);
 	assert_int_equal(dev.total_vfs, 7);
 	assert_int_equal(dev.num_vfs, 1); /* by the links that are left */
-	assert_int_equal(pci_dev_read(k.root, (struct bdf){ 0, 1, 0x10, 2 }, &dev), 0);
+	assert_int_equal(pci_function_read(k.root, (struct bdf){ 0, 1, 0x10, 2 }, &dev), 0);
 	assert_false(dev.busy);
 }
 

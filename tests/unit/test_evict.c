@@ -25,7 +25,7 @@
 #define FORCE_VM (1u << IN_USE_VM)
 
 static int host = -1;
-static struct pci_dev dev;
+static struct pci_function dev;
 static struct err err;
 
 static int setup(void **state)
@@ -39,7 +39,7 @@ static int setup(void **state)
 	host = fake_sysfs(nodes);
 	fake_pci_add(host, &(struct fake_pci){ .bdf = VF, .driver = "vfio-pci", .group = "21" });
 	assert_int_equal(bdf_parse(VF, &bdf), 0);
-	assert_int_equal(pci_dev_read_unlocked(host, bdf, &dev), 0);
+	assert_int_equal(pci_function_read_unlocked(host, bdf, &dev), 0);
 	return 0;
 }
 

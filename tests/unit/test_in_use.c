@@ -37,12 +37,12 @@ static int teardown(void **state)
 static struct in_use look(const char *name)
 {
 	struct in_use_host *h = NULL;
-	struct pci_dev d;
+	struct pci_function d;
 	struct in_use u;
 	struct bdf bdf;
 
 	assert_int_equal(bdf_parse(name, &bdf), 0);
-	assert_int_equal(pci_dev_read(root, bdf, &d), 0);
+	assert_int_equal(pci_function_read(root, bdf, &d), 0);
 	assert_int_equal(in_use_open(root, &h, NULL), 0);
 	in_use_find(h, &d, &u);
 	in_use_close(h);
@@ -289,7 +289,7 @@ static void test_a_gpu_that_a_compositor_has_open(void **state)
 static void test_a_pf_is_in_use_when_a_vf_is(void **state)
 {
 	struct in_use u;
-	struct pci_dev pf;
+	struct pci_function pf;
 
 	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "igb", .total_vfs = 7,
 					       .num_vfs = 1 });
@@ -297,7 +297,7 @@ static void test_a_pf_is_in_use_when_a_vf_is(void **state)
 					       .group = "12", .pf = DEV });
 	u = look(DEV);
 	assert_int_equal(u.mask, 0); /* VFs that nobody uses are no use of the PF … */
-	assert_int_equal(pci_dev_read(root, (struct bdf){ 0, 3, 0, 0 }, &pf), 0);
+	assert_int_equal(pci_function_read(root, (struct bdf){ 0, 3, 0, 0 }, &pf), 0);
 	in_use_add_vfs(&pf, &u); /* … unless they go with it */
 	assert_string_equal(u.items[0].what, "its 1 VFs would go with it");
 	fake_sysfs_text(root, "vmm", "proc/400/comm");

@@ -18,7 +18,7 @@
 #include "vfio/iommu_group.h"
 #include "vfio/pci_aer.h"
 #include "vfio/pci_config.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 #include "vfio/pci_interrupts.h"
 #include "vfio/pci_link.h"
 
@@ -125,14 +125,14 @@ static void test_chains_that_loop_end(void **state)
 static void test_a_vf_has_no_ids_but_capabilities(void **state)
 {
 	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
-	struct pci_dev d;
+	struct pci_function d;
 
 	put_le32(cfg, 0xffffffff); /* the kernel gives a VF's ids in files of their own */
 	put_config(4096);
 	pci_config_open(host, dev, &c);
 	assert_true(pci_config_whole(&c));
 	assert_int_equal(pci_config_find(&c, 0x11, false), 0x50);
-	assert_int_equal(pci_dev_read(host, dev, &d), 0);
+	assert_int_equal(pci_function_read(host, dev, &d), 0);
 	assert_int_equal(d.msix_vectors, 10);
 	assert_int_equal(d.header_type, 0);
 }
@@ -140,7 +140,7 @@ static void test_a_vf_has_no_ids_but_capabilities(void **state)
 static void test_a_device_that_does_not_answer_has_nothing(void **state)
 {
 	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
-	struct pci_dev d;
+	struct pci_function d;
 
 	memset(cfg, 0xff, sizeof(cfg));
 	put_config(4096);
@@ -148,7 +148,7 @@ static void test_a_device_that_does_not_answer_has_nothing(void **state)
 	assert_int_equal(c.size, 0);
 	assert_true(c.mute);
 	assert_int_equal(pci_config_u32(&c, 0x100), 0);
-	assert_int_equal(pci_dev_read(host, dev, &d), 0);
+	assert_int_equal(pci_function_read(host, dev, &d), 0);
 	assert_int_equal(d.header_type, 0x7f);
 	assert_int_equal(d.msix_vectors, -1);
 	pci_config_close(&c);

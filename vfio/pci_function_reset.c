@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vfio/pci_dev_reset.h"
+#include "vfio/pci_function_reset.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static int add_neighbour(const char *name, void *opaque)
  * None of its methods may be used here. A bus reset is of all functions on the bus, so
  * the kernel does it for one that is alone there, or through VFIO for all of them.
  */
-static int refuse_methods(int root, const struct pci_dev *dev, struct err *err)
+static int refuse_methods(int root, const struct pci_function *dev, struct err *err)
 {
 	struct neighbours n = { .self = dev->bdf };
 	const char *name = BDF_STR(dev->bdf);
@@ -47,7 +47,7 @@ static int refuse_methods(int root, const struct pci_dev *dev, struct err *err)
 			"--group %s", name);
 }
 
-int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err)
+int pci_function_reset(int root, const struct pci_function *dev, struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
 	pid_t hung = 0;

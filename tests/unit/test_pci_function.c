@@ -14,7 +14,7 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "vfio/names.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
 #include "vfio/topology.h"
 
@@ -52,19 +52,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct pci_dev read_dev(const char *name)
+static struct pci_function read_dev(const char *name)
 {
-	struct pci_dev d = { 0 };
+	struct pci_function d = { 0 };
 	struct bdf bdf;
 
 	assert_int_equal(bdf_parse(name, &bdf), 0);
-	assert_int_equal(pci_dev_read(host, bdf, &d), 0);
+	assert_int_equal(pci_function_read(host, bdf, &d), 0);
 	return d;
 }
 
 static void test_a_pf_and_its_vfs_know_each_other(void **state)
 {
-	struct pci_dev pf = read_dev(PF), vf = read_dev(VF1);
+	struct pci_function pf = read_dev(PF), vf = read_dev(VF1);
 	struct bdf found;
 
 	assert_int_equal(pf.total_vfs, 7);
@@ -73,16 +73,16 @@ static void test_a_pf_and_its_vfs_know_each_other(void **state)
 	assert_true(vf.is_vf);
 	assert_true(bdf_eq(vf.pf, pf.bdf));
 	assert_int_equal(vf.vf_index, 1);
-	assert_int_equal(pci_dev_vf(host, pf.bdf, 0, &found), 0);
+	assert_int_equal(pci_function_vf(host, pf.bdf, 0, &found), 0);
 	assert_string_equal(BDF_STR(found), VF0);
-	assert_int_equal(pci_dev_vf(host, pf.bdf, 2, &found), -ENODEV);
+	assert_int_equal(pci_function_vf(host, pf.bdf, 2, &found), -ENODEV);
 	assert_string_equal(BDF_STR(found), VF0); /* untouched */
 }
 
 static void test_a_vf_keeps_its_number_while_others_go(void **state)
 {
 	char id[PCI_IDENTITY_MAX];
-	struct pci_dev vf;
+	struct pci_function vf;
 
 	/* numvfs going to 0 takes the links from virtfn0 upwards, each before its VF. */
 	fake_sysfs_remove(host, DEV_DIR PF "/virtfn0");
@@ -95,7 +95,7 @@ static void test_a_vf_keeps_its_number_while_others_go(void **state)
 
 static void test_binding_group_node_and_netdev(void **state)
 {
-	struct pci_dev pf = read_dev(PF), vf = read_dev(VF1);
+	struct pci_function pf = read_dev(PF), vf = read_dev(VF1);
 
 	assert_string_equal(pf.driver, "igb");
 	assert_string_equal(pf.override, ""); /* "(null)" is none */
@@ -114,14 +114,15 @@ static void test_the_binding_alone_is_what_the_whole_says(void **state)
 	static const char *const names[] = { PORT, PF, VF0, VF1 };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		struct pci_dev all = read_dev(names[i]), d;
+		struct pci_function all = read_dev(names[i]), d;
 
-		assert_int_equal(pci_dev_read_binding(host, all.bdf, &d), 0);
+		assert_int_equal(pci_function_read_binding(host, all.bdf, &d), 0);
 		assert_string_equal(d.driver, all.driver);
 		assert_int_equal(d.group, all.group);
-		assert_int_equal(pci_dev_numa_node(host, all.bdf), all.numa_node);
+		assert_int_equal(pci_function_numa_node(host, all.bdf), all.numa_node);
 	}
-	assert_int_equal(pci_dev_read_binding(host, (struct bdf){ .bus = 9 }, &(struct pci_dev){ 0 }),
+	assert_int_equal(pci_function_read_binding(host, (struct bdf){ .bus = 9 },
+						   &(struct pci_function){ 0 }),
 			 -ENODEV);
 }
 
@@ -134,20 +135,20 @@ static void test_a_virtio_nic_is_found_below_its_virtio_device(void **state)
 
 static void test_what_is_not_there_is_not_a_device(void **state)
 {
-	struct pci_dev d = { .vendor = 7 };
+	struct pci_function d = { .vendor = 7 };
 
-	assert_int_equal(pci_dev_read(host, (struct bdf){ 0, 9, 0, 0 }, &d), -ENODEV);
+	assert_int_equal(pci_function_read(host, (struct bdf){ 0, 9, 0, 0 }, &d), -ENODEV);
 	assert_int_equal(d.vendor, 7);
 	fake_sysfs_text(host, "garbage", DEV_DIR VF1 "/vendor");
-	assert_int_equal(pci_dev_read(host, read_dev(VF0).bdf, &d), 0);
-	assert_int_equal(pci_dev_read(host, (struct bdf){ 0, 1, 0x10, 2 }, &d), -EINVAL);
+	assert_int_equal(pci_function_read(host, read_dev(VF0).bdf, &d), 0);
+	assert_int_equal(pci_function_read(host, (struct bdf){ 0, 1, 0x10, 2 }, &d), -EINVAL);
 	fake_sysfs_text(host, "0x12345", DEV_DIR VF1 "/vendor");
-	assert_int_equal(pci_dev_read(host, (struct bdf){ 0, 1, 0x10, 2 }, &d), -ERANGE);
+	assert_int_equal(pci_function_read(host, (struct bdf){ 0, 1, 0x10, 2 }, &d), -ERANGE);
 }
 
 static void test_bars_come_from_resource(void **state)
 {
-	struct pci_dev d;
+	struct pci_function d;
 
 	fake_sysfs_text(host,
 			"0x00000000fe000000 0x00000000fe01ffff 0x0000000000040200\n"
@@ -247,7 +248,7 @@ static void test_a_group_is_viable_when_no_host_driver_has_an_endpoint_of_it(voi
 
 static void test_the_topology_is_in_order_and_knows_group_members(void **state)
 {
-	const struct pci_dev *d = NULL;
+	const struct pci_function *d = NULL;
 	struct topo topo;
 
 	fake_pci_add(host, &(struct fake_pci){ .bdf = "10000:00:00.0", .group = "21" });
@@ -267,7 +268,7 @@ static void test_the_topology_is_in_order_and_knows_group_members(void **state)
 
 static void test_a_device_that_hangs_does_not_hang_the_scan(void **state)
 {
-	const struct pci_dev *d;
+	const struct pci_function *d;
 	struct topo topo;
 
 	aside_wait_ms = 700;

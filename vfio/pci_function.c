@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +36,7 @@ static int read_id(int root, const char *dev, const char *name, uint64_t max, ui
 	return 0;
 }
 
-static int read_ids(int root, const char *name, struct pci_dev *d)
+static int read_ids(int root, const char *name, struct pci_function *d)
 {
 	uint64_t vendor, device, class, v;
 	int r = read_id(root, name, "vendor", 0xffff, &vendor);
@@ -60,7 +60,7 @@ static int read_ids(int root, const char *name, struct pci_dev *d)
 }
 
 /* The kernel prints "(null)" where nothing is set. */
-static void read_override(int root, const char *name, struct pci_dev *d)
+static void read_override(int root, const char *name, struct pci_function *d)
 {
 	char override[64];
 
@@ -69,7 +69,7 @@ static void read_override(int root, const char *name, struct pci_dev *d)
 		snprintf(d->override, sizeof(d->override), "%.*s", PCI_DRIVER_MAX - 1, override);
 }
 
-static void read_binding(int root, const char *name, struct pci_dev *d)
+static void read_binding(int root, const char *name, struct pci_function *d)
 {
 	char group[16];
 
@@ -80,7 +80,7 @@ static void read_binding(int root, const char *name, struct pci_dev *d)
 		d->group = (int)strtol(group, NULL, 10);
 }
 
-int pci_dev_numa_node(int root, struct bdf bdf)
+int pci_function_numa_node(int root, struct bdf bdf)
 {
 	int64_t node;
 
@@ -90,7 +90,7 @@ int pci_dev_numa_node(int root, struct bdf bdf)
 	return (int)node;
 }
 
-int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
+int pci_function_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
 {
 	char name[BDF_STRLEN];
 
@@ -101,18 +101,18 @@ int pci_dev_vf(int root, struct bdf pf, unsigned index, struct bdf *ret)
 }
 
 /* VFs come and go one by one while sriov_numvfs is written, so there may be gaps. */
-static unsigned count_vf_links(int root, const struct pci_dev *pf)
+static unsigned count_vf_links(int root, const struct pci_function *pf)
 {
 	unsigned count = 0;
 	struct bdf vf;
 
 	for (unsigned i = 0; i < pf->total_vfs; i++)
-		count += pci_dev_vf(root, pf->bdf, i, &vf) == 0;
+		count += pci_function_vf(root, pf->bdf, i, &vf) == 0;
 	return count;
 }
 
 /* Which of its PF's links leads to this VF; -1: none. A count that goes down leaves gaps. */
-static int index_of_vf(int root, const struct pci_dev *d)
+static int index_of_vf(int root, const struct pci_function *d)
 {
 	uint64_t total;
 	struct bdf vf;
@@ -120,13 +120,13 @@ static int index_of_vf(int root, const struct pci_dev *d)
 	if (read_id(root, BDF_STR(d->pf), "sriov_totalvfs", 0xffff, &total) < 0)
 		return -1;
 	for (unsigned i = 0; i < total; i++) {
-		if (pci_dev_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf))
+		if (pci_function_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf))
 			return (int)i;
 	}
 	return -1;
 }
 
-static void read_sriov(int root, const char *name, struct pci_dev *d)
+static void read_sriov(int root, const char *name, struct pci_function *d)
 {
 	char pf[BDF_STRLEN];
 	uint64_t v;
@@ -143,7 +143,7 @@ static void read_sriov(int root, const char *name, struct pci_dev *d)
 	d->vf_index = index_of_vf(root, d);
 }
 
-static void read_num_vfs(int root, const char *name, struct pci_dev *d)
+static void read_num_vfs(int root, const char *name, struct pci_function *d)
 {
 	uint64_t v;
 
@@ -152,18 +152,18 @@ static void read_num_vfs(int root, const char *name, struct pci_dev *d)
 }
 
 /* "start end flags" per line; BARs 0..5, then the ROM. */
-static void read_bars(int root, const char *name, struct pci_dev *d)
+static void read_bars(int root, const char *name, struct pci_function *d)
 {
 	char text[2048], *line = text;
 
 	if (hostfs_read(root, text, sizeof(text), DEVICES "/%s/resource", name) < 0)
 		return;
-	for (unsigned i = 0; i < PCI_DEV_BARS && line; i++) {
+	for (unsigned i = 0; i < PCI_FUNCTION_BARS && line; i++) {
 		uint64_t start, end, flags;
 
 		if (sscanf(line, "%" SCNx64 " %" SCNx64 " %" SCNx64, &start, &end, &flags) == 3 &&
 		    flags && end >= start && end - start != UINT64_MAX)
-			d->bars[i] = (struct pci_bar){ start, end - start + 1, flags };
+			d->bars[i] = (struct pci_function_bar){ start, end - start + 1, flags };
 		line = strchr(line, '\n');
 		if (line)
 			line++;
@@ -182,7 +182,7 @@ static uint8_t header_of_class(uint32_t class)
 	return PCI_HEADER_TYPE_NORMAL;
 }
 
-static void read_config(int root, struct pci_dev *d)
+static void read_config(int root, struct pci_function *d)
 {
 	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
 	unsigned cap;
@@ -204,7 +204,7 @@ static void read_config(int root, struct pci_dev *d)
 }
 
 struct node_list {
-	char (*names)[PCI_DEV_NODE_MAX];
+	char (*names)[PCI_FUNCTION_NODE_MAX];
 	unsigned *count;
 };
 
@@ -212,7 +212,7 @@ static int keep_node(const char *name, void *opaque)
 {
 	struct node_list *l = opaque;
 
-	if (*l->count < PCI_DEV_NODES && strlen(name) < PCI_DEV_NODE_MAX)
+	if (*l->count < PCI_FUNCTION_NODES && strlen(name) < PCI_FUNCTION_NODE_MAX)
 		strcpy(l->names[(*l->count)++], name);
 	return 0;
 }
@@ -233,7 +233,7 @@ static int read_virtio_net(const char *name, void *opaque)
 	return 0;
 }
 
-static void read_nodes(int root, const char *name, struct pci_dev *d)
+static void read_nodes(int root, const char *name, struct pci_function *d)
 {
 	struct node_list net = { d->netdevs, &d->netdev_count };
 	struct node_list nvme = { d->nvmes, &d->nvme_count };
@@ -245,7 +245,7 @@ static void read_nodes(int root, const char *name, struct pci_dev *d)
 			    DEVICES "/%s", name);
 }
 
-static void read_state(int root, const char *name, struct pci_dev *d)
+static void read_state(int root, const char *name, struct pci_function *d)
 {
 	uint64_t v;
 
@@ -260,9 +260,9 @@ static void read_state(int root, const char *name, struct pci_dev *d)
 }
 
 /* What needs no lock. */
-static int read_facts(int root, struct bdf bdf, struct pci_dev *ret)
+static int read_facts(int root, struct bdf bdf, struct pci_function *ret)
 {
-	struct pci_dev d = { .bdf = bdf, .msix_vectors = -1 };
+	struct pci_function d = { .bdf = bdf, .msix_vectors = -1 };
 	const char *name = BDF_STR(bdf);
 	int r;
 
@@ -273,7 +273,7 @@ static int read_facts(int root, struct bdf bdf, struct pci_dev *ret)
 		return r == -ENOENT ? -ENODEV : r;
 	d.header_type = header_of_class(d.class);
 	read_binding(root, name, &d);
-	d.numa_node = pci_dev_numa_node(root, bdf);
+	d.numa_node = pci_function_numa_node(root, bdf);
 	read_sriov(root, name, &d);
 	read_bars(root, name, &d);
 	read_nodes(root, name, &d);
@@ -282,7 +282,7 @@ static int read_facts(int root, struct bdf bdf, struct pci_dev *ret)
 	return 0;
 }
 
-int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_function_read_unlocked(int root, struct bdf bdf, struct pci_function *ret)
 {
 	int r = read_facts(root, bdf, ret);
 
@@ -291,10 +291,10 @@ int pci_dev_read_unlocked(int root, struct bdf bdf, struct pci_dev *ret)
 	return r;
 }
 
-int pci_dev_read_locked(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_function_read_locked(int root, struct bdf bdf, struct pci_function *ret)
 {
 	const char *name = BDF_STR(bdf);
-	struct pci_dev d;
+	struct pci_function d;
 	int r = read_facts(root, bdf, &d);
 
 	if (r < 0)
@@ -309,7 +309,7 @@ int pci_dev_read_locked(int root, struct bdf bdf, struct pci_dev *ret)
 
 struct slot {
 	int r;
-	struct pci_dev dev;
+	struct pci_function dev;
 };
 
 static void read_slot(int root, size_t i, void *slot, void *opaque)
@@ -317,10 +317,10 @@ static void read_slot(int root, size_t i, void *slot, void *opaque)
 	const struct bdf *bdf = opaque;
 	struct slot *to = slot;
 
-	to->r = pci_dev_read_locked(root, bdf[i], &to->dev);
+	to->r = pci_function_read_locked(root, bdf[i], &to->dev);
 }
 
-int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_function_read(int root, struct bdf bdf, struct pci_function *ret)
 {
 	struct aside job = { 1, sizeof(struct slot), read_slot, &bdf };
 	struct slot slot = { 0 };
@@ -330,7 +330,7 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 	if (r < 0)
 		return r;
 	if (!done) {
-		slot.r = pci_dev_read_unlocked(root, bdf, &slot.dev);
+		slot.r = pci_function_read_unlocked(root, bdf, &slot.dev);
 		slot.dev.busy = true;
 	}
 	if (slot.r == 0)
@@ -338,9 +338,9 @@ int pci_dev_read(int root, struct bdf bdf, struct pci_dev *ret)
 	return slot.r;
 }
 
-int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
+int pci_function_read_binding(int root, struct bdf bdf, struct pci_function *ret)
 {
-	struct pci_dev d = { .bdf = bdf };
+	struct pci_function d = { .bdf = bdf };
 	const char *name = BDF_STR(bdf);
 
 	read_binding(root, name, &d);
@@ -350,31 +350,31 @@ int pci_dev_read_binding(int root, struct bdf bdf, struct pci_dev *ret)
 	return 0;
 }
 
-bool pci_dev_is_endpoint(const struct pci_dev *dev)
+bool pci_function_is_endpoint(const struct pci_function *dev)
 {
 	return dev->header_type != PCI_HEADER_TYPE_BRIDGE &&
 	       dev->header_type != PCI_HEADER_TYPE_CARDBUS;
 }
 
-bool pci_dev_is_assignable(const struct pci_dev *dev)
+bool pci_function_is_assignable(const struct pci_function *dev)
 {
 	/* "Other" bridges are real endpoints: NVSwitch, non-transparent bridges. */
-	return pci_dev_is_endpoint(dev) && (dev->class >> 16 != PCI_BASE_CLASS_BRIDGE ||
-					    dev->class >> 8 == PCI_CLASS_BRIDGE_OTHER);
+	return pci_function_is_endpoint(dev) && (dev->class >> 16 != PCI_BASE_CLASS_BRIDGE ||
+						 dev->class >> 8 == PCI_CLASS_BRIDGE_OTHER);
 }
 
-bool pci_dev_driver_is_vfio(const char *driver)
+bool pci_function_driver_is_vfio(const char *driver)
 {
 	/* Variant drivers are named mlx5_vfio_pci, xe-vfio-pci, nvgrace_gpu_vfio_pci, … */
 	return strstr(driver, "vfio-pci") || strstr(driver, "vfio_pci");
 }
 
-bool pci_dev_leaves_group_viable(const struct pci_dev *dev)
+bool pci_function_leaves_group_viable(const struct pci_function *dev)
 {
 	/*
 	 * The kernel's own rule (driver_managed_dma): bridges' port drivers, pci-stub and the
 	 * VFIO drivers promise not to do DMA behind the owner's back; any other may not be there.
 	 */
-	return !pci_dev_is_endpoint(dev) || !dev->driver[0] ||
-	       strcmp(dev->driver, "pci-stub") == 0 || pci_dev_driver_is_vfio(dev->driver);
+	return !pci_function_is_endpoint(dev) || !dev->driver[0] ||
+	       strcmp(dev->driver, "pci-stub") == 0 || pci_function_driver_is_vfio(dev->driver);
 }

@@ -4,12 +4,12 @@
 #define VFIO_PCI_DEV_RESET_H
 
 #include "base/err.h"
-#include "vfio/pci_dev.h"
+#include "vfio/pci_function.h"
 
 /*
  * By the first of the kernel's methods that works (reset_methods). -EOPNOTSUPP
  * when it knows none; -ENOTTY when none of them may be used here; err set.
  */
-int pci_dev_reset(int root, const struct pci_dev *dev, struct err *err);
+int pci_function_reset(int root, const struct pci_function *dev, struct err *err);
 
 #endif
