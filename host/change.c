@@ -258,7 +258,7 @@ static int forget_vfs(int root, struct bdf bdf, unsigned lock_timeout_s, struct 
 {
 	struct pf pf;
 
-	if (pf_read(root, bdf, &pf, NULL) < 0 || pf.numvfs)
+	if (pf_read(root, bdf, &pf, NULL) < 0 || pf.busy || pf.numvfs)
 		return 0;
 	return vf_destroy_forget(root, &pf, lock_timeout_s, err);
 }

@@ -105,9 +105,53 @@ static int add_vfs(int root, const struct spec *spec, const struct spec_fact *fa
 	return r;
 }
 
-static int nobody(const struct pool *pool, struct err *err)
+static bool names(const struct spec_setting *s, const char *pool)
 {
+	return s->text && strcmp(s->text, pool) == 0;
+}
+
+static bool may_belong(const struct spec *spec, const struct spec_fact *fact, const char *pool)
+{
+	for (size_t i = 0; i < spec->device_count; i++) {
+		if (names(&spec->devices[i].set[SPEC_DEVICE_POOL], pool) &&
+		    spec_fit(&spec->devices[i].target, fact) != SPEC_FITS_NOT)
+			return true;
+	}
+	for (size_t i = 0; fact->is_pf && i < spec->pf_count; i++) {
+		const struct spec_pf *pf = &spec->pfs[i];
+
+		for (size_t k = 0; k < pf->vfs_count; k++) {
+			if (names(&pf->vfs[k].set[SPEC_VF_POOL], pool) &&
+			    spec_fit(&pf->target, fact) != SPEC_FITS_NOT)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A busy device that is a member, or whose VFs are, as far as can be told. */
+static const struct spec_fact *find_busy(const struct spec *spec, const struct spec_facts *facts,
+					 const char *pool)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		if (facts->devs[i].busy && may_belong(spec, &facts->devs[i], pool))
+			return &facts->devs[i];
+	}
+	return NULL;
+}
+
+static int nobody(const struct pool *pool, const struct spec *spec, const struct spec_facts *facts,
+		  struct err *err)
+{
+	const struct spec_fact *busy = find_busy(spec, facts, pool->name);
+	char bdf[BDF_STRLEN];
+
 	err_plain(err, -ENOENT, "no device of this host is in the pool '%s'", pool->name);
+	if (busy) {
+		bdf_str(busy->dev->bdf, bdf);
+		return err_hint(err, "%s is busy, and its VFs or itself are to be in it: thruway "
+				"show %s says who is at work on it", bdf, bdf);
+	}
 	if (pool->others_len)
 		return err_hint(err, "there are members of %s", pool->others);
 	return err_hint(err, "/etc/thruway/host.yaml names pools; thruway host apply makes VFs");
@@ -132,7 +176,7 @@ int lease_pool(int root, const char *name, struct bdf **ret, size_t *ret_count, 
 	if (r < 0)
 		err_set(err, r, "cannot look at the pool '%s'", name);
 	else if (!pool.count)
-		r = nobody(&pool, err);
+		r = nobody(&pool, &spec, &facts, err);
 	if (r < 0) {
 		free(pool.bdfs);
 		return r;

@@ -23,7 +23,8 @@ static int add_pf(const struct pf *pf, void *opaque)
 	m->pfs = bigger;
 	p = &bigger[m->pf_count++];
 	*p = (struct metrics_pf){ .pf = *pf };
-	if (!pf->numvfs || pf->netdevs != 1)
+	/* A busy one's driver may hold locks that the answer takes. */
+	if (!pf->numvfs || pf->netdevs != 1 || pf->busy)
 		return 0;
 	p->stats = calloc(pf->numvfs, sizeof(*p->stats));
 	if (!p->stats)

@@ -13,6 +13,7 @@
 #include "sriov/vf_link.h"
 #include "sriov/vf_users.h"
 #include "vfio/bind.h"
+#include "vfio/busy.h"
 
 void spec_facts_fini(struct spec_facts *facts)
 {
@@ -54,6 +55,12 @@ static int read_sriov(int root, struct spec_fact *f, struct err *err)
 		return err_set(err, -ENOMEM, "cannot look at %s", BDF_STR(f->dev->bdf));
 	f->sriov = s;
 	r = pf_read(root, f->dev->bdf, &s->pf, err);
+	if (r == 0 && s->pf.busy) {
+		f->busy = true; /* since topo_scan() was here */
+		f->sriov = NULL;
+		free(s);
+		return 0;
+	}
 	if (r == 0)
 		r = read_attrs(root, s);
 	if (r < 0)
@@ -75,7 +82,7 @@ static void read_names(int root, struct spec_fact *f)
 		snprintf(f->netdev, sizeof(f->netdev), "%s", f->dev->netdevs[0]);
 	else if (journal_note(root, bdf, BIND_NOTE_NETDEV, f->netdev, sizeof(f->netdev)) < 0)
 		f->netdev[0] = '\0';
-	if (f->dev->netdev_count && vf_link_permanent_mac(root, f->netdev, mac) == 0)
+	if (!f->busy && f->dev->netdev_count && vf_link_permanent_mac(root, f->netdev, mac) == 0)
 		vf_mac_str(mac, f->mac);
 }
 
@@ -83,13 +90,23 @@ static int read_device(struct spec_facts *facts, const struct pci_function *dev,
 {
 	struct spec_fact *f = &facts->devs[facts->count++];
 
-	*f = (struct spec_fact){ .dev = dev };
-	if (dev->busy) /* what reads it may never come back; who wants it changed is told so */
+	*f = (struct spec_fact){ .dev = dev, .busy = dev->busy, .is_pf = dev->total_vfs > 0 };
+	read_names(facts->root, f);
+	if (f->busy) /* what reads it may never come back; who wants it changed is told so */
 		return 0;
 	if (pci_path_identity(facts->root, dev->bdf, f->identity, sizeof(f->identity)) < 0)
 		f->identity[0] = '\0';
-	read_names(facts->root, f);
-	return dev->total_vfs ? read_sriov(facts->root, f, err) : 0;
+	return f->is_pf ? read_sriov(facts->root, f, err) : 0;
+}
+
+const char *spec_fact_busy(const struct spec_facts *facts, const struct spec_fact *fact,
+			   char buf[SPEC_BUSY_MAX])
+{
+	char who[BUSY_TEXT_MAX], todo[BUSY_TEXT_MAX];
+
+	busy_explain(facts->root, fact->dev->bdf, who, todo);
+	snprintf(buf, SPEC_BUSY_MAX, "%s; %s", who, todo);
+	return buf;
 }
 
 /* A slot's address is that of the device in it, without function: "0000:01:00". */

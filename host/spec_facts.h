@@ -31,7 +31,9 @@ struct spec_fact {
 	char mac[18];			 /* the permanent one of its interface, or "" */
 	char slot[SPEC_SLOT_MAX];
 	char netdev[PF_NAME_MAX]; /* also while it is bound away */
-	struct spec_pf_fact *sriov; /* malloced; NULL: no PF */
+	bool busy; /* the kernel does not give its lock: what takes that is not known */
+	bool is_pf;
+	struct spec_pf_fact *sriov; /* malloced; NULL: no PF, or busy */
 };
 
 struct spec_facts {
@@ -47,5 +49,10 @@ struct spec_facts {
 /* spec_facts_fini() frees *ret, also after a failure. 0 or -errno, err set. */
 int spec_facts_read(int root, struct spec_facts *ret, struct err *err);
 void spec_facts_fini(struct spec_facts *facts);
+
+/* Of a busy one, in words: who is at work on it, and what to do. */
+#define SPEC_BUSY_MAX 680
+const char *spec_fact_busy(const struct spec_facts *facts, const struct spec_fact *fact,
+			   char buf[SPEC_BUSY_MAX]);
 
 #endif

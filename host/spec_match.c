@@ -48,13 +48,37 @@ static bool key_fits(enum spec_match key, const char *text, const struct spec_fa
 	return false;
 }
 
+/* What a busy device is not asked for. */
+static bool is_hidden(enum spec_match key, const struct spec_fact *f)
+{
+	switch (key) {
+	case SPEC_FINGERPRINT:
+	case SPEC_SERIAL:
+	case SPEC_PATH: return f->busy && !f->identity[0];
+	case SPEC_MAC: return f->busy && !f->mac[0];
+	case SPEC_NETDEV: return f->busy && !f->netdev[0]; /* its driver may be about to make it */
+	default: return false;
+	}
+}
+
+enum spec_fit spec_fit(const struct spec_target *t, const struct spec_fact *f)
+{
+	enum spec_fit fit = SPEC_FITS;
+
+	for (unsigned i = 0; i < SPEC_MATCH_COUNT; i++) {
+		if (!t->match[i].text)
+			continue;
+		if (is_hidden(i, f))
+			fit = SPEC_MAY_FIT;
+		else if (!key_fits(i, t->match[i].text, f))
+			return SPEC_FITS_NOT;
+	}
+	return fit;
+}
+
 bool spec_fits(const struct spec_target *t, const struct spec_fact *f)
 {
-	for (unsigned i = 0; i < SPEC_MATCH_COUNT; i++) {
-		if (t->match[i].text && !key_fits(i, t->match[i].text, f))
-			return false;
-	}
-	return true;
+	return spec_fit(t, f) == SPEC_FITS;
 }
 
 static int warn_address(struct spec_planner *p, const struct spec_target *t)
@@ -86,26 +110,54 @@ static int wrong_number(struct spec_planner *p, const struct spec_target *t, boo
 			 "%u, or count: all", n, names, len >= 120 ? ", …" : "", wanted, n);
 }
 
+static enum spec_fit fit_of(const struct spec_target *t, const struct spec_fact *f, bool only_pfs)
+{
+	return only_pfs && !f->is_pf ? SPEC_FITS_NOT : spec_fit(t, f);
+}
+
+/* Leave the busy ones out that fit as well as that, saying so. */
+static int leave_busy(struct spec_planner *p, const struct spec_target *t, bool only_pfs,
+		      enum spec_fit fit, bool *fits)
+{
+	char why[SPEC_BUSY_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
+		const struct spec_fact *f = &p->facts->devs[i];
+
+		if (!f->busy || fit_of(t, f, only_pfs) != fit)
+			continue;
+		fits[i] = false;
+		r = spec_left(p, f, t->at, "%sit is busy: %s",
+			      fit == SPEC_FITS ? "" : "this may be the device that is meant, and ",
+			      spec_fact_busy(p->facts, f, why));
+	}
+	return r;
+}
+
 int spec_find(struct spec_planner *p, const struct spec_target *t, bool only_pfs, bool *fits)
 {
 	unsigned long wanted = t->count.text ? strtoul(t->count.text, NULL, 10) : 1; /* all: 0 */
-	unsigned n = 0;
-	int r;
+	unsigned n = 0, maybe = 0;
+	bool unsure;
+	int r = 0;
 
 	for (size_t i = 0; i < p->facts->count; i++) {
-		const struct spec_fact *f = &p->facts->devs[i];
+		enum spec_fit fit = fit_of(t, &p->facts->devs[i], only_pfs);
 
-		fits[i] = spec_fits(t, f) && (!only_pfs || f->sriov);
+		fits[i] = fit == SPEC_FITS;
 		n += fits[i];
+		maybe += fit == SPEC_MAY_FIT;
 	}
-	if (n && t->match[SPEC_ADDRESS].text) {
+	if (n && t->match[SPEC_ADDRESS].text)
 		r = warn_address(p, t);
-		if (r < 0)
-			return r;
-	}
-	if (n && (n == wanted || !wanted))
-		return 0;
-	r = wrong_number(p, t, only_pfs, fits, n);
+	unsure = maybe && (n < wanted || !wanted);
+	if (r == 0 && unsure)
+		r = leave_busy(p, t, only_pfs, SPEC_MAY_FIT, fits);
+	if (r == 0 && n && (n == wanted || !wanted))
+		return leave_busy(p, t, only_pfs, SPEC_FITS, fits);
+	if (r == 0 && !unsure)
+		r = wrong_number(p, t, only_pfs, fits, n);
 	memset(fits, 0, p->facts->count * sizeof(*fits));
 	return r;
 }

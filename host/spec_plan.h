@@ -22,7 +22,7 @@ struct spec_remark {
 	struct bdf bdf;
 	bool about_device; /* bdf has one */
 	struct spec_place at;
-	char text[700];
+	char text[800];
 };
 
 struct spec_plan {
@@ -43,7 +43,13 @@ int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned 
 	      struct spec_plan *ret, struct err *err);
 void spec_plan_fini(struct spec_plan *plan);
 
-/* All that are given fit this device. */
+enum spec_fit {
+	SPEC_FITS_NOT,
+	SPEC_MAY_FIT, /* what is known of it fits, and it is too busy to tell the rest */
+	SPEC_FITS,    /* all that are given fit */
+};
+
+enum spec_fit spec_fit(const struct spec_target *target, const struct spec_fact *fact);
 bool spec_fits(const struct spec_target *target, const struct spec_fact *fact);
 
 #endif

@@ -21,7 +21,8 @@ int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...
 
 /*
  * Mark in fits[] (of facts->count) the devices a target means; only_pfs: among PFs. When
- * they are not as many as it says, that is remarked and none is marked. 0 or -errno.
+ * they are not as many as it says, that is remarked and none is marked. Of a busy one
+ * nobody knows what it lacks: it is remarked, and not marked. 0 or -errno.
  */
 int spec_find(struct spec_planner *p, const struct spec_target *target, bool only_pfs,
 	      bool *fits);

@@ -25,13 +25,33 @@ static void put_match(FILE *out, const struct spec_fact *f)
 	fprintf(out, "  - match: {fingerprint: '%s'}\n", f->identity);
 }
 
+/*
+ * Whether a busy one would be in the file only its lock tells, so it is never left out
+ * in silence: who takes the file for the whole would lose it.
+ */
+static void report_busy(const struct spec_facts *facts, FILE *out)
+{
+	char why[SPEC_BUSY_MAX];
+
+	for (size_t i = 0; i < facts->count; i++) {
+		const struct spec_fact *f = &facts->devs[i];
+
+		if (!f->busy)
+			continue;
+		spec_fact_busy(facts, f, why);
+		fprintf(out, "# %s%s%s is left out, it is busy: %s\n", BDF_STR(f->dev->bdf),
+			f->netdev[0] ? " " : "", f->netdev, why);
+		log_warn("%s is left out: it is busy: %s", BDF_STR(f->dev->bdf), why);
+	}
+}
+
 /* --- devices ---------------------------------------------------------------------------------- */
 
 static bool is_taken(const struct spec_fact *f)
 {
 	const struct pci_function *d = f->dev;
 
-	if (!f->identity[0])
+	if (f->busy || !f->identity[0])
 		return false;
 	return (d->driver[0] &&
 		(pci_function_driver_is_vfio(d->driver) || strcmp(d->driver, "pci-stub") == 0)) ||
@@ -244,6 +264,7 @@ int spec_save(const struct spec_facts *facts, FILE *out, struct err *err)
 	int r;
 
 	fputs("version: 1\n", out);
+	report_busy(facts, out);
 	save_devices(facts, out);
 	r = save_pfs(facts, out);
 	if (r == 0)
@@ -277,8 +298,8 @@ static const struct spec_fact *find_fact(const struct spec_facts *facts, struct 
 static int take_driverctl(const char *name, void *opaque)
 {
 	struct driverctl *c = opaque;
+	char driver[PCI_DRIVER_MAX], why[SPEC_BUSY_MAX];
 	const struct spec_fact *f;
-	char driver[PCI_DRIVER_MAX];
 	struct bdf bdf;
 
 	if (strncmp(name, "pci-", 4) != 0 || bdf_parse(name + 4, &bdf) < 0)
@@ -287,6 +308,8 @@ static int take_driverctl(const char *name, void *opaque)
 	    strpbrk(driver, " \n/:{}'\"#"))
 		return cannot_take(c, name, "it does not hold a driver's name"), 0;
 	f = find_fact(c->facts, bdf);
+	if (f && f->busy)
+		return cannot_take(c, name, spec_fact_busy(c->facts, f, why)), 0;
 	if (!f || !f->identity[0])
 		return cannot_take(c, name, topo_find(&c->facts->topo, bdf) ?
 				   "a VF or bridge; what a VF is bound to stands with its PF" :

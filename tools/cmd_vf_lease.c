@@ -141,6 +141,8 @@ static int vfs_of(struct ctx *ctx, struct asked *a, struct err *err)
 	struct pf pf;
 	int r = pf_find(ctx->root, a->pf, &pf, err);
 
+	if (r == 0) /* its VFs may be on their way out */
+		r = pf_refuse_busy(ctx->root, &pf, "lease a VF of", err);
 	if (r < 0)
 		return r;
 	a->among = calloc(pf.numvfs + 1, sizeof(*a->among));

@@ -41,7 +41,7 @@ static unsigned wanted_vfs(const struct check *c)
 static bool pf_with_vfs(struct check *c, struct pf *ret)
 {
 	if (!is_net(c->dev) || !c->dev->num_vfs || !wanted_vfs(c) ||
-	    pf_read(c->d->root, c->dev->bdf, ret, NULL) < 0 || !ret->netdev[0]) {
+	    pf_read(c->d->root, c->dev->bdf, ret, NULL) < 0 || !ret->netdev[0] || ret->busy) {
 		check_skip(c);
 		return false;
 	}

@@ -3,6 +3,7 @@
 #include "vfio/busy.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/aside.h"
+#include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "host/change.h"
+#include "host/lease.h"
+#include "host/spec_apply.h"
+#include "host/spec_save.h"
 #include "sriov/numvfs.h"
 #include "sriov/vf_destroy.h"
 #include "sriov/vf_plan.h"
@@ -227,6 +235,109 @@ static void test_one_function_is_read_and_marked(void **state)
 	assert_false(dev.busy);
 }
 
+/* --- host.yaml ------------------------------------------------------------------------------- */
+
+static void test_a_spec_leaves_a_busy_pf_and_says_who_is_at_work(void **state)
+{
+	static const struct {
+		const char *match, *says;
+	} rows[] = {
+		{ "address: " FAKE_PF, "it is busy: " WRITER "; " HOLDER },
+		{ "netdev: eth0", "it is busy: " WRITER },
+		{ "vendor: 8086, count: all", "it is busy: " WRITER },
+		/* Known by what takes its lock to read: that may be this one. */
+		{ "mac: 52:54:00:00:00:01", "this may be the device that is meant, and it is busy" },
+		{ "serial: 0000000000000001, count: all", "this may be the device that is meant" },
+		{ "netdev: eth1", "no PF of this host fits" },
+		{ "serial: 0000000000000001, device: 1234", "no PF of this host fits" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+		const struct spec_remark *last;
+		char text[200];
+
+		snprintf(text, sizeof(text), "pfs:\n  - match: {%s}\n    numvfs: 2\n", rows[i].match);
+		fake_sysfs_text(k.root, text, "etc/thruway/host.yaml");
+		assert_int_equal(host_spec_read(k.root, NULL, 0, &hs, NULL), 0);
+		assert_int_equal(hs.plan.plan.count, 0);
+		assert_int_equal(hs.plan.left, 1);
+		last = &hs.plan.remarks[hs.plan.remark_count - 1];
+		if (!strstr(last->text, rows[i].says))
+			fail_msg("%s: %s", rows[i].match, last->text);
+	}
+}
+
+/* The first reader of sriov_numvfs gets on, and no other. */
+static pid_t let_one_on(void)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	_exit(openat(k.root, FAKE_PF_DIR "/sriov_numvfs", O_WRONLY | O_CLOEXEC) < 0);
+}
+
+static void test_a_pf_that_becomes_busy_is_none_without_vfs(void **state)
+{
+	_cleanup_(spec_facts_fini) struct spec_facts facts = SPEC_FACTS_INIT;
+	pid_t pid = let_one_on();
+	int status;
+
+	assert_int_equal(spec_facts_read(k.root, &facts, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (size_t i = 0; i < facts.count; i++) {
+		const struct spec_fact *f = &facts.devs[i];
+
+		if (!bdf_eq(f->dev->bdf, pf_bdf))
+			continue;
+		assert_false(f->dev->busy);
+		assert_true(f->is_pf);
+		assert_true(f->busy);
+		assert_null(f->sriov);
+		assert_string_equal(f->netdev, "eth0");
+		return;
+	}
+	fail_msg("it is not among the facts");
+}
+
+static void test_save_says_that_a_busy_pf_is_left_out(void **state)
+{
+	_cleanup_(spec_facts_fini) struct spec_facts facts = SPEC_FACTS_INIT;
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_int_equal(spec_facts_read(k.root, &facts, NULL), 0);
+	assert_int_equal(spec_save(&facts, f, NULL), 0);
+	fflush(f);
+	assert_non_null(strstr(text, "# " FAKE_PF " eth0 is left out, it is busy: " WRITER "; " HOLDER));
+	assert_null(strstr(text, "pfs:"));
+	fseek(f, 0, SEEK_SET);
+	fake_sysfs_text(k.root, "vfio-pci", "etc/driverctl.d/pci-" FAKE_PF);
+	assert_int_equal(spec_save_driverctl(&facts, f, NULL), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "# /etc/driverctl.d/pci-" FAKE_PF ": " WRITER));
+}
+
+static void test_vfs_of_a_busy_pf_are_not_leased(void **state)
+{
+	struct ctx ctx = { .root = k.root, .command = &cmd_vf_lease };
+	char *argv[] = { (char[]){ "lease" }, (char[]){ "--pf" }, (char[]){ "eth0" },
+			 (char[]){ "--ttl" }, (char[]){ "1s" }, NULL };
+	struct err err = ERR_INIT, none = ERR_INIT;
+	struct bdf *among = NULL;
+	size_t n;
+
+	assert_int_equal(cmd_vf_lease.run(&ctx, 5, argv, &err), -EBUSY);
+	assert_string_equal(err.text, "cannot lease a VF of " FAKE_PF ": " WRITER);
+	fake_sysfs_text(k.root, "pfs:\n  - match: {netdev: eth0}\n    vfs: {0-1: {pool: fast}}\n",
+			"etc/thruway/host.yaml");
+	assert_int_equal(lease_pool(k.root, "fast", &among, &n, &none), -ENOENT);
+	assert_non_null(strstr(none.hint, FAKE_PF " is busy"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -242,6 +353,10 @@ int main(void)
 		TEST(test_the_journals_rows_do_not_wait_for_it_either),
 		TEST(test_vf_list_shows_a_busy_pf),
 		TEST(test_one_function_is_read_and_marked),
+		TEST(test_a_spec_leaves_a_busy_pf_and_says_who_is_at_work),
+		TEST(test_a_pf_that_becomes_busy_is_none_without_vfs),
+		TEST(test_save_says_that_a_busy_pf_is_left_out),
+		TEST(test_vfs_of_a_busy_pf_are_not_leased),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
