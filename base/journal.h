@@ -210,6 +210,13 @@ int journal_each(int root, int (*fn)(const struct step *step, void *opaque), voi
 int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *opaque),
 			     void *opaque);
 
+/*
+ * Whether all of it can be read: one entry that cannot keeps txn_begin() from every
+ * change, since it may be about any device. 0, -EBADMSG, or other -errno, err set. No lock.
+ * 0 also for who may not look: changes are not for them, and say so.
+ */
+int journal_check(int root, struct err *err);
+
 /* What dev was when it was last changed (step_ops.identity). 0, -ENOENT, or -errno. No lock. */
 int journal_identity(int root, const char *dev, char *buf, size_t size);
 

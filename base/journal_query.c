@@ -288,6 +288,28 @@ int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *
 	return each_committed(root, pass_unconfirmed, &each);
 }
 
+int journal_check(int root, struct err *err)
+{
+	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, JOURNAL_DIR);
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int r = dir < 0 ? dir : entry_names(dir, &names, &count);
+
+	if (r == -ENOENT || r == -EACCES || r == -EPERM)
+		return 0;
+	if (r < 0)
+		return err_set(err, r, "cannot read the journal /" JOURNAL_DIR);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct entry e = { 0 };
+
+		r = entry_load(dir, names[i], &e, err);
+		entry_fini(&e);
+		if (r == -ENOENT) /* restored meanwhile */
+			r = 0;
+	}
+	return r;
+}
+
 struct identity_search {
 	const char *dev;
 	char found[STEP_VALUE_MAX];

@@ -67,6 +67,28 @@ int change_load_drivers(int root, const struct plan *plan, struct err *err)
 	return r;
 }
 
+static int check_drivers(int root, const struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, driver_step_ops.op) == 0 && s->after[0])
+			r = modules_check_driver(root, s->after, err);
+	}
+	return r;
+}
+
+int change_preview(int root, struct plan *plan, struct err *err)
+{
+	int r = check_drivers(root, plan, err);
+
+	if (r == 0 && plan->count)
+		r = journal_check(root, err);
+	return r < 0 ? r : plan_prune(root, change_ops, plan, err);
+}
+
 static int check_nodes(int root, const struct bind_request *req, struct err *err)
 {
 	struct pci_function dev;
@@ -80,22 +102,42 @@ static int check_nodes(int root, const struct bind_request *req, struct err *err
 	return r < 0 ? err_set(err, r, "the device is gone") : 0;
 }
 
-/* Who holds a device was let pass for `force`; but its driver's remove() would wait for them. */
-static int evict_from(int root, const struct plan *plan, unsigned force, struct err *err)
+/* The function that a step takes from its driver. */
+static bool loses_driver(int root, const struct step *s, struct pci_function *ret)
+{
+	struct bdf bdf;
+
+	return strcmp(s->op, driver_step_ops.op) == 0 && !s->after[0] &&
+	       bdf_parse(s->dev, &bdf) == 0 && pci_function_read_unlocked(root, bdf, ret) == 0;
+}
+
+int change_evict(int root, const struct plan *plan, unsigned force, struct err *err)
 {
 	struct pci_function dev;
-	struct bdf bdf;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->count; i++) {
-		const struct step *s = &plan->steps[i];
-
-		if (strcmp(s->op, driver_step_ops.op) != 0 || bdf_parse(s->dev, &bdf) < 0 ||
-		    pci_function_read_unlocked(root, bdf, &dev) < 0)
+		if (!loses_driver(root, &plan->steps[i], &dev))
 			continue;
 		r = evict_holders(root, &dev, force, err);
 		if (r == 0 && force & 1u << IN_USE_VF_IN_USE && dev.total_vfs)
-			r = evict_vf_holders(root, bdf, err);
+			r = evict_vf_holders(root, dev.bdf, err);
+	}
+	return r;
+}
+
+int change_preview_evict(int root, const struct plan *plan, unsigned force,
+			 void (*say)(const char *line, void *opaque), void *opaque, struct err *err)
+{
+	struct pci_function dev;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->count; i++) {
+		if (!loses_driver(root, &plan->steps[i], &dev))
+			continue;
+		r = evict_preview(root, &dev, force, say, opaque, err);
+		if (r == 0 && force & 1u << IN_USE_VF_IN_USE && dev.total_vfs)
+			r = evict_vf_preview(root, dev.bdf, say, opaque, err);
 	}
 	return r;
 }
@@ -136,7 +178,7 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 	if (r == 0)
 		r = change_load_drivers(root, &plan, err);
 	if (r == 0)
-		r = evict_from(root, &plan, req->force, err);
+		r = change_evict(root, &plan, req->force, err);
 	if (r == 0)
 		r = change_apply(root, &plan, owner, lock_timeout_s, err);
 	return r < 0 ? r : check_nodes(root, req, err);

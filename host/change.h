@@ -23,6 +23,22 @@ int change_apply(int root, const struct plan *plan, const struct journal_owner *
 int change_load_drivers(int root, const struct plan *plan, struct err *err);
 
 /*
+ * For a dry run: refuse what these would refuse before they write (a driver that is not
+ * there, a journal that cannot be read), and drop the steps that are done already.
+ */
+int change_preview(int root, struct plan *plan, struct err *err);
+
+/*
+ * End who holds the devices a plan unbinds and was let pass by `force`, which an unbind
+ * would wait for; also holders of the VFs of a PF, with IN_USE_VF_IN_USE.
+ */
+int change_evict(int root, const struct plan *plan, unsigned force, struct err *err);
+
+/* Whom that would end, and how: one line to `say` for each. */
+int change_preview_evict(int root, const struct plan *plan, unsigned force,
+			 void (*say)(const char *line, void *opaque), void *opaque, struct err *err);
+
+/*
  * Undo what a killed process left, so that checks made before a plan see the host
  * as it will be. 0; -ETIMEDOUT: the lock is held; -EACCES/-EPERM: not root.
  */

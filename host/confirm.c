@@ -32,6 +32,8 @@ int confirm_check_none(int root, struct err *err)
 {
 	int r = journal_each_unconfirmed(root, stop_at_first, NULL);
 
+	if (r == -EACCES || r == -EPERM) /* nor may they change anything, and are told so then */
+		return 0;
 	if (r <= 0)
 		return r < 0 ? err_set(err, r, "cannot read the journal") : 0;
 	err_plain(err, -EBUSY, "an earlier host apply waits to be confirmed");

@@ -25,7 +25,7 @@ int confirm_apply(int root, const struct host_spec *hs, const char *command, uns
 /* Let it stand. -ENOENT: nothing waits. */
 int confirm_now(int root, unsigned lock_timeout_s, struct err *err);
 
-/* -EBUSY, err set: a change waits to be confirmed. */
+/* -EBUSY, err set: a change waits to be confirmed. 0 also for who may not look. */
 int confirm_check_none(int root, struct err *err);
 
 #endif

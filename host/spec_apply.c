@@ -8,7 +8,10 @@
 int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
 		   struct err *err)
 {
-	int r = file ? spec_load_file(AT_FDCWD, file, &ret->spec, err)
+	int r;
+
+	ret->force = force;
+	r = file ? spec_load_file(AT_FDCWD, file, &ret->spec, err)
 		     : spec_load(root, &ret->spec, err);
 
 	if (r == 0)
@@ -23,10 +26,20 @@ void host_spec_fini(struct host_spec *hs)
 	spec_fini(&hs->spec);
 }
 
+int host_spec_preview(int root, struct host_spec *hs,
+		      void (*say)(const char *line, void *opaque), void *opaque, struct err *err)
+{
+	int r = change_preview(root, &hs->plan.plan, err);
+
+	return r < 0 ? r : change_preview_evict(root, &hs->plan.plan, hs->force, say, opaque, err);
+}
+
 int host_spec_apply(int root, const struct host_spec *hs, const struct journal_owner *owner,
 		    unsigned lock_timeout_s, struct err *err)
 {
 	int r = change_load_drivers(root, &hs->plan.plan, err);
 
+	if (r == 0)
+		r = change_evict(root, &hs->plan.plan, hs->force, err);
 	return r < 0 ? r : change_apply(root, &hs->plan.plan, owner, lock_timeout_s, err);
 }

@@ -13,9 +13,10 @@ struct host_spec {
 	struct spec spec;
 	struct spec_facts facts;
 	struct spec_plan plan;
+	unsigned force; /* what the plan was made with */
 };
 
-#define HOST_SPEC_INIT { SPEC_INIT, SPEC_FACTS_INIT, SPEC_PLAN_INIT }
+#define HOST_SPEC_INIT { SPEC_INIT, SPEC_FACTS_INIT, SPEC_PLAN_INIT, 0 }
 
 /*
  * Read the spec (file: only this one; NULL: host.yaml and drop-ins), look at the host,
@@ -25,6 +26,13 @@ struct host_spec {
 int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
 		   struct err *err);
 void host_spec_fini(struct host_spec *hs);
+
+/*
+ * What host_spec_apply() would refuse before it writes, and, one line to `say` each, whom
+ * it would end. 0 or -errno, err set.
+ */
+int host_spec_preview(int root, struct host_spec *hs,
+		      void (*say)(const char *line, void *opaque), void *opaque, struct err *err);
 
 /* Carry the plan out as one change. */
 int host_spec_apply(int root, const struct host_spec *hs, const struct journal_owner *owner,

@@ -87,6 +87,8 @@ int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err)
 {
 	int r = pf_refuse_busy(root, req->pf, "destroy the VFs of", err);
 
+	if (r == 0) /* before they are gone, rather than when they are to be forgotten */
+		r = journal_check(root, err);
 	if (r < 0 || !req->pf->numvfs || req->force)
 		return r;
 	r = numvfs_check_unused(root, req->pf->bdf, "destroy its VFs", err);

@@ -24,15 +24,6 @@ static const struct option own[] = {
 	{ 0 },
 };
 
-/* A driver is a name in a directory of sysfs, and no path out of it. */
-static int take_driver(const char *name, struct bind_request *req, struct err *err)
-{
-	if (!*name || strlen(name) >= PCI_DRIVER_MAX || strchr(name, '/') || name[0] == '.')
-		return err_usage(err, "bind: '%s' is no driver's name", name);
-	req->driver = name;
-	return 0;
-}
-
 /* A user's name or number. */
 static int take_owner(const char *name, struct bind_request *req, struct err *err)
 {
@@ -57,7 +48,7 @@ static int take_options(struct opts *o, struct bind_request *req, bool *ret_all,
 		if (c < 0)
 			return c;
 		switch (c) {
-		case OPT_DRIVER: r = take_driver(optarg, req, err); break;
+		case OPT_DRIVER: r = opts_driver(o, optarg, &req->driver, err); break;
 		case OPT_GROUP: req->whole_group = true; break;
 		case OPT_OWNER: r = take_owner(optarg, req, err); break;
 		case OPT_ALL: *ret_all = true; break;
@@ -71,6 +62,11 @@ static void in_use_closep(struct in_use_host **host)
 	in_use_close(*host);
 }
 
+static void print_line(const char *line, void *opaque)
+{
+	fprintf(opaque, "%s\n", line);
+}
+
 static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bind_request *req,
 		      struct err *err)
 {
@@ -82,7 +78,9 @@ static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bin
 		return r;
 	r = bind_plan(ctx->root, topo, host, req, &plan, err);
 	if (r == 0)
-		r = plan_prune(ctx->root, change_ops, &plan, err);
+		r = change_preview(ctx->root, &plan, err);
+	if (r == 0)
+		r = change_preview_evict(ctx->root, &plan, req->force, print_line, ctx->out, err);
 	if (r == 0)
 		out_plan(ctx->out, change_ops, &plan);
 	return r;

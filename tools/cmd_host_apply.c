@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/size.h"
 #include "host/change.h"
 #include "host/confirm.h"
@@ -50,6 +51,24 @@ static int carry_out(struct ctx *ctx, const struct host_spec *hs, unsigned confi
 	return 0;
 }
 
+/* Lines of text would not be JSON. */
+static void print_line(const char *line, void *opaque)
+{
+	const struct ctx *ctx = opaque;
+
+	if (ctx->json)
+		log_warn("%s", line);
+	else
+		fprintf(ctx->out, "%s\n", line);
+}
+
+static int preview(struct ctx *ctx, struct host_spec *hs, struct err *err)
+{
+	int r = host_spec_preview(ctx->root, hs, print_line, ctx, err);
+
+	return r < 0 ? r : host_show_diff(ctx, hs, err);
+}
+
 static int read_confirm(const char *text, unsigned *ret, struct err *err)
 {
 	uint64_t v;
@@ -82,13 +101,12 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = opts_operands(&o, 0, 0, "", err);
 	if (r == 0 && !ctx->dry_run)
 		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
-	if (r == 0 && !ctx->dry_run)
+	if (r == 0)
 		r = confirm_check_none(ctx->root, err);
 	if (r == 0)
 		r = host_spec_read(ctx->root, file, ctx->force, &hs, err);
 	if (r == 0)
-		r = ctx->dry_run ? host_show_diff(ctx, &hs, err)
-				 : carry_out(ctx, &hs, confirm_s, err);
+		r = ctx->dry_run ? preview(ctx, &hs, err) : carry_out(ctx, &hs, confirm_s, err);
 	return r < 0 ? r : hs.plan.left ? 3 : 0;
 }
 

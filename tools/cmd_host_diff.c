@@ -11,6 +11,20 @@
 
 static const struct option own[] = { { "file", required_argument, NULL, 'f' }, { 0 } };
 
+static void say_nothing(const char *line, void *opaque)
+{
+	/* Whom apply would end is told by its dry run. */
+}
+
+/* The difference is what was asked for; that it cannot be made up is worth a word. */
+static void warn_refused(struct ctx *ctx, struct host_spec *hs)
+{
+	struct err why = ERR_INIT;
+
+	if (host_spec_preview(ctx->root, hs, say_nothing, NULL, &why) < 0)
+		log_warn("thruway host apply would be refused: %s", why.text);
+}
+
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -30,6 +44,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = host_show_diff(ctx, &hs, err);
 	if (r < 0)
 		return r;
+	warn_refused(ctx, &hs);
 	if (!ctx->json && !ctx->quiet && !hs.plan.plan.count && !hs.plan.left)
 		fprintf(ctx->out, hs.spec.file_count ? "this host is as its files say\n" :
 			"no file in /etc/thruway says what this host should be\n");

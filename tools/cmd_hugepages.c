@@ -223,7 +223,7 @@ static int reserve(struct ctx *ctx, struct request *q, const char *amount, struc
 		r = change_apply(ctx->root, &plan, &owner, ctx->lock_timeout_s, err);
 		return r < 0 ? r : show_again(ctx, q, err);
 	}
-	r = plan_prune(ctx->root, change_ops, &plan, err);
+	r = change_preview(ctx->root, &plan, err);
 	if (r == 0)
 		out_plan(ctx->out, change_ops, &plan);
 	return r;
@@ -231,33 +231,16 @@ static int reserve(struct ctx *ctx, struct request *q, const char *amount, struc
 
 /* --- release ---------------------------------------------------------------------------------- */
 
-struct reserved {
-	const char *dev;
-	bool found;
-};
-
-static int is_of(const struct step *step, void *opaque)
-{
-	struct reserved *s = opaque;
-
-	s->found |= strcmp(step->op, hugepages_step_ops.op) == 0 && strcmp(step->dev, s->dev) == 0;
-	return 0;
-}
-
-static int release_pool(struct ctx *ctx, const struct hugepage_pool *p, unsigned *count,
+static int release_pool(struct ctx *ctx, const char *dev, unsigned *count, struct plan *plan,
 			struct err *err)
 {
-	char dev[STEP_DEV_MAX];
-	struct reserved s = { hugepages_dev(p->node, p->page_kb, dev), false };
 	unsigned undone = 0;
 	int r;
 
 	if (ctx->dry_run) {
-		(void)journal_each(ctx->root, is_of, &s);
-		if (s.found)
-			fprintf(ctx->out, "%s: give back what was reserved\n", dev);
-		*count += s.found;
-		return 0;
+		r = journal_plan_restore(ctx->root, change_ops, dev, plan, err);
+		*count = (unsigned)plan->count;
+		return r;
 	}
 	r = journal_restore(ctx->root, change_ops, dev, ctx->lock_timeout_s, &undone, err);
 	*count += undone;
@@ -266,17 +249,24 @@ static int release_pool(struct ctx *ctx, const struct hugepage_pool *p, unsigned
 
 static int release(struct ctx *ctx, struct request *q, struct err *err)
 {
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	char dev[STEP_DEV_MAX];
 	unsigned undone = 0;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < q->pools.count; i++) {
-		if (wanted(q, &q->pools.pools[i]))
-			r = release_pool(ctx, &q->pools.pools[i], &undone, err);
+		const struct hugepage_pool *p = &q->pools.pools[i];
+
+		if (wanted(q, p))
+			r = release_pool(ctx, hugepages_dev(p->node, p->page_kb, dev), &undone,
+					 &plan, err);
 	}
 	if (r < 0)
 		return r;
 	if (!undone && !ctx->quiet)
 		fprintf(ctx->out, "nothing to release: thruway reserved none of these\n");
+	if (plan.count)
+		out_plan(ctx->out, change_ops, &plan);
 	return undone && !ctx->dry_run ? show_again(ctx, q, err) : 0;
 }
 

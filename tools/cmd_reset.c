@@ -50,6 +50,8 @@ static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *er
 
 	if (r == 0)
 		r = check_driver(dev, err);
+	if (r == 0)
+		r = pci_function_reset_check(ctx->root, dev, err);
 	if (r < 0)
 		return r;
 	if (ctx->dry_run) {

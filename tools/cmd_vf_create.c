@@ -14,7 +14,6 @@
 #include "tools/vf_show.h"
 #include "tools/vf_words.h"
 #include "vfio/in_use.h"
-#include "vfio/modules.h"
 
 enum { OPT_UP = 300, OPT_BIND, OPT_DRIVER };
 
@@ -54,20 +53,26 @@ static int read_options(struct ctx *ctx, struct opts *o, int argc, char **argv,
 					     { "driver", required_argument, NULL, OPT_DRIVER },
 					     { 0 } };
 	bool bind = false;
-	int c;
+	int c, r = 0;
 
 	opts_init(o, ctx, argc, argv, own);
 	while ((c = opts_next(o, err)) > 0) {
 		switch (c) {
 		case OPT_UP: req->create.up = true; break;
 		case OPT_BIND: bind = true; break;
-		case OPT_DRIVER: req->create.driver = optarg; break;
+		case OPT_DRIVER: r = opts_driver(o, optarg, &req->create.driver, err); break;
 		}
+		if (r < 0)
+			return r;
 	}
 	if (c < 0)
 		return c;
 	if (req->create.driver && !bind)
-		return err_usage(err, "--driver is for --bind");
+		return err_usage(err, "vf create: --driver is for --bind");
+	if (req->create.driver && strcmp(req->create.driver, "none") == 0) {
+		err_usage(err, "vf create: 'none' is no driver to bind VFs to");
+		return err_hint(err, "without --bind they stay without one");
+	}
 	if (bind && !req->create.driver)
 		req->create.driver = "vfio-pci";
 	return read_operands(ctx, o, req, err);
@@ -103,7 +108,7 @@ static void warn_blip(struct ctx *ctx, const struct pf *pf)
 
 static int print_plan(struct ctx *ctx, struct plan *plan, struct err *err)
 {
-	int r = plan_prune(ctx->root, change_ops, plan, err);
+	int r = change_preview(ctx->root, plan, err);
 
 	if (r == 0)
 		out_plan(ctx->out, change_ops, plan);
@@ -114,13 +119,11 @@ static int carry_out(struct ctx *ctx, struct request *req, const struct plan *pl
 		     struct err *err)
 {
 	struct journal_owner owner = { 0 };
-	int r = 0;
+	int r;
 
 	snprintf(owner.command, sizeof(owner.command), "vf create %s %u", BDF_STR(req->pf.bdf),
 		 req->create.count);
-	/* First, so that a missing module changes nothing. */
-	if (req->create.driver)
-		r = modules_load_driver(ctx->root, req->create.driver, err);
+	r = change_load_drivers(ctx->root, plan, err);
 	if (r == 0)
 		r = change_apply(ctx->root, plan, &owner, ctx->lock_timeout_s, err);
 	if (r == 0)

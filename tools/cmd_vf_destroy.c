@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 
+#include "base/fd.h"
 #include "host/change.h"
 #include "host/evict.h"
+#include "sriov/nvme_virt.h"
 #include "sriov/vf_destroy.h"
 #include "tools/command.h"
 #include "tools/commands.h"
@@ -24,6 +26,7 @@ static void print_line(const char *line, void *opaque)
 
 static int preview(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
 {
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
 	const struct pf *pf = req->pf;
 	int r = 0;
 
@@ -31,7 +34,9 @@ static int preview(struct ctx *ctx, const struct vf_destroy *req, struct err *er
 		fprintf(ctx->out, "nothing to do\n");
 		return 0;
 	}
-	if (req->force)
+	if (pf->nvme[0])
+		r = nvme_plan_offline(ctx->root, pf, &plan, err);
+	if (r == 0 && req->force)
 		r = evict_vf_preview(ctx->root, pf->bdf, print_line, ctx->out, err);
 	if (r == 0)
 		fprintf(ctx->out, "%s: destroy its %u VF%s\n", BDF_STR(pf->bdf), pf->numvfs,

@@ -36,7 +36,7 @@ static int change(struct ctx *ctx, const struct pf *pf, unsigned vf, struct plan
 	snprintf(owner.command, sizeof(owner.command), "vf set %s/vf%u", BDF_STR(pf->bdf), vf);
 	if (!ctx->dry_run)
 		return change_apply(ctx->root, plan, &owner, ctx->lock_timeout_s, err);
-	r = plan_prune(ctx->root, change_ops, plan, err);
+	r = change_preview(ctx->root, plan, err);
 	if (r == 0)
 		out_plan(ctx->out, change_ops, plan);
 	return r;

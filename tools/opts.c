@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "vfio/in_use.h"
+#include "vfio/pci_function.h"
 
 enum { OPT_LOCK_TIMEOUT = 1000, OPT_FORCE };
 
@@ -144,6 +145,14 @@ int opts_operands(const struct opts *o, int min, int max, const char *what, stru
 		return 0;
 	err_hint(err, "usage: thruway %s %s", name, o->ctx->command->synopsis);
 	return -EINVAL;
+}
+
+int opts_driver(const struct opts *o, const char *name, const char **ret, struct err *err)
+{
+	if (!*name || strlen(name) >= PCI_DRIVER_MAX || strchr(name, '/') || name[0] == '.')
+		return err_usage(err, "%s: '%s' is no driver's name", o->ctx->command->name, name);
+	*ret = name;
+	return 0;
 }
 
 void opts_help(const struct command *c, FILE *out)

@@ -36,6 +36,12 @@ int opts_common(struct ctx *ctx, int argc, char **argv, struct err *err);
 /* Refuse operands beyond max, or fewer than min; `what` names them. 0 or -EINVAL. */
 int opts_operands(const struct opts *o, int min, int max, const char *what, struct err *err);
 
+/*
+ * An option's value that is to be a driver: a name in a directory of sysfs, and no path
+ * out of it. 0 or -EINVAL.
+ */
+int opts_driver(const struct opts *o, const char *name, const char **ret, struct err *err);
+
 /* The command's --help text. */
 void opts_help(const struct command *command, FILE *out);
 

@@ -113,14 +113,21 @@ char *modules_vfio_driver(int root, struct bdf bdf, char *buf, size_t size)
 	return buf;
 }
 
-static int insert(struct kmod_ctx *ctx, const char *name)
+/* What is to be loaded for a driver. Freed by kmod_module_unref_list(). 0, -ENOENT or -errno. */
+static int look_up(struct kmod_ctx *ctx, const char *driver, struct kmod_list **ret)
+{
+	int r = dl_kmod_module_new_from_lookup(ctx, driver, ret);
+
+	return r < 0 ? r : *ret ? 0 : -ENOENT;
+}
+
+static int insert(struct kmod_ctx *ctx, const char *driver)
 {
 	struct kmod_list *list = NULL, *it;
-	int r = dl_kmod_module_new_from_lookup(ctx, name, &list);
+	int r = look_up(ctx, driver, &list);
 
 	if (r < 0)
 		return r;
-	r = -ENOENT;
 	for (it = list; it; it = dl_kmod_list_next(list, it)) {
 		struct kmod_module *mod = dl_kmod_module_get_module(it);
 
@@ -134,27 +141,75 @@ static int insert(struct kmod_ctx *ctx, const char *name)
 	return r < 0 ? r : 0;
 }
 
-int modules_load_driver(int root, const char *driver, struct err *err)
+static bool is_registered(int root, const char *driver)
 {
-	_cleanup_(kmod_unrefp) struct kmod_ctx *ctx = NULL;
+	return hostfs_exists(root, "sys/bus/pci/drivers/%s", driver);
+}
+
+static int cannot_load(const char *driver, int r, struct err *err)
+{
+	err_set(err, r, "cannot load the driver %s", driver);
+	if (r == -EPERM)
+		return err_hint(err, "run it as root");
+	return err_hint(err, "is it a PCI driver of this kernel? modinfo %s", driver);
+}
+
+static int no_pci_driver(const char *driver, struct err *err)
+{
+	err_plain(err, -ENODEV, "the module %s is loaded but is no PCI driver of that name", driver);
+	return err_hint(err, "the drivers there are: ls /sys/bus/pci/drivers");
+}
+
+/* Call fn for the modules of a driver that is not registered; its failure becomes words. */
+static int with_modules(int root, const char *driver,
+			int (*fn)(struct kmod_ctx *ctx, const char *driver), struct err *err)
+{
+	struct err own = ERR_INIT;
+	_cleanup_(kmod_unrefp) struct kmod_ctx *ctx = open_modules(root, &own);
 	int r;
 
-	if (hostfs_exists(root, "sys/bus/pci/drivers/%s", driver))
-		return 0;
-	ctx = open_modules(root, err);
-	if (err && err->code)
-		return err_prefix(err, "cannot load the driver %s", driver), err->code;
-	r = ctx ? insert(ctx, driver) : -ENOENT;
-	if (r < 0) {
-		err_set(err, r, "cannot load the driver %s", driver);
-		if (r == -EPERM)
-			err_hint(err, "run it as root");
-		else
-			err_hint(err, "is it a PCI driver of this kernel? modinfo %s", driver);
-		return r;
+	if (own.code) {
+		err_prefix(&own, "cannot load the driver %s", driver);
+		if (err && !err->code)
+			*err = own;
+		return own.code;
 	}
-	if (hostfs_exists(root, "sys/bus/pci/drivers/%s", driver))
-		return 0;
-	return err_plain(err, -ENODEV, "the module %s is loaded but is no PCI driver of that name",
-			 driver);
+	r = ctx ? fn(ctx, driver) : -ENOENT;
+	return r < 0 ? cannot_load(driver, r, err) : 0;
+}
+
+int modules_load_driver(int root, const char *driver, struct err *err)
+{
+	int r = is_registered(root, driver) ? 0 : with_modules(root, driver, insert, err);
+
+	return r < 0 || is_registered(root, driver) ? r : no_pci_driver(driver, err);
+}
+
+static int only_look_up(struct kmod_ctx *ctx, const char *driver)
+{
+	struct kmod_list *list = NULL;
+	int r = look_up(ctx, driver, &list);
+
+	dl_kmod_module_unref_list(list);
+	return r;
+}
+
+/* Its module is there already, and would have registered the driver. */
+static bool is_loaded(int root, const char *driver)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s", driver);
+	for (char *p = name; *p; p++)
+		*p = *p == '-' ? '_' : *p;
+	return hostfs_exists(root, "sys/module/%s", name);
+}
+
+int modules_check_driver(int root, const char *driver, struct err *err)
+{
+	int r = is_registered(root, driver) ? 0 : with_modules(root, driver, only_look_up, err);
+
+	if (r < 0 || is_registered(root, driver) || !is_loaded(root, driver))
+		return r;
+	return no_pci_driver(driver, err);
 }

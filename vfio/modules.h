@@ -20,4 +20,7 @@ char *modules_vfio_driver(int root, struct bdf bdf, char *buf, size_t size);
  */
 int modules_load_driver(int root, const char *driver, struct err *err);
 
+/* Whether that would find a module to load, or fail as that does: for dry runs. */
+int modules_check_driver(int root, const char *driver, struct err *err);
+
 #endif

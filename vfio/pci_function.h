@@ -3,8 +3,8 @@
  * The facts of one PCI function, as sysfs tells them. Plain data, read at one
  * moment; nothing here changes the device.
  */
-#ifndef VFIO_PCI_DEV_H
-#define VFIO_PCI_DEV_H
+#ifndef VFIO_PCI_FUNCTION_H
+#define VFIO_PCI_FUNCTION_H
 
 #include <stdbool.h>
 #include <stddef.h>

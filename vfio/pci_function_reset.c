@@ -47,17 +47,24 @@ static int refuse_methods(int root, const struct pci_function *dev, struct err *
 			"--group %s", name);
 }
 
+int pci_function_reset_check(int root, const struct pci_function *dev, struct err *err)
+{
+	const char *name = BDF_STR(dev->bdf);
+
+	if (hostfs_exists(root, "sys/bus/pci/devices/%s/reset", name))
+		return 0;
+	err_plain(err, -EOPNOTSUPP, "cannot reset %s: the kernel knows no way to", name);
+	return err_hint(err, "a whole-bus reset happens when VFIO has all functions behind its bridge");
+}
+
 int pci_function_reset(int root, const struct pci_function *dev, struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
 	pid_t hung = 0;
-	int r;
+	int r = pci_function_reset_check(root, dev, err);
 
-	if (!hostfs_exists(root, "sys/bus/pci/devices/%s/reset", name)) {
-		err_plain(err, -EOPNOTSUPP, "cannot reset %s: the kernel knows no way to", name);
-		err_hint(err, "a whole-bus reset happens when VFIO has all functions behind its bridge");
-		return -EOPNOTSUPP;
-	}
+	if (r < 0)
+		return r;
 	r = hostfs_write(root, "1", HOSTFS_DEADLINE_MS, &hung, "sys/bus/pci/devices/%s/reset", name);
 	if (r == -ETIMEDOUT) {
 		err_plain(err, r, "cannot reset %s: no answer from the kernel after %u s", name,

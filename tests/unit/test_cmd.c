@@ -231,9 +231,96 @@ static void test_dry_runs_change_nothing(void **state)
 			    HDA ": unbind (now: igbvf)\n"
 			    HDA ": let only vfio-pci bind it (now: none)\n"
 			    HDA ": bind to vfio-pci (now: none)\n");
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
 	assert_int_equal(run(&cmd_reset, "-n", GPU, NULL), 0);
+	assert_string_equal(fake_get(kernel.root, "sys/bus/pci/devices/" GPU "/reset"), "");
 	assert_int_equal(kernel.nwrites, 0);
 	assert_false(hostfs_exists(kernel.root, "run/thruway"));
+}
+
+static void refused_both_ways(const struct command *c, const char *a, const char *b, const char *d,
+			      const char *e, const char *says)
+{
+	struct err real;
+	int r = run(c, a, b, d, e, NULL), dry;
+
+	real = err;
+	dry = run(c, "-n", a, b, d, e, NULL);
+	assert_true(r < 0);
+	assert_int_equal(dry, r);
+	assert_string_equal(err.text, real.text);
+	assert_string_equal(err.hint, real.hint);
+	if (!strstr(err.text, says))
+		fail_msg("%s: %s", c->name, err.text);
+	assert_string_equal(out, "");
+	assert_int_equal(kernel.nwrites, 0);
+}
+
+/* VFs gone, so that others may be made. */
+static void without_vfs(void)
+{
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" PF "/virtfn0");
+	fake_sysfs_text(kernel.root, "0", "sys/bus/pci/devices/" PF "/sriov_numvfs");
+}
+
+static void test_a_dry_run_refuses_a_driver_that_is_not_there(void **state)
+{
+	static const char says[] = "cannot load the driver nosuch";
+
+	refused_both_ways(&cmd_bind, "--driver=nosuch", VF0, NULL, NULL, says);
+	without_vfs();
+	refused_both_ways(&cmd_vf_create, "--bind", "--driver=nosuch", PF, "2", says);
+	fake_sysfs_text(kernel.root, "devices:\n  - match: {address: " HDA "}\n    driver: nosuch\n",
+			"etc/thruway/host.yaml");
+	refused_both_ways(&cmd_host_apply, NULL, NULL, NULL, NULL, says);
+}
+
+/* An entry that nobody can read may be about any device. */
+static void test_a_dry_run_refuses_beside_a_damaged_journal(void **state)
+{
+	static const char says[] = "0000000007 is damaged";
+
+	fake_sysfs_text(kernel.root, "format=9", "run/thruway/journal/0000000007");
+	fake_sysfs_text(kernel.root, "devices:\n  - match: {address: " HDA "}\n    driver: none\n",
+			"etc/thruway/host.yaml");
+	refused_both_ways(&cmd_bind, VF0, NULL, NULL, NULL, says);
+	refused_both_ways(&cmd_restore, VF0, NULL, NULL, NULL, says);
+	refused_both_ways(&cmd_restore, "--all", NULL, NULL, NULL, says);
+	refused_both_ways(&cmd_host_apply, NULL, NULL, NULL, NULL, says);
+	refused_both_ways(&cmd_vf_destroy, PF, NULL, NULL, NULL, says);
+	refused_both_ways(&cmd_vf_destroy, "--force=vf-in-use", PF, NULL, NULL, says);
+	without_vfs();
+	refused_both_ways(&cmd_vf_create, PF, "2", NULL, NULL, says);
+	/* Resetting is not written down. */
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
+	assert_int_equal(run(&cmd_reset, "-n", GPU, NULL), 0);
+	assert_int_equal(run(&cmd_reset, GPU, NULL), 0);
+}
+
+static void test_a_dry_run_refuses_what_cannot_be_reset(void **state)
+{
+	refused_both_ways(&cmd_reset, GPU, NULL, NULL, NULL, "the kernel knows no way to");
+	refused_both_ways(&cmd_reset, HDA, NULL, NULL, NULL, "it is bound to igbvf");
+}
+
+static void test_a_dry_run_names_whom_it_would_end(void **state)
+{
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	fake_sysfs_text(kernel.root, "qemu", "proc/77/comm");
+	fake_sysfs_link(kernel.root, "/dev/vfio/21", "proc/77/fd/5");
+	fake_sysfs_link(kernel.root, "anon_inode:kvm-vm", "proc/77/fd/6");
+	assert_int_equal(run(&cmd_bind, "-n", "--force=vm", "--driver=igbvf", VF0, NULL), 0);
+	assert_ptr_equal(strstr(out, VF0 ": the VM of pid 77 (qemu) has it: pid 77 gets SIGTERM, "),
+			 out);
+	assert_non_null(strstr(out, "\n" VF0 ": bind to igbvf "));
+	fake_sysfs_link(kernel.root, "../../../bus/pci/drivers/vfio-pci",
+			"sys/bus/pci/devices/" GPU "/driver");
+	fake_sysfs_link(kernel.root, "/dev/vfio/42", "proc/77/fd/5");
+	fake_sysfs_text(kernel.root, "devices:\n  - match: {address: " GPU "}\n    driver: none\n",
+			"etc/thruway/host.yaml");
+	assert_int_equal(run(&cmd_host_apply, "-n", "--force=vm", NULL), 0);
+	assert_ptr_equal(strstr(out, GPU ": the VM of pid 77 (qemu) has it: pid 77 gets SIGTERM, "),
+			 out);
 }
 
 /* What the journal, the drivers and the overrides are: a dry run leaves it. */
@@ -425,6 +512,10 @@ int main(void)
 		TEST(test_a_host_without_groups_is_told_why),
 		TEST(test_show_tells_what_thruway_changed),
 		TEST(test_dry_runs_change_nothing),
+		TEST(test_a_dry_run_refuses_a_driver_that_is_not_there),
+		TEST(test_a_dry_run_refuses_beside_a_damaged_journal),
+		TEST(test_a_dry_run_refuses_what_cannot_be_reset),
+		TEST(test_a_dry_run_names_whom_it_would_end),
 		TEST(test_a_dry_restore_says_what_a_restore_then_does),
 		TEST(test_a_dry_restore_begins_with_what_a_killed_command_left),
 		TEST(test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim),

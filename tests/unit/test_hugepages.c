@@ -261,6 +261,19 @@ static void test_dry_run_writes_nothing(void **state)
 	assert_int_equal(run("reserve -n 64M --node 1"), 0);
 	assert_string_equal(out, "node1/2048kB: keep 32 hugepages (now: 0)\n");
 	assert_int_equal(k.writes, 0);
+	assert_int_equal(run("release -n"), 0);
+	assert_non_null(strstr(out, "nothing to release"));
+	assert_int_equal(run("reserve -q 64M --node 1"), 0);
+	k.writes = 0;
+	assert_int_equal(run("release -n"), 0);
+	assert_string_equal(out, "node1/2048kB: keep 0 hugepages (now: 32)\n");
+	assert_int_equal(k.writes, 0);
+	fake_sysfs_text(k.root, "format=9", "run/thruway/journal/0000000009");
+	assert_int_equal(run("release -n"), -EBADMSG); /* as without -n */
+	assert_int_equal(run("release"), -EBADMSG);
+	assert_int_equal(run("reserve -n 128M --node 1"), -EBADMSG);
+	assert_int_equal(run("reserve 128M --node 1"), -EBADMSG);
+	assert_int_equal(k.writes, 0);
 }
 
 int main(void)
