@@ -13,7 +13,8 @@
 #include "base/hostfs.h"
 #include "base/size.h"
 
-#define FORMAT "1"
+#define FORMAT	 1
+#define SIZE_LIMIT (64 << 20)
 
 static const char *const marks[] = {
 	[MARK_PLANNED] = "planned",
@@ -61,7 +62,7 @@ static void put_record(FILE *f, const struct record *r)
 
 static void put_entry(FILE *f, const struct entry *e)
 {
-	put(f, "format", FORMAT);
+	put_number(f, "format", FORMAT);
 	put(f, "command", e->command);
 	put_number(f, "pid", (uint64_t)e->owner.pid);
 	put_number(f, "start", e->owner.start);
@@ -215,12 +216,32 @@ static int add_note(struct entry *e)
 	return 0;
 }
 
+/*
+ * What a row makes a path of stays below where the row puts it: "0000:01:00.0",
+ * "node0/2048kB", "vfio/7", "vf3 mac".
+ */
+static int get_name(const char *s, char *buf, size_t size)
+{
+	int r = get_text(s, buf, size);
+
+	for (const char *p = buf; r == 0 && *p; p += strspn(p, "/")) {
+		size_t len = strcspn(p, "/");
+
+		if (!len || strncmp(p, "..", len) == 0) /* "." too */
+			return -EBADMSG;
+		p += len;
+	}
+	return r;
+}
+
 static int get_record_line(struct record *r, const char *key, const char *value)
 {
+	if (strcmp(key, "step") == 0)
+		return get_text(value, r->step.op, sizeof(r->step.op));
 	if (strcmp(key, "dev") == 0)
-		return get_text(value, r->step.dev, sizeof(r->step.dev));
+		return *value ? get_name(value, r->step.dev, sizeof(r->step.dev)) : -EBADMSG;
 	if (strcmp(key, "key") == 0)
-		return get_text(value, r->step.key, sizeof(r->step.key));
+		return get_name(value, r->step.key, sizeof(r->step.key));
 	if (strcmp(key, "before") == 0)
 		return get_text(value, r->step.before, sizeof(r->step.before));
 	if (strcmp(key, "after") == 0)
@@ -235,27 +256,25 @@ static int get_record_line(struct record *r, const char *key, const char *value)
 		return get_bool(value, &r->step.optional);
 	if (strcmp(key, "transient") == 0)
 		return get_bool(value, &r->step.transient);
-	if (strcmp(key, "remember") == 0)
-		return get_bool(value, &r->step.remember);
-	return -EBADMSG;
+	return get_bool(value, &r->step.remember);
 }
 
 static int get_note_line(struct note *n, const char *key, const char *value)
 {
+	if (strcmp(key, "note") == 0)
+		return get_text(value, n->key, sizeof(n->key));
 	if (strcmp(key, "about") == 0)
 		return get_text(value, n->dev, sizeof(n->dev));
-	if (strcmp(key, "value") == 0)
-		return get_text(value, n->value, sizeof(n->value));
-	return -EBADMSG;
+	return get_text(value, n->value, sizeof(n->value));
 }
 
-static int get_owner_line(struct entry *e, const char *key, const char *value)
+static int get_head_line(struct entry *e, const char *key, const char *value)
 {
 	uint64_t v = 0;
 	int r;
 
 	if (strcmp(key, "format") == 0)
-		return strcmp(value, FORMAT) == 0 ? 0 : -EBADMSG;
+		return get_number(value, FORMAT, &v);
 	if (strcmp(key, "command") == 0)
 		return get_text(value, e->command, sizeof(e->command));
 	if (strcmp(key, "boot") == 0)
@@ -270,48 +289,74 @@ static int get_owner_line(struct entry *e, const char *key, const char *value)
 		return get_number(value, UINT64_MAX, &e->owner.start);
 	if (strcmp(key, "time") == 0)
 		return get_number(value, UINT64_MAX, &e->time);
-	r = get_number(value, UINT32_MAX, &v);
-	if (r == 0 && strcmp(key, "uid") == 0)
-		e->uid = (uint32_t)v;
-	else if (r == 0 && strcmp(key, "pid") == 0 && v <= INT32_MAX)
+	r = get_number(value, strcmp(key, "pid") == 0 ? INT32_MAX : UINT32_MAX, &v);
+	if (r == 0 && strcmp(key, "pid") == 0)
 		e->owner.pid = (pid_t)v;
-	else
-		return -EBADMSG;
-	return 0;
+	else if (r == 0)
+		e->uid = (uint32_t)v;
+	return r;
 }
 
-/* One line into the last step or note, or into the head while there is none. 1: the last line. */
-static int get_line(struct entry *e, const char *key, const char *value)
+/*
+ * The lines of each part, in the order of put_entry(). One that is missing would not be
+ * the same as one that says 0: without "committed" a change that stands would be undone.
+ */
+static const char *const head_keys[] = { "format", "command", "pid", "start", "boot", "uid", "time",
+					 "committed", "until_exit", "unconfirmed", NULL };
+static const char *const note_keys[] = { "note", "about", "value", NULL };
+static const char *const record_keys[] = { "step", "dev", "key", "before", "after", "identity",
+					   "mark", "known", "optional", "transient", "remember",
+					   NULL };
+
+struct reader {
+	struct entry *entry;
+	const char *const *next; /* which line must follow; at NULL: the part is whole */
+	unsigned line;		 /* from 1 */
+};
+
+/* Behind a whole part: the next one begins, or it was the last line (1). */
+static int begin_part(struct reader *rd, const char *key, const char *value)
 {
+	struct entry *e = rd->entry;
 	uint64_t n;
-	int r;
 
 	if (strcmp(key, "end") == 0)
 		return get_number(value, JOURNAL_STEPS_MAX, &n) == 0 && n == e->count ? 1 : -EBADMSG;
 	if (strcmp(key, "step") == 0) {
-		r = add_record(e);
-		return r < 0 ? r
-			     : get_text(value, e->records[e->count - 1].step.op, STEP_OP_MAX);
+		rd->next = record_keys;
+		return add_record(e);
 	}
-	if (e->count)
-		return get_record_line(&e->records[e->count - 1], key, value);
-	if (strcmp(key, "note") == 0) {
-		r = add_note(e);
-		return r < 0 ? r
-			     : get_text(value, e->notes[e->note_count - 1].key, STEP_OP_MAX);
+	if (strcmp(key, "note") == 0 && !e->count) {
+		rd->next = note_keys;
+		return add_note(e);
 	}
-	if (e->note_count)
-		return get_note_line(&e->notes[e->note_count - 1], key, value);
-	return get_owner_line(e, key, value);
+	return -EBADMSG;
 }
 
-/* Returns 0, or -EBADMSG with the number of the bad line. Takes text apart. */
-static int parse(char *text, struct entry *e, unsigned *ret_line)
+static int get_line(struct reader *rd, const char *key, const char *value)
+{
+	struct entry *e = rd->entry;
+	int r = *rd->next ? 0 : begin_part(rd, key, value);
+
+	if (r)
+		return r;
+	if (strcmp(key, *rd->next) != 0)
+		return -EBADMSG;
+	rd->next++;
+	if (e->count)
+		return get_record_line(&e->records[e->count - 1], key, value);
+	if (e->note_count)
+		return get_note_line(&e->notes[e->note_count - 1], key, value);
+	return get_head_line(e, key, value);
+}
+
+/* 0 or -errno, rd->line being the bad one. Takes text apart. */
+static int parse(char *text, struct reader *rd)
 {
 	char *line = text;
 	int r = 0;
 
-	for (*ret_line = 1; r == 0; (*ret_line)++) {
+	for (rd->line = 1; r == 0; rd->line++) {
 		char *end = strchr(line, '\n'), *eq;
 
 		if (!end)
@@ -321,27 +366,37 @@ static int parse(char *text, struct entry *e, unsigned *ret_line)
 		if (!eq)
 			return -EBADMSG;
 		*eq = '\0';
-		r = get_line(e, line, eq + 1);
+		r = get_line(rd, line, eq + 1);
 		if (r < 0)
 			return r;
-		if (*ret_line == 1 && strcmp(line, "format") != 0)
-			return -EBADMSG;
 		line = end + 1;
 	}
 	return *line ? -EBADMSG : 0; /* nothing follows the last line */
 }
 
-/* The whole file, NUL-terminated, malloced. */
-static int slurp(int dir, const char *name, char **ret)
+/* What else than an entry has its name; NULL: nothing that can be told from outside. */
+static const char *no_entry(const struct stat *st)
 {
-	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (!S_ISREG(st->st_mode))
+		return "damaged (it is not a file)";
+	if (st->st_size > SIZE_LIMIT)
+		return "damaged (it is too large)";
+	return st->st_size ? NULL : "damaged (it is empty)";
+}
+
+/* The whole file, NUL-terminated, malloced. -EBADMSG: *ret_why says what it is instead. */
+static int slurp(int dir, const char *name, char **ret, const char **ret_why)
+{
+	/* A FIFO of that name must not keep us waiting. */
+	_cleanup_close_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	_cleanup_free_ char *text = NULL;
-	struct stat st;
+	struct stat st = { 0 };
 	ssize_t len;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if ((fd < 0 && errno != ELOOP) || (fd >= 0 && fstat(fd, &st) < 0))
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size > 64 << 20)
+	*ret_why = no_entry(&st);
+	if (*ret_why)
 		return -EBADMSG;
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
@@ -349,21 +404,27 @@ static int slurp(int dir, const char *name, char **ret)
 	len = fd_read_all(fd, text, (size_t)st.st_size + 1);
 	if (len < 0)
 		return (int)len;
-	if (strlen(text) != (size_t)len)
-		return -EBADMSG; /* a NUL inside */
 	*ret = TAKE_PTR(text);
-	return 0;
+	if (strlen(*ret) == (size_t)len)
+		return 0;
+	*ret_why = "damaged (it is not text)";
+	return -EBADMSG;
 }
 
 int entry_load(int dir, const char *name, struct entry *ret, struct err *err)
 {
 	struct entry e = { .uid = UINT32_MAX };
+	struct reader rd = { &e, head_keys, 0 };
 	_cleanup_free_ char *text = NULL;
-	unsigned line = 0;
-	int r = slurp(dir, name, &text);
+	const char *why = NULL;
+	unsigned format;
+	int r = slurp(dir, name, &text, &why);
 
-	if (r == 0 && text)
-		r = parse(text, &e, &line);
+	if (r == 0 && text) {
+		if (sscanf(text, "format=%9u\n", &format) == 1 && format != FORMAT)
+			why = "of another version of thruway";
+		r = why ? -EBADMSG : parse(text, &rd);
+	}
 	if (r == 0) {
 		snprintf(e.name, sizeof(e.name), "%s", name);
 		*ret = e;
@@ -372,9 +433,13 @@ int entry_load(int dir, const char *name, struct entry *ret, struct err *err)
 	entry_fini(&e);
 	if (r != -EBADMSG)
 		return r == -ENOENT ? r : err_set(err, r, "cannot read /" JOURNAL_DIR "/%s", name);
-	err_plain(err, r, "the journal entry /" JOURNAL_DIR "/%s is damaged (line %u)", name, line);
-	err_hint(err, "move it away, then put the devices it names right: thruway restore DEV");
-	return r;
+	if (why)
+		err_plain(err, r, "the journal entry /" JOURNAL_DIR "/%s is %s", name, why);
+	else
+		err_plain(err, r, "the journal entry /" JOURNAL_DIR "/%s is damaged (line %u)", name,
+			  rd.line);
+	return err_hint(err, "move it away, then put the devices it names right: "
+			     "thruway restore DEV");
 }
 
 void entry_fini(struct entry *e)

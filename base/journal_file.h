@@ -4,9 +4,9 @@
  * whole (temporary name, fsync, rename) whenever something in it changes. Only
  * base/journal*.c includes this.
  *
- * The format is ours alone and strict: a line that does not belong, a value that
- * does not fit or a missing last line make the whole entry unreadable, because a
- * guess here would write to somebody's hardware.
+ * The format is ours alone and strict: a line that does not belong or is missing, a
+ * value that does not fit, or a name that is a way out of its directory make the whole
+ * entry unreadable, because a guess here would write to somebody's hardware.
  */
 #ifndef BASE_JOURNAL_FILE_H
 #define BASE_JOURNAL_FILE_H

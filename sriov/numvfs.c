@@ -300,6 +300,8 @@ static int read_flags(int root, const struct step *step, unsigned *ret)
 	uint64_t flags;
 	int r;
 
+	if (strchr(step->key, '/'))
+		return -EINVAL;
 	if (!hostfs_exists(root, DEV "/net/%s", step->dev, step->key))
 		return -ENODEV;
 	r = hostfs_read_u64(root, &flags, "sys/class/net/%s/flags", step->key);

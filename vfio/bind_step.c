@@ -225,6 +225,8 @@ static int driver_write(int root, const struct step *step, const char *value, st
 	char now[STEP_VALUE_MAX];
 	int r = driver_read(root, step, now, sizeof(now));
 
+	if (strchr(value, '/') || value[0] == '.') /* a name in a directory, and no path */
+		return err_plain(err, -EINVAL, "%s: '%s' is no driver's name", step->dev, value);
 	if (r < 0)
 		return err_set(err, r, "cannot read the driver of %s", step->dev);
 	if (strcmp(now, value) == 0)
@@ -251,11 +253,18 @@ const struct step_ops driver_step_ops = {
 
 /* --- owner ------------------------------------------------------------------------------------ */
 
+static bool is_vfio_node(const struct step *step)
+{
+	return strncmp(step->key, "vfio/", 5) == 0;
+}
+
 static int owner_read(int root, const struct step *step, char *buf, size_t size)
 {
 	char path[HOSTFS_PATH_MAX];
 	struct stat st;
 
+	if (!is_vfio_node(step))
+		return -EINVAL;
 	/* The node comes with the driver: until then it is a device still to be made. */
 	snprintf(path, sizeof(path), "dev/%s", step->key);
 	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -285,6 +294,9 @@ static int owner_write(int root, const struct step *step, const char *value, str
 	char path[HOSTFS_PATH_MAX];
 	unsigned uid, gid;
 
+	if (!is_vfio_node(step))
+		return err_plain(err, -EINVAL, "%s: /dev/%s is none of its nodes", step->dev,
+				 step->key);
 	if (sscanf(value, "%u:%u", &uid, &gid) != 2)
 		return err_plain(err, -EINVAL, "'%s' is not uid:gid", value);
 	snprintf(path, sizeof(path), "dev/%s", step->key);

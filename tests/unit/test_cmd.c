@@ -278,7 +278,7 @@ static void test_a_dry_run_refuses_a_driver_that_is_not_there(void **state)
 /* An entry that nobody can read may be about any device. */
 static void test_a_dry_run_refuses_beside_a_damaged_journal(void **state)
 {
-	static const char says[] = "0000000007 is damaged";
+	static const char says[] = "0000000007 is of another version of thruway";
 
 	fake_sysfs_text(kernel.root, "format=9", "run/thruway/journal/0000000007");
 	fake_sysfs_text(kernel.root, "devices:\n  - match: {address: " HDA "}\n    driver: none\n",

@@ -29,7 +29,7 @@ static int setup(void **state)
 		/* VF1's interface is bound away; a committed change remembers its name. */
 		{ "run/thruway/journal/0000000001",
 		  "format=1\ncommand=bind\npid=1\nstart=0\nboot=\nuid=0\ntime=0\ncommitted=1\n"
-		  "until_exit=0\nnote=netdev\nabout=" VF1 "\nvalue=eth3\nend=0" },
+		  "until_exit=0\nunconfirmed=0\nnote=netdev\nabout=" VF1 "\nvalue=eth3\nend=0" },
 		{ 0 },
 	};
 	static const struct fake_pci devs[] = {
