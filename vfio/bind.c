@@ -8,6 +8,7 @@
 #include "base/hostfs.h"
 #include "vfio/bind_step.h"
 #include "vfio/busy.h"
+#include "vfio/lease.h"
 #include "vfio/modules.h"
 
 static bool requested(const struct bind_request *req, struct bdf bdf)
@@ -130,6 +131,8 @@ static int plan_one(int root, const struct in_use_host *host, const struct bind_
 		in_use_find(host, dev, &used);
 		in_use_add_vfs(dev, &used);
 		r = in_use_refuse(&used, "bind", dev->bdf, req->force, err);
+	} else if (r == 0 && req->give && !(req->force & 1u << IN_USE_VF_IN_USE)) {
+		r = lease_refuse(root, dev->bdf, "give away", err);
 	}
 	if (r < 0)
 		return r;

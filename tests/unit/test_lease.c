@@ -311,6 +311,39 @@ static void test_a_leased_vf_is_in_use_for_everybody_else(void **state)
 	assert_int_equal(lease_release(root, vfs[1], false, 1, &err), -ENOENT);
 }
 
+static int plan_to_give(bool give, unsigned force)
+{
+	struct bind_request req = { .devs = &vfs[1], .count = 1, .driver = "vfio-pci", .give = give,
+				    .uid = 7, .gid = 7, .force = force };
+	struct plan plan = PLAN_INIT;
+	struct topo topo = TOPO_INIT;
+	struct in_use_host *host = NULL;
+	int r;
+
+	err = (struct err)ERR_INIT;
+	assert_int_equal(topo_scan(root, &topo, NULL), 0);
+	assert_int_equal(in_use_open(root, &host, NULL), 0);
+	r = bind_plan(root, &topo, host, &req, &plan, &err);
+	in_use_close(host);
+	topo_fini(&topo);
+	plan_fini(&plan);
+	return r;
+}
+
+static void test_the_node_of_a_leased_vf_is_not_given_to_another_user(void **state)
+{
+	struct lease_request req = request();
+	unsigned vf = 99;
+
+	req.holder = sleeper;
+	assert_int_equal(take(&req, &vf), 0);
+	assert_int_equal(vf, 1);
+	assert_int_equal(plan_to_give(false, 0), 0); /* bound already, and stays so */
+	assert_int_equal(plan_to_give(true, 0), -EBUSY);
+	assert_non_null(strstr(err.text, "cannot give away 0000:01:10.2: it is leased to pid "));
+	assert_int_equal(plan_to_give(true, 1u << IN_USE_VF_IN_USE), 0);
+}
+
 static void test_the_holder_and_its_children_may_use_it(void **state)
 {
 	struct lease_request req = request();
@@ -456,6 +489,7 @@ int main(void)
 		TEST(test_the_node_is_given_and_taken_back),
 		TEST(test_only_bound_ones_have_a_node_to_give),
 		TEST(test_a_leased_vf_is_in_use_for_everybody_else),
+		TEST(test_the_node_of_a_leased_vf_is_not_given_to_another_user),
 		TEST(test_the_holder_and_its_children_may_use_it),
 		TEST(test_a_race_gives_distinct_vfs),
 		TEST(test_the_command_lists_what_it_leased),
