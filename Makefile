@@ -7,6 +7,8 @@ DESTDIR    ?=
 SBINDIR    ?= $(PREFIX)/sbin
 LIBEXECDIR ?= $(PREFIX)/libexec
 MANDIR     ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/vendor-completions
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DOCDIR     ?= $(PREFIX)/share/doc/thruway
 
@@ -123,6 +125,8 @@ install: programs
 		sed 's,/usr/sbin/thruway,$(SBINDIR)/thruway,' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/} && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; \
 	done
+	install -D -m 0644 completions/thruway.bash $(DESTDIR)$(BASHCOMPDIR)/thruway
+	install -D -m 0644 completions/_thruway $(DESTDIR)$(ZSHCOMPDIR)/_thruway
 	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
 
 help:

@@ -7,6 +7,8 @@ lib_srcs := $(sort $(filter-out tools/main.c vmm/main.c,$(host_tool_srcs) $(vmm_
 lib_objs := $(lib_srcs:%.c=$(O)/%.o)
 fake_objs := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fake/*.c))
 unit_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
+# Scripts that say what they found as cmocka does (TAP), about the program they are given.
+unit_scripts := $(sort $(filter-out %.c,$(wildcard tests/unit/*)))
 kvm_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/kvm/test_*.c))
 
 $(O)/libthruway.a: $(lib_objs)
@@ -42,8 +44,8 @@ check-programs: programs $(unit_progs) $(kvm_progs)
 
 lab-tools: $(lab_tools)
 
-check-unit: $(unit_progs)
-	@tests/run-programs $(unit_progs)
+check-unit: $(unit_progs) $(O)/thruway
+	@THRUWAY=$(O)/thruway tests/run-programs $(unit_progs) $(unit_scripts)
 
 check-kvm: $(kvm_progs)
 	@tests/run-programs $(kvm_progs)
