@@ -92,6 +92,25 @@ root_exec()		# PROGRAM-PATH-IN-ROOT ARG…
 		--library-path "$ROOT/usr/lib/x86_64-linux-gnu" "$ROOT$program" "$@"
 }
 
+# What is loaded into QEMU to mend its software CPU; without a compiler it runs unmended.
+need_mend()
+{
+	local source=$LAB_DIR/emulator/vmrun.c
+
+	MEND=
+	if ! command -v "${CC:-cc}" >/dev/null; then
+		say "no C compiler: the emulated CPU is not mended, a guest may hang ($source)"
+		return
+	fi
+	part mend "$(recipe_hash "$source" "$("${CC:-cc}" --version)")" part_mend "$source"
+	MEND=$PART/vmrun.so
+}
+
+part_mend()		# DIRECTORY SOURCE
+{
+	"${CC:-cc}" -O2 -fPIC -shared -o "$1/vmrun.so" "$2"
+}
+
 need_root()
 {
 	part root "$(recipe_hash "$LAB_DIR/packages" "$LAB_DIR/lib/fetch.sh")" part_root

@@ -87,6 +87,7 @@ lab_boot()		# COMMAND…
 		wait "$QEMU_PID" || r=$?
 		QEMU_PID=
 		exec 8<&-
+		grep '^lab: ' "$RUN_DIR/qemu.err" >&2 || true
 		wait "$TEE_PID" || true
 		TEE_PID=
 	fi

@@ -9,45 +9,13 @@ L2_BASE="console=ttyS0 quiet cryptomgr.notests panic=-1 rcupdate.rcu_cpu_stall_s
 L2_KERNEL=$L2/vmlinux
 STATS=$TMP/stats.json
 
-# CPU time of the VMM's threads so far, in ticks of 10 ms.
-vmm_ticks()
-{
-	awk '{ n += $14 + $15 } END { print n }' "/proc/$VMM/task/"*/stat 2>/dev/null
-}
-
-# Whether the guest burns its CPU: it is no event of ours that it waits for then.
-guest_spins()
-{
-	local before
-
-	before=$(vmm_ticks)
-	sleep 2
-	(($(vmm_ticks) - before >= 100))
-}
-
 # vm_run GUEST-WORDS ARGUMENT…: runs a guest to its end. OUT: its console and our
 # messages, STATUS: how thruway ended.
-#
-# The emulated CPU's virtualization, not ours, sometimes leaves a guest spinning for ever,
-# also one of QEMU's (docs/lab.md): such a guest is given a second run, and it is said.
-# One that sleeps is not: it may wait for what we owe it.
 vm_run()
 {
-	local try VM='' VMM='' TIMEOUT_PID='' # a guest of vm_start's stays the caller's
+	local VM='' VMM='' TIMEOUT_PID='' # a guest of vm_start's stays the caller's
 
-	for try in 1 2; do
-		vm_start "$@"
-		wait_for "${L2_TIMEOUT:-100}" vm_ended && break
-		if ((try == 1)) && guest_spins; then
-			echo "# a guest spun for ${L2_TIMEOUT:-100} s and is run again; its last words:"
-			tail -n 3 "$TMP/guest" | sed 's/^/#   /'
-			kill -INT "$VM"
-			wait "$TIMEOUT_PID"
-			continue
-		fi
-		break
-	done
-	((try == 1)) || vm_ended || kill -INT "$VM"
+	vm_start "$@"
 	vm_end
 }
 
