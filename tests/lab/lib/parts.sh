@@ -14,8 +14,8 @@ L1_EARLY_MODULES=(virtio_pci virtio_blk erofs 9pnet_virtio 9p overlay virtio_con
 # a VF and virtio need, the other one also whole devices and lspci.
 L2_SMALL_MODULES=(igbvf nvme virtio_pci virtio_mmio virtio_net net_failover virtio_blk
 	virtio_console virtio_rng virtio_balloon vmw_vsock_virtio_transport virtiofs
-	af_packet)
-L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci button)
+	af_packet button)
+L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci)
 
 recipe_hash()		# FILE-OR-WORD…
 {
