@@ -9,6 +9,7 @@
 #include "base/hostfs.h"
 #include "host/evict.h"
 #include "host/hugepages.h"
+#include "host/udev_rules.h"
 #include "sriov/address.h"
 #include "sriov/devlink.h"
 #include "sriov/numvfs.h"
@@ -34,6 +35,8 @@ const struct step_ops *const change_ops[] = {
 	&vfattr_step_ops,
 	/* the host's memory */
 	&hugepages_step_ops,
+	/* what udev is told */
+	&udev_rules_step_ops,
 	NULL
 };
 

@@ -37,4 +37,6 @@ host_srcs := \
 	host/spec_plan_pf.c \
 	host/spec_save.c \
 	host/spec_schema.c \
-	host/spec_yaml.c
+	host/spec_yaml.c \
+	host/udev_rules.c \
+	host/udev_rules_file.c

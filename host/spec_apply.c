@@ -2,11 +2,13 @@
 #include "host/spec_apply.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 
 #include "host/change.h"
+#include "host/udev_rules.h"
 
-int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
-		   struct err *err)
+static int read_all(int root, const char *file, const struct bdf *only, unsigned force,
+		    struct host_spec *ret, struct err *err)
 {
 	int r;
 
@@ -16,7 +18,24 @@ int host_spec_read(int root, const char *file, unsigned force, struct host_spec 
 
 	if (r == 0)
 		r = spec_facts_read(root, &ret->facts, err);
-	return r < 0 ? r : spec_plan(&ret->facts, &ret->spec, force, &ret->plan, err);
+	return r < 0 ? r : spec_plan_of(&ret->facts, &ret->spec, force, only, &ret->plan, err);
+}
+
+int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
+		   struct err *err)
+{
+	int r = read_all(root, file, NULL, force, ret, err);
+
+	if (r < 0 || file || !udev_rules_wanted(root))
+		return r;
+	r = udev_rules_compile(&ret->facts, &ret->spec, &ret->plan, &ret->rules, err);
+	return r < 0 ? r : udev_rules_plan(root, ret->rules, &ret->plan.plan, err);
+}
+
+int host_spec_read_one(int root, struct bdf only, unsigned force, struct host_spec *ret,
+		       struct err *err)
+{
+	return read_all(root, NULL, &only, force, ret, err);
 }
 
 void host_spec_fini(struct host_spec *hs)
@@ -24,6 +43,8 @@ void host_spec_fini(struct host_spec *hs)
 	spec_plan_fini(&hs->plan);
 	spec_facts_fini(&hs->facts);
 	spec_fini(&hs->spec);
+	free(hs->rules);
+	hs->rules = NULL;
 }
 
 int host_spec_preview(int root, struct host_spec *hs,
@@ -39,6 +60,8 @@ int host_spec_apply(int root, const struct host_spec *hs, const struct journal_o
 {
 	int r = change_load_drivers(root, &hs->plan.plan, err);
 
+	if (r == 0 && hs->rules && hs->plan.plan.count)
+		r = udev_rules_stage(root, hs->rules, err);
 	if (r == 0)
 		r = change_evict(root, &hs->plan.plan, hs->force, err);
 	return r < 0 ? r : change_apply(root, &hs->plan.plan, owner, lock_timeout_s, err);

@@ -14,17 +14,23 @@ struct host_spec {
 	struct spec_facts facts;
 	struct spec_plan plan;
 	unsigned force; /* what the plan was made with */
+	char *rules;	/* for udev, malloced: host/udev_rules.h; NULL: they are left alone */
 };
 
-#define HOST_SPEC_INIT { SPEC_INIT, SPEC_FACTS_INIT, SPEC_PLAN_INIT, 0 }
+#define HOST_SPEC_INIT { SPEC_INIT, SPEC_FACTS_INIT, SPEC_PLAN_INIT, 0, NULL }
 
 /*
  * Read the spec (file: only this one; NULL: host.yaml and drop-ins), look at the host,
  * plan. force: in_use reasons, for binding. host_spec_fini() frees *ret, also after a
- * failure. 0 or -errno, err set.
+ * failure. What is read from /etc/thruway is also to be udev's to know; another file is
+ * for now. 0 or -errno, err set.
  */
 int host_spec_read(int root, const char *file, unsigned force, struct host_spec *ret,
 		   struct err *err);
+
+/* Of /etc/thruway only what it says of this device and its IOMMU group. */
+int host_spec_read_one(int root, struct bdf only, unsigned force, struct host_spec *ret,
+		       struct err *err);
 void host_spec_fini(struct host_spec *hs);
 
 /*

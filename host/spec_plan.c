@@ -12,10 +12,12 @@
 #include "host/change.h"
 #include "host/hugepages.h"
 #include "host/spec_plan_internal.h"
+#include "vfio/modules.h"
 
 void spec_plan_fini(struct spec_plan *plan)
 {
 	plan_fini(&plan->plan);
+	free(plan->claims);
 	free(plan->remarks);
 	*plan = (struct spec_plan)SPEC_PLAN_INIT;
 }
@@ -57,6 +59,34 @@ int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...
 	vsnprintf(r.text, sizeof(r.text), fmt, args);
 	va_end(args);
 	return add_remark(p, &r);
+}
+
+bool spec_in_scope(const struct spec_planner *p, const struct spec_fact *fact)
+{
+	const struct pci_function *only = p->only ? topo_find(&p->facts->topo, *p->only) : NULL;
+
+	if (!p->only)
+		return true;
+	return only && (only == fact->dev || (only->group >= 0 && only->group == fact->dev->group));
+}
+
+int spec_claim(struct spec_planner *p, struct bdf bdf, const char *driver, bool is_pf,
+	       struct spec_place at)
+{
+	struct spec_plan *out = p->out;
+	struct spec_claim *bigger;
+
+	for (size_t i = 0; i < out->claim_count; i++) {
+		if (bdf_eq(out->claims[i].bdf, bdf) && out->claims[i].is_pf == is_pf)
+			return 0; /* its group's other function brought it */
+	}
+	bigger = reallocarray(out->claims, out->claim_count + 1, sizeof(*bigger));
+	if (!bigger)
+		return err_set(p->err, -ENOMEM, "cannot plan");
+	out->claims = bigger;
+	bigger[out->claim_count] = (struct spec_claim){ .bdf = bdf, .is_pf = is_pf, .at = at };
+	snprintf(bigger[out->claim_count++].driver, sizeof(bigger->driver), "%s", driver);
+	return 0;
 }
 
 int spec_overlay(struct spec_planner *p, const struct spec_fact *about, const char *what,
@@ -108,7 +138,7 @@ struct want_device {
 	const struct spec_fact *fact; /* NULL: nothing is wanted of this one */
 	struct spec_setting set[SPEC_DEVICE_COUNT];
 	struct spec_place at;
-	bool done;
+	size_t request; /* the first of those it is bound with, counted from 1; 0: not yet */
 };
 
 static int merge_device(struct spec_planner *p, const struct spec_device *d, bool *fits,
@@ -150,30 +180,78 @@ static bool bound_so(const struct pci_function *d, const char *driver)
 	return strcmp(d->driver, strcmp(driver, "none") == 0 ? "" : driver) == 0;
 }
 
+/* Which driver of VFIO it has, or would be given. */
+static const char *driver_for(struct spec_planner *p, const struct pci_function *dev,
+			      const char *driver, char *buf, size_t size)
+{
+	if (driver)
+		return strcmp(driver, "none") == 0 ? "" : driver;
+	return bound_so(dev, NULL) ? dev->driver
+				   : modules_vfio_driver(p->facts->root, dev->bdf, buf, size);
+}
+
+/* That device, and with `group` who follows it. */
+static int claim_device(struct spec_planner *p, const struct want_device *w, bool group)
+{
+	const char *driver = w->set[SPEC_DEVICE_DRIVER].text;
+	const struct pci_function *d = w->fact->dev, *other = NULL;
+	char buf[PCI_DRIVER_MAX];
+	int r = spec_claim(p, d->bdf, driver_for(p, d, driver, buf, sizeof(buf)), false, w->at);
+
+	while (r == 0 && group && d->group >= 0 &&
+	       (other = topo_group_next(&p->facts->topo, d->group, other))) {
+		if (other != d && pci_function_is_assignable(other))
+			r = spec_claim(p, other->bdf,
+				       driver_for(p, other, driver, buf, sizeof(buf)), false, w->at);
+	}
+	return r;
+}
+
+/* Those of them that are bound so, or will be. */
+static int claim_group(struct spec_planner *p, const struct want_device *want, size_t first,
+		       bool group, bool left)
+{
+	const char *driver = want[first].set[SPEC_DEVICE_DRIVER].text;
+	int r = 0;
+
+	for (size_t i = first; r == 0 && i < p->facts->count; i++) {
+		const struct want_device *w = &want[i];
+
+		if (w->request != first + 1 || (left && !bound_so(w->fact->dev, driver)))
+			continue;
+		r = claim_device(p, w, group && !left);
+		group = false; /* once for all of them */
+	}
+	return r;
+}
+
 /* One request for all devices of an IOMMU group that are to have the same driver. */
 static int plan_with_group(struct spec_planner *p, struct want_device *want, size_t first)
 {
 	_cleanup_free_ struct bdf *devs = calloc(p->facts->count, sizeof(*devs));
 	struct want_device *w = &want[first];
+	size_t n = 0, left = p->out->left;
 	bool group = false;
-	size_t n = 0;
+	int r = 0;
 
 	if (!devs)
 		return err_set(p->err, -ENOMEM, "cannot plan");
 	for (size_t i = first; i < p->facts->count; i++) {
 		struct want_device *other = &want[i];
 
-		if (!other->fact || other->done || !same_driver(w, other) ||
+		if (!other->fact || other->request || !same_driver(w, other) ||
 		    (i != first && (w->fact->dev->group < 0 ||
 				    other->fact->dev->group != w->fact->dev->group)))
 			continue;
-		other->done = true;
+		other->request = first + 1;
 		group |= wants_group(other);
 		if (wants_group(other) || !bound_so(other->fact->dev, w->set[SPEC_DEVICE_DRIVER].text))
 			devs[n++] = other->fact->dev->bdf;
 	}
-	return n ? spec_plan_bind(p, w->fact, w->at, devs, n, w->set[SPEC_DEVICE_DRIVER].text, group)
-		 : 0;
+	if (n)
+		r = spec_plan_bind(p, w->fact, w->at, devs, n, w->set[SPEC_DEVICE_DRIVER].text,
+				   group);
+	return r < 0 ? r : claim_group(p, want, first, group, p->out->left > left);
 }
 
 static int plan_devices(struct spec_planner *p)
@@ -187,7 +265,7 @@ static int plan_devices(struct spec_planner *p)
 	for (size_t i = 0; r == 0 && i < p->spec->device_count; i++)
 		r = merge_device(p, &p->spec->devices[i], fits, want);
 	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
-		if (want[i].fact && !want[i].done)
+		if (want[i].fact && !want[i].request && spec_in_scope(p, want[i].fact))
 			r = plan_with_group(p, want, i);
 	}
 	return r;
@@ -252,10 +330,16 @@ static int plan_hugepages(struct spec_planner *p)
 int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned force,
 	      struct spec_plan *ret, struct err *err)
 {
-	struct spec_planner p = { facts, spec, force, ret, err };
+	return spec_plan_of(facts, spec, force, NULL, ret, err);
+}
+
+int spec_plan_of(const struct spec_facts *facts, const struct spec *spec, unsigned force,
+		 const struct bdf *only, struct spec_plan *ret, struct err *err)
+{
+	struct spec_planner p = { facts, spec, force, only, ret, err };
 	int r = plan_devices(&p);
 
-	if (r == 0)
+	if (r == 0 && !only)
 		r = plan_hugepages(&p);
 	if (r == 0)
 		r = spec_plan_pfs(&p);

@@ -25,8 +25,18 @@ struct spec_remark {
 	char text[800];
 };
 
+/* A device that is to have a driver whenever it appears, or a PF that is to have its VFs. */
+struct spec_claim {
+	struct bdf bdf;
+	bool is_pf;
+	char driver[PCI_DRIVER_MAX]; /* "": none, and of a PF */
+	struct spec_place at;
+};
+
 struct spec_plan {
 	struct plan plan;
+	struct spec_claim *claims; /* malloced; what could not be bound is not claimed */
+	size_t claim_count;
 	struct spec_remark *remarks; /* malloced */
 	size_t remark_count;
 	size_t left;
@@ -41,6 +51,10 @@ struct spec_plan {
  */
 int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned force,
 	      struct spec_plan *ret, struct err *err);
+
+/* Only what is about this device (NULL: any), which brings its IOMMU group. */
+int spec_plan_of(const struct spec_facts *facts, const struct spec *spec, unsigned force,
+		 const struct bdf *only, struct spec_plan *ret, struct err *err);
 void spec_plan_fini(struct spec_plan *plan);
 
 enum spec_fit {

@@ -9,6 +9,7 @@ struct spec_planner {
 	const struct spec_facts *facts;
 	const struct spec *spec;
 	unsigned force;
+	const struct bdf *only; /* NULL: all devices */
 	struct spec_plan *out;
 	struct err *err;
 };
@@ -37,6 +38,13 @@ int spec_overlay(struct spec_planner *p, const struct spec_fact *about, const ch
 /* Append what binds these to a driver (NULL: the VFIO driver), or remark why not. */
 int spec_plan_bind(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
 		   const struct bdf *devs, size_t n, const char *driver, bool group);
+
+/* The plan is to be about it: p->only, or of its IOMMU group. */
+bool spec_in_scope(const struct spec_planner *p, const struct spec_fact *fact);
+
+/* Note a device for udev; driver "" or a name. 0 or -ENOMEM, err set. */
+int spec_claim(struct spec_planner *p, struct bdf bdf, const char *driver, bool is_pf,
+	       struct spec_place at);
 
 int spec_plan_pfs(struct spec_planner *p);
 

@@ -448,8 +448,11 @@ int spec_plan_pfs(struct spec_planner *p)
 	int r = want ? merge_all(p, want) : no_memory(p);
 
 	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
-		if (want[i].fact)
-			r = plan_pf(p, &want[i]);
+		if (!want[i].fact || !spec_in_scope(p, want[i].fact))
+			continue;
+		r = plan_pf(p, &want[i]);
+		if (r == 0)
+			r = spec_claim(p, want[i].fact->dev->bdf, "", true, want[i].at);
 	}
 	for (size_t i = 0; want && i < p->facts->count; i++)
 		free(want[i].vf);

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "host/change.h"
+#include "host/udev_rules.h"
 #include "tools/out.h"
 
 /* "0000:01:00.0: … (host.yaml:3:5)" */
@@ -71,12 +73,26 @@ static json_t *remarks_json(const struct host_spec *hs, bool left)
 static int show_json(struct ctx *ctx, const struct host_spec *hs, struct err *err)
 {
 	bool same = !hs->plan.plan.count && !hs->plan.left;
-	json_t *diff = json_pack("{s:b, s:o, s:o, s:o}", "same", same, "steps",
+	json_t *diff = json_pack("{s:b, s:o, s:o, s:o, s:o}", "same", same, "steps",
 				 steps_json(&hs->plan.plan), "left", remarks_json(hs, true),
-				 "warnings", remarks_json(hs, false));
+				 "warnings", remarks_json(hs, false), "rules",
+				 out_json_text(hs->rules ? hs->rules : ""));
 	int r = out_json(ctx->out, "thruway.host-diff/1", "diff", diff);
 
 	return r < 0 ? err_set(err, r, "cannot print it") : 0;
+}
+
+void host_show_rules(struct ctx *ctx, const struct host_spec *hs)
+{
+	const char *at = hs->rules ? hs->rules : "";
+
+	for (size_t i = 0; i < hs->plan.plan.count; i++) {
+		if (strcmp(hs->plan.plan.steps[i].op, udev_rules_step_ops.op) != 0)
+			continue;
+		for (; *at; at += strcspn(at, "\n") + 1)
+			fprintf(ctx->out, "  | %.*s\n", (int)strcspn(at, "\n"), at);
+		return;
+	}
 }
 
 int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What udev is told of the devices that /etc/thruway declares, so that they come to their
+ * driver as they appear: at boot before another driver is loaded for them, and when they
+ * are plugged in again.
+ *
+ * A rule knows a device by its ids and its place: the ports on the way to it, not the bus
+ * numbers, which move when a card is added. It takes a device that no driver has;
+ * one that a driver was faster with, and PFs, are left to thruway-bind@.service, which
+ * looks who uses it. Only devices that apply could bind have a rule: what the running
+ * host refuses to give must not be taken from it at the next boot.
+ */
+#ifndef HOST_UDEV_RULES_H
+#define HOST_UDEV_RULES_H
+
+#include "base/err.h"
+#include "base/journal.h"
+#include "host/spec_facts.h"
+#include "host/spec_plan.h"
+
+#define UDEV_RULES_DIR	"etc/udev/rules.d"
+#define UDEV_RULES_NAME "05-thruway-host.rules"
+#define UDEV_RULES_SIZE_MAX (1u << 20)
+
+/*
+ * The file's text, malloced; "" when nothing is claimed. 0; -EINVAL, err set, for a name
+ * that would mean something to udev; other -errno, err set.
+ */
+int udev_rules_compile(const struct spec_facts *facts, const struct spec *spec,
+		       const struct spec_plan *plan, char **ret, struct err *err);
+
+/* This host has a udev to be told. */
+bool udev_rules_wanted(int root);
+
+/*
+ * Append the step that makes the file read so ("": that there is none), unless it does, or
+ * /etc is read-only, which is warned of. 0 or -errno, err set.
+ */
+int udev_rules_plan(int root, const char *text, struct plan *plan, struct err *err);
+
+/* Keep text where the step finds it. Before the plan is applied. 0 or -errno, err set. */
+int udev_rules_stage(int root, const char *text, struct err *err);
+
+/* dev "udev", key: the file's name; its value is a hash of its text, "" for no file. */
+extern const struct step_ops udev_rules_step_ops;
+
+#endif
