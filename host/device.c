@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal.h"
 #include "base/size.h"
@@ -87,6 +88,11 @@ static int find_vf(int root, const struct topo *topo, const char *name, const ch
 	}
 	if (pci_function_vf(root, pf, (unsigned)n, ret) == 0)
 		return 0;
+	if (!topo_find(topo, pf)->total_vfs) {
+		err_plain(err, -ENODEV, "cannot %s %s: %s cannot have VFs", verb, name,
+			  BDF_STR(pf));
+		return err_hint(err, "thruway vf list shows the PFs");
+	}
 	err_plain(err, -ENODEV, "cannot %s %s: %s has %u VFs", verb, name, BDF_STR(pf),
 		  topo_find(topo, pf)->num_vfs);
 	return err_hint(err, "create them: thruway vf create %s N", pf_name);
@@ -116,12 +122,11 @@ static bool matches(const struct pci_function *d, const char *pattern)
 	return false;
 }
 
-/* Ids or a pattern: every endpoint that fits. Returns how many were appended, or -ENOMEM. */
+/* Ids or a pattern: every endpoint that fits. 0 or -ENOMEM. */
 static int find_many(const struct topo *topo, const char *name, struct device_list *list)
 {
 	unsigned vendor, device;
 	bool ids = parse_ids(name, &vendor, &device), glob = strpbrk(name, "*?[");
-	size_t before = list->count;
 
 	for (size_t i = 0; i < topo->count; i++) {
 		const struct pci_function *d = &topo->devs[i];
@@ -134,7 +139,7 @@ static int find_many(const struct topo *topo, const char *name, struct device_li
 		if (device_list_add(list, d->bdf) < 0)
 			return -ENOMEM;
 	}
-	return (int)(list->count - before);
+	return 0;
 }
 
 /* Functions of the same bus that differ in one place only, or the command that shows them all. */
@@ -162,45 +167,54 @@ static int no_such_device(const struct topo *topo, const char *name, const char 
 	return err_hint(err, "thruway list shows the devices of this host");
 }
 
-static int ambiguous(const char *name, const char *verb, const struct device_list *list, size_t from,
+static int ambiguous(const char *name, const char *verb, const struct device_list *list,
 		     struct err *err)
 {
 	char some[128] = "";
 	size_t n = 0;
 
-	for (size_t i = from; i < list->count && n < 80; i++)
+	for (size_t i = 0; i < list->count && n < 80; i++)
 		n += (size_t)snprintf(some + n, sizeof(some) - n, "%s%s", n ? ", " : "",
 				      BDF_STR(list->bdfs[i]));
-	err_usage(err, "cannot %s %s: it means %zu devices: %s%s", verb, name, list->count - from,
-		  some, n >= 80 ? ", …" : "");
+	err_usage(err, "cannot %s %s: it means %zu devices: %s%s", verb, name, list->count, some,
+		  n >= 80 ? ", …" : "");
 	err_hint(err, "name one of them, or say --all");
 	return -EINVAL;
+}
+
+/* As device_resolve(), for a name that is no single device's. */
+static int resolve_many(const struct topo *topo, const char *name, bool many, const char *verb,
+			struct device_list *list, struct err *err)
+{
+	_cleanup_(device_list_fini) struct device_list found = DEVICE_LIST_INIT;
+	int r = find_many(topo, name, &found);
+
+	if (r == 0 && !found.count)
+		return no_such_device(topo, name, verb, err);
+	if (r == 0 && found.count > 1 && !many)
+		return ambiguous(name, verb, &found, err);
+	for (size_t i = 0; r == 0 && i < found.count; i++)
+		r = device_list_add(list, found.bdfs[i]);
+	return r < 0 ? err_set(err, r, "cannot %s %s", verb, name) : 0;
 }
 
 int device_resolve(int root, const struct topo *topo, const char *name, bool many,
 		   const char *verb, struct device_list *list, struct err *err)
 {
-	size_t before = list->count;
 	struct bdf bdf;
-	int r = find_vf(root, topo, name, verb, &bdf, err);
+	int r;
 
+	if (!*name) {
+		err_usage(err, "cannot %s '': that is no device's name", verb);
+		return err_hint(err, "thruway list shows the devices of this host");
+	}
+	r = find_vf(root, topo, name, verb, &bdf, err);
 	if (r < 0)
 		return r;
-	if (r > 0)
-		r = find_one(root, topo, name, &bdf);
-	if (r == 0)
-		return device_list_add(list, bdf) < 0 ? err_set(err, -ENOMEM, "cannot %s %s", verb, name) : 0;
-	r = find_many(topo, name, list);
-	if (r < 0)
-		return err_set(err, r, "cannot %s %s", verb, name);
-	if (r == 0)
-		return no_such_device(topo, name, verb, err);
-	if (r > 1 && !many) {
-		ambiguous(name, verb, list, before, err);
-		list->count = before;
-		return -EINVAL;
-	}
-	return 0;
+	if (r > 0 && find_one(root, topo, name, &bdf) < 0)
+		return resolve_many(topo, name, many, verb, list, err);
+	return device_list_add(list, bdf) < 0 ? err_set(err, -ENOMEM, "cannot %s %s", verb, name)
+					       : 0;
 }
 
 int device_resolve_one(int root, const struct topo *topo, const char *name, const char *verb,
@@ -209,7 +223,7 @@ int device_resolve_one(int root, const struct topo *topo, const char *name, cons
 	struct device_list list = DEVICE_LIST_INIT;
 	int r = device_resolve(root, topo, name, false, verb, &list, err);
 
-	if (r == -EINVAL && err) /* where one is wanted, --all is no way out */
+	if (r == -EINVAL && *name && err) /* where one is wanted, --all is no way out */
 		snprintf(err->hint, sizeof(err->hint), "name one of them");
 	if (r == 0 && list.count)
 		*ret = list.bdfs[0];

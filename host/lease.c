@@ -111,9 +111,14 @@ static int refuse_open(int root, const struct lease *l, struct err *err)
 	if (r < 0)
 		return r;
 	in_use_find(host, &dev, &used);
-	r = in_use_refuse(&used, "release", l->bdf, ~(1u << IN_USE_VM | 1u << IN_USE_PROCESS), err);
 	in_use_close(host);
-	return r;
+	for (unsigned i = 0; i < used.count; i++) {
+		if (used.items[i].reason != IN_USE_VM && used.items[i].reason != IN_USE_PROCESS)
+			continue;
+		err_plain(err, -EBUSY, "cannot release %s: %s", BDF_STR(l->bdf), used.items[i].what);
+		return err_hint(err, "end that process, or say --force=vf-in-use");
+	}
+	return 0;
 }
 
 int lease_release(int root, struct bdf bdf, bool force, unsigned lock_timeout_s, struct err *err)
@@ -126,8 +131,10 @@ int lease_release(int root, struct bdf bdf, bool force, unsigned lock_timeout_s,
 	if (r < 0)
 		return r;
 	r = lease_read_file(root, bdf, &l);
-	if (r == -ENOENT)
-		return err_plain(err, r, "%s is not leased", BDF_STR(bdf));
+	if (r == -ENOENT) {
+		err_plain(err, r, "%s is not leased", BDF_STR(bdf));
+		return err_hint(err, "thruway vf list shows what is");
+	}
 	if (r < 0)
 		return err_set(err, r, "cannot read the lease on %s", BDF_STR(bdf));
 	if (!force && !lease_is_over(root, &l)) {

@@ -54,6 +54,10 @@ static int take_options(struct opts *o, struct bind_request *req, bool *ret_all,
 		case OPT_ALL: *ret_all = true; break;
 		}
 	}
+	if (r == 0 && req->give && req->driver && !pci_function_driver_is_vfio(req->driver)) {
+		err_usage(err, "bind: --owner is for a VFIO driver, not for '%s'", req->driver);
+		return err_hint(err, "only those have a node in /dev/vfio to own");
+	}
 	return r < 0 ? r : opts_operands(o, 1, o->argc, "DEV", err);
 }
 

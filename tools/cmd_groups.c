@@ -155,6 +155,9 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		return r;
 	if (next_group(&d.topo, &(struct device_list)DEVICE_LIST_INIT, -1) < 0)
 		return no_groups(ctx, err);
+	if (next_group(&d.topo, &only, -1) < 0)
+		return err_plain(err, -ENODEV, "cannot show the group of %s: it is in none",
+				 BDF_STR(only.bdfs[0]));
 	r = print_groups(ctx, &d, &only, why);
 	return r < 0 ? err_set(err, r, "cannot list the groups") : 0;
 }

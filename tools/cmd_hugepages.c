@@ -210,6 +210,10 @@ static int reserve(struct ctx *ctx, struct request *q, const char *amount, struc
 
 	q->page_kb = q->page_kb ? q->page_kb : PAGE_DEFAULT_KB;
 	r = parse_amount(amount, q->page_kb, &pages, err);
+	if (r == 0 && !pages) {
+		err_usage(err, "hugepages: reserve 0 reserves nothing");
+		r = err_hint(err, "thruway hugepages release gives back what was reserved");
+	}
 	if (r == 0 && !q->nodes_said)
 		r = only_node(q, err);
 	for (unsigned n = 0; r == 0 && n < CPULIST_MAX; n++) {
@@ -296,6 +300,23 @@ static int take(struct request *q, int c, struct err *err)
 	return 0;
 }
 
+/* A node or size that was asked for and is not there is no empty table. */
+static int refuse_unknown(const struct request *q, struct err *err)
+{
+	for (size_t i = 0; i < q->pools.count; i++) {
+		if (wanted(q, &q->pools.pools[i]))
+			return 0;
+	}
+	if (!q->page_kb && !q->nodes_said)
+		return 0;
+	if (q->page_kb)
+		err_plain(err, -ENODEV, "there are no hugepages of %s%s", SIZE_STR(q->page_kb * KiB),
+			  q->nodes_said ? " on that node" : " on this host");
+	else
+		err_plain(err, -ENODEV, "there are no hugepages on that node");
+	return err_hint(err, "thruway hugepages shows the nodes and sizes there are");
+}
+
 static int run_words(struct ctx *ctx, struct request *q, const struct opts *o, struct err *err)
 {
 	const char *word = optind < o->argc ? o->argv[optind++] : "show";
@@ -311,6 +332,8 @@ static int run_words(struct ctx *ctx, struct request *q, const struct opts *o, s
 	}
 	if (opts_operands(o, 0, 0, "nothing", err) < 0)
 		return -EINVAL;
+	if (refuse_unknown(q, err) < 0)
+		return -ENODEV;
 	return strcmp(word, "show") == 0 ? show(ctx, q, err) : release(ctx, q, err);
 }
 

@@ -31,8 +31,15 @@ static int replace(const char *path, const char *text, size_t len, struct err *e
 {
 	_cleanup_free_ char *tmp = NULL;
 	_cleanup_close_ int fd = -1;
+	struct stat st;
 	int r;
 
+	/* The new file takes its place, and /dev/null or /dev/stdout would be lost. */
+	if (stat(path, &st) == 0 && (!S_ISREG(st.st_mode) || lstat(path, &st) < 0 ||
+				     !S_ISREG(st.st_mode))) {
+		err_plain(err, -EEXIST, "cannot write '%s': it is there and is not a file", path);
+		return err_hint(err, "without -o it goes to the standard output");
+	}
 	if (asprintf(&tmp, "%s.XXXXXX", path) < 0) {
 		tmp = NULL;
 		return cannot(path, -ENOMEM, err);

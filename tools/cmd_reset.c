@@ -41,19 +41,22 @@ static int check_driver(const struct pci_function *dev, struct err *err)
 			     "%s, then: thruway restore %s", name, name);
 }
 
-static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *err)
+static int check(struct ctx *ctx, const struct pci_function *dev, struct err *err)
 {
-	_cleanup_(journal_unlock) int lock = -1;
-	char command[64];
 	int r = dev->busy ? busy_refuse(ctx->root, dev->bdf, "reset", err) :
 			    check_unused(ctx, dev, err);
 
 	if (r == 0)
 		r = check_driver(dev, err);
-	if (r == 0)
-		r = pci_function_reset_check(ctx->root, dev, err);
-	if (r < 0)
-		return r;
+	return r < 0 ? r : pci_function_reset_check(ctx->root, dev, err);
+}
+
+static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *err)
+{
+	_cleanup_(journal_unlock) int lock = -1;
+	char command[64];
+	int r;
+
 	if (ctx->dry_run) {
 		fprintf(ctx->out, "%s: reset (%s)\n", BDF_STR(dev->bdf), dev->reset_methods);
 		return 0;
@@ -69,8 +72,8 @@ static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *er
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
+	_cleanup_(device_list_fini) struct device_list list = DEVICE_LIST_INIT;
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
-	struct bdf bdf;
 	struct opts o;
 	int r;
 
@@ -81,10 +84,17 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = topo_scan(ctx->root, &topo, err);
 	for (int i = optind; r == 0 && i < argc; i++) {
+		struct bdf bdf;
+
 		r = device_resolve_one(ctx->root, &topo, argv[i], "reset", &bdf, err);
-		if (r == 0)
-			r = reset(ctx, topo_find(&topo, bdf), err);
+		if (r == 0 && device_list_add(&list, bdf) < 0)
+			r = err_set(err, -ENOMEM, "cannot reset %s", argv[i]);
 	}
+	/* All that can be refused is, before the first is reset. */
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		r = check(ctx, topo_find(&topo, list.bdfs[i]), err);
+	for (size_t i = 0; r == 0 && i < list.count; i++)
+		r = reset(ctx, topo_find(&topo, list.bdfs[i]), err);
 	return r;
 }
 

@@ -12,6 +12,7 @@
 #include "tools/opts.h"
 #include "tools/out.h"
 #include "vfio/busy.h"
+#include "vfio/in_use.h"
 
 enum { OPT_GROUP = 256, OPT_ALL };
 
@@ -180,7 +181,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	while ((c = opts_next(&o, err)) > 0)
 		*(c == OPT_GROUP ? &group : &many) = true;
 	if (c == 0 && many && optind == argc)
-		return restore_everything(ctx, err);
+		return group ? err_usage(err, "restore: --group is for a DEV") :
+			       restore_everything(ctx, err);
 	r = c < 0 ? c : opts_operands(&o, 1, argc, "DEV", err);
 	if (r == 0)
 		r = topo_scan(ctx->root, &topo, err);
@@ -204,5 +206,6 @@ const struct command cmd_restore = {
 		"      --all           DEV may mean several devices; without DEV: undo everything\n"
 		"                      that thruway changed on this host",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.reasons = 1u << IN_USE_VM | 1u << IN_USE_PROCESS | 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

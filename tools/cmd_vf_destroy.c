@@ -90,5 +90,6 @@ const struct command cmd_vf_destroy = {
 		"open by a VM or with an interface that is up; --force=vf-in-use does it all the\n"
 		"same, and ends such a VM first: SIGTERM, and after 30 s SIGKILL.",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.reasons = 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

@@ -106,12 +106,14 @@ static int take(struct asked *a, int c, struct err *err)
 	}
 }
 
-static int check(struct asked *a, struct err *err)
+static int check(const struct ctx *ctx, struct asked *a, struct err *err)
 {
 	if (!a->pf == !a->pool)
 		err_usage(err, "vf lease: say one of --pf and --pool");
 	else if (a->near && a->req.near_node >= 0)
 		err_usage(err, "vf lease: say one of --near and --near-node");
+	else if (a->command && ctx->json)
+		err_usage(err, "vf lease: a command gets the address as THRUWAY_DEVICE, not as JSON");
 	else if (a->command && a->req.holder)
 		err_usage(err, "vf lease: a command is the holder, so --pid is another one");
 	else if (!a->command && !a->req.holder && !a->req.ttl_s)
@@ -131,7 +133,7 @@ static int parse(struct ctx *ctx, int argc, char **argv, struct asked *a, struct
 		r = c < 0 ? c : take(a, c, err);
 	if (r == 0 && optind < argc)
 		a->command = argv + optind;
-	return r < 0 ? r : check(a, err);
+	return r < 0 ? r : check(ctx, a, err);
 }
 
 /* --- whom among ------------------------------------------------------------------------------- */
@@ -261,6 +263,6 @@ const struct command cmd_vf_lease = {
 		"      --ttl TIME       for 30s, 5m, 2h or 1d\n"
 		"      COMMAND          run it and lease until it ends; the address is in its\n"
 		"                       environment, as THRUWAY_DEVICE",
-	.takes = TAKES_JSON | TAKES_LOCK,
+	.takes = TAKES_JSON | TAKES_LOCK | TAKES_COMMAND,
 	.run = run,
 };

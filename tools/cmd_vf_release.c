@@ -40,5 +40,6 @@ const struct command cmd_vf_release = {
 		"and has not started this command; --force=vf-in-use ends it all the same. The\n"
 		"device stays as it is.",
 	.takes = TAKES_LOCK | TAKES_FORCE,
+	.reasons = 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

@@ -19,6 +19,8 @@ enum {
 	TAKES_FORCE = 1 << 3,	/* --force=a,b */
 	/* No option: what it prints, at its end, is what it changed (tools/report.h). */
 	REPORTS_CHANGES = 1 << 4,
+	/* Nor this: from the first operand on it is another program's command line. */
+	TAKES_COMMAND = 1 << 5,
 };
 
 struct command;
@@ -42,6 +44,7 @@ struct command {
 	const char *summary;  /* one line, for `thruway help` */
 	const char *help;     /* paragraphs and own options, for --help; ends in a newline */
 	unsigned takes;
+	unsigned reasons; /* of --force that it acts on, bits 1 << enum in_use_reason; 0: all */
 	/*
 	 * argv[0] is the last word of the name. The exit status (0, 1, 2, 3), or
 	 * -errno with err set, which main() prints; -ECANCELED with err unset

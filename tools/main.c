@@ -112,6 +112,8 @@ static int help(int argc, char **argv, struct err *err)
 	c = find_command(argc, argv, &words);
 	if (!c)
 		return no_such_command(argv, err);
+	if (words < argc)
+		return err_usage(err, "help: unexpected '%s'", argv[words]);
 	opts_help(c, stdout);
 	return 0;
 }

@@ -49,7 +49,8 @@ void opts_init(struct opts *o, struct ctx *ctx, int argc, char **argv, const str
 {
 	unsigned n = 0;
 
-	*o = (struct opts){ .ctx = ctx, .argc = argc, .argv = argv, .shorts = ":" };
+	*o = (struct opts){ .ctx = ctx, .argc = argc, .argv = argv };
+	strcpy(o->shorts, ctx->command->takes & TAKES_COMMAND ? "+:" : ":");
 	for (; own && own->name; own++)
 		add_option(o, &n, own);
 	for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
@@ -60,6 +61,21 @@ void opts_init(struct opts *o, struct ctx *ctx, int argc, char **argv, const str
 	opterr = 0;
 }
 
+/* The word is "--name=…" of this option's name, or of the beginning of that. */
+static bool has_argument(const struct opts *o, const char *word, int val)
+{
+	size_t len = strcspn(word, "=");
+
+	if (strncmp(word, "--", 2) != 0 || !word[len])
+		return false;
+	for (const struct option *l = o->longs; l->name; l++) {
+		if (l->val == val && strncmp(l->name, word + 2, len - 2) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* getopt is past a long option by now, but maybe not past the cluster a short one is in. */
 static int bad_option(const struct opts *o, int c, struct err *err)
 {
 	const char *name = o->ctx->command->name;
@@ -67,10 +83,37 @@ static int bad_option(const struct opts *o, int c, struct err *err)
 
 	if (c == ':')
 		err_usage(err, "%s: option '%s' needs an argument", name, word);
+	else if (optopt && has_argument(o, word, optopt))
+		err_usage(err, "%s: option '%.*s' takes no argument", name,
+			  (int)strcspn(word, "="), word);
+	else if (optopt)
+		err_usage(err, "%s: unknown option '-%c'", name, optopt);
 	else
 		err_usage(err, "%s: unknown option '%s'", name, word);
 	err_hint(err, "thruway %s --help", name);
 	return -EINVAL;
+}
+
+/* A reason that nothing is refused for would be taken for one that helps. */
+static int take_force(const struct command *command, const char *words, unsigned *force,
+		      struct err *err)
+{
+	unsigned asked = 0, reasons = command->reasons ? command->reasons : ~0u;
+	char all[64] = "";
+	size_t n = 0;
+	int r = in_use_parse_force(words, &asked, err);
+
+	if (r < 0 || !(asked & ~reasons)) {
+		*force |= asked;
+		return r;
+	}
+	for (unsigned i = 0; i < IN_USE_REASONS && n < sizeof(all); i++) {
+		if (reasons & 1u << i)
+			n += (size_t)snprintf(all + n, sizeof(all) - n, "%s%s", n ? ", " : "",
+					      in_use_word(i));
+	}
+	err_usage(err, "%s: --force=%s: nothing is refused for that", command->name, words);
+	return err_hint(err, "it takes %s", all);
 }
 
 static int take_common(struct opts *o, int c, struct err *err)
@@ -86,7 +129,7 @@ static int take_common(struct opts *o, int c, struct err *err)
 		log_set_level(log_get_level() < LOG_NOTE ? LOG_NOTE : LOG_TRACE);
 		return 0;
 	case 'h': opts_help(ctx->command, ctx->out); return -ECANCELED;
-	case OPT_FORCE: return in_use_parse_force(optarg, &ctx->force, err);
+	case OPT_FORCE: return take_force(ctx->command, optarg, &ctx->force, err);
 	case OPT_LOCK_TIMEOUT:
 		if (uint_parse(optarg, 86400, &v) < 0)
 			return err_usage(err, "--lock-timeout takes seconds, not '%s'", optarg);

@@ -27,6 +27,8 @@ static int vf_number(const char *word, unsigned *ret)
 
 static int choose_vf(struct vf_words *w, unsigned vf, struct vf_attrs **ret, struct err *err)
 {
+	if (!w->count)
+		return err_usage(err, "vf%u: one VF is changed at a time", vf);
 	if (vf >= w->count) {
 		err_usage(err, "there is no vf%u among %u VFs", vf, w->count);
 		return err_hint(err, "they count from vf0");
@@ -43,10 +45,42 @@ static int take_number(const char *word, const char *value, unsigned *to, struct
 {
 	uint64_t n;
 
+	if (*to)
+		return err_usage(err, "%s is given twice", word);
 	if (uint_parse(value, 65535, &n) < 0 || !n)
 		return err_usage(err, "%s takes a number from 1, not \"%s\"", word, value);
 	*to = (unsigned)n;
 	return 0;
+}
+
+/* Of one VF or, while `now` is that of all, of each. */
+static int take_word(struct vf_words *w, struct vf_attrs *now, const char *word, const char *value,
+		     struct err *err)
+{
+	unsigned *count = strcmp(word, "queues") == 0	  ? &w->queues :
+			  strcmp(word, "interrupts") == 0 ? &w->interrupts : NULL;
+
+	if (!count)
+		return vf_attr_parse(now, word, value, err);
+	if (now != &w->all) {
+		err_usage(err, "%s is the same for all VFs", word);
+		return err_hint(err, "say it before the first vfN");
+	}
+	return take_number(word, value, count, err);
+}
+
+/* What the kernel would refuse by a bare -EINVAL. */
+static int check_rates(const struct vf_attrs *a, const struct vf_attrs *all, struct err *err)
+{
+	const struct vf_attrs *min = VF_HAS(a, VF_MIN_TX_RATE) ? a : all;
+	const struct vf_attrs *max = VF_HAS(a, VF_MAX_TX_RATE) ? a : all;
+
+	if (!VF_HAS(min, VF_MIN_TX_RATE) || !VF_HAS(max, VF_MAX_TX_RATE) || !max->max_tx_rate ||
+	    min->min_tx_rate <= max->max_tx_rate)
+		return 0;
+	err_usage(err, "min_tx_rate %u is more than max_tx_rate %u", min->min_tx_rate,
+		  max->max_tx_rate);
+	return err_hint(err, "a max_tx_rate of 0 is no limit");
 }
 
 int vf_words_parse(char *const *words, unsigned n, struct vf_words *ret, struct err *err)
@@ -57,21 +91,18 @@ int vf_words_parse(char *const *words, unsigned n, struct vf_words *ret, struct 
 
 	for (unsigned i = 0; i < n && r == 0; i++) {
 		const char *word = words[i];
+		bool chosen = vf_number(word, &vf) == 0;
 
-		if (vf_number(word, &vf) == 0) {
-			r = choose_vf(ret, vf, &now, err);
-			continue;
-		}
 		if (i + 1 == n)
-			return err_usage(err, "%s needs a value", word);
-		i++;
-		if (strcmp(word, "queues") == 0)
-			r = take_number(word, words[i], &ret->queues, err);
-		else if (strcmp(word, "interrupts") == 0)
-			r = take_number(word, words[i], &ret->interrupts, err);
-		else
-			r = vf_attr_parse(now, word, words[i], err);
+			return err_usage(err, chosen ? "%s needs an attribute" : "%s needs a value",
+					 word);
+		r = chosen ? choose_vf(ret, vf, &now, err)
+			   : take_word(ret, now, word, words[++i], err);
 	}
+	if (r == 0)
+		r = check_rates(&ret->all, &ret->all, err);
+	for (unsigned i = 0; r == 0 && ret->each && i < ret->count; i++)
+		r = check_rates(&ret->each[i], &ret->all, err);
 	return r;
 }
 
@@ -96,8 +127,9 @@ int vf_words_target(int root, const char *word, struct pf *ret_pf, unsigned *ret
 
 	if (!slash) {
 		if (bdf_parse(word, &bdf) < 0 || pf_of_vf(root, bdf, &pf, &vf) < 0) {
-			err_usage(err, "%s is not a VF", word);
-			return err_hint(err, "PF/vfN, as in eth0/vf3, or the VF's own address");
+			err_usage(err, "'%s' is not a VF of this host", word);
+			return err_hint(err, "PF/vfN, as in eth0/vf3, or the VF's own address: "
+					"thruway vf list shows them");
 		}
 		r = pf_read(root, pf, ret_pf, err);
 	} else {

@@ -261,6 +261,10 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 	if (o->nodes > o->cpus)
 		return err_usage(err, "--nodes: %u nodes need at least as many CPUs (--cpus %u)",
 				 o->nodes, o->nodes);
+	if (o->bind && !o->device_count)
+		return err_usage(err, "--bind means something with --device only");
+	if (o->hotplug_pref && !o->hotplug_slots)
+		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)
 		return err_usage(err, "--force means something with --bind only");
 	return 0;
