@@ -118,8 +118,9 @@ clean:
 install: programs
 	install -D -m 0755 $(O)/thruway $(DESTDIR)$(SBINDIR)/thruway
 	install -D -m 0755 $(O)/thruway-vmm $(DESTDIR)$(LIBEXECDIR)/thruway/thruway-vmm
-	install -D -m 0644 man/thruway.8 $(DESTDIR)$(MANDIR)/man8/thruway.8
-	install -D -m 0644 man/thruway-host.yaml.5 $(DESTDIR)$(MANDIR)/man5/thruway-host.yaml.5
+	for page in man/*; do \
+		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; \
+	done
 	@mkdir -p $(DESTDIR)$(UNITDIR)
 	for unit in udev-rules/*.service udev-rules/*.timer; do \
 		sed 's,/usr/sbin/thruway,$(SBINDIR)/thruway,' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/} && \
