@@ -11,6 +11,10 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/vendor-completions
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DOCDIR     ?= $(PREFIX)/share/doc/thruway
+MODLOADDIR ?= $(PREFIX)/lib/modules-load.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools
+DRACUTDIR  ?= $(PREFIX)/lib/dracut/modules.d
 
 O          ?= build
 CC         ?= gcc
@@ -128,6 +132,11 @@ install: programs
 	done
 	install -D -m 0644 completions/thruway.bash $(DESTDIR)$(BASHCOMPDIR)/thruway
 	install -D -m 0644 completions/_thruway $(DESTDIR)$(ZSHCOMPDIR)/_thruway
+	install -D -m 0644 udev-rules/modules-load.conf $(DESTDIR)$(MODLOADDIR)/thruway.conf
+	install -D -m 0644 udev-rules/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/thruway.conf
+	install -D -m 0755 udev-rules/initramfs-hook $(DESTDIR)$(INITRAMFSDIR)/hooks/thruway
+	install -D -m 0755 udev-rules/dracut-module-setup.sh \
+		$(DESTDIR)$(DRACUTDIR)/90thruway/module-setup.sh
 	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
 
 help:

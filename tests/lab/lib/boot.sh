@@ -160,7 +160,8 @@ qemu_command()
 {
 	QEMU=("$ROOT/usr/lib64/ld-linux-x86-64.so.2" --library-path "$ROOT/usr/lib/x86_64-linux-gnu"
 		${MEND:+--preload "$MEND"} "$ROOT/usr/bin/qemu-system-x86_64" -L "$ROOT/usr/share/qemu" -L "$ROOT/usr/share/seabios"
-		-nodefaults -no-user-config -display none -no-reboot)
+		-nodefaults -no-user-config -display none)
+	[[ $REBOOTS ]] || QEMU+=(-no-reboot)
 	qemu_accel
 	qemu_numa
 	qemu_iommu

@@ -19,7 +19,7 @@ write_job()		# COMMAND…
 {
 	local var
 
-	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg"
+	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg" "$OUT/kept.tar"
 	echo "$INIT" >"$OUT/.lab/init"
 	{
 		echo "export LAB=1 LAB_HOST=$HOST_KIND LAB_INIT=$INIT"
