@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal_internal.h"
@@ -66,22 +66,6 @@ int journal_open_dir(int root, struct err *err)
 	if (fd == -EACCES || fd == -EPERM)
 		err_hint(err, "run it as root");
 	return fd;
-}
-
-void journal_syslog(int root, const char *command, const char *what, size_t steps)
-{
-	uint32_t uid = process_login_uid(root);
-	struct stat ours, real;
-	char who[16] = "none";
-
-	if (fstat(root, &ours) < 0 || stat("/", &real) < 0 || ours.st_dev != real.st_dev ||
-	    ours.st_ino != real.st_ino)
-		return;
-	if (uid != UINT32_MAX)
-		snprintf(who, sizeof(who), "%u", uid);
-	openlog("thruway", LOG_PID, LOG_DAEMON);
-	syslog(LOG_NOTICE, "%s: %zu changes %s (login uid %s)", command, steps, what, who);
-	closelog();
 }
 
 /* --- the plan becomes an entry -------------------------------------------------------------- */
@@ -467,7 +451,8 @@ static int commit(struct txn *txn, struct err *err)
 		got = save(txn, err);
 	}
 	if (got == 0)
-		journal_syslog(txn->root, e->command, "made", kept);
+		audit_change(txn->root, e->command, "%zu change%s made", kept,
+			     kept == 1 ? "" : "s");
 	else
 		e->committed = false; /* as the file has it */
 	return got;

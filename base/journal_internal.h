@@ -43,7 +43,4 @@ int undo_entry(struct undo *u, struct entry *e,
 /* Everything that dead processes left, with the lock held. 0 or -errno, err set. */
 int recover_locked(struct undo *u, struct err *err);
 
-/* One line in the system's log; nothing for a fake root. */
-void journal_syslog(int root, const char *command, const char *what, size_t steps);
-
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal_internal.h"
@@ -84,9 +85,10 @@ static int restore_entry(struct session *s, struct entry *e, void *opaque, struc
 {
 	unsigned before = s->undo.count;
 	int r = undo_entry(&s->undo, e, of_device, opaque, err);
+	unsigned n = s->undo.count - before;
 
-	if (s->undo.count > before)
-		journal_syslog(s->undo.root, e->command, "undone", s->undo.count - before);
+	if (n)
+		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
 	return r;
 }
 
@@ -169,7 +171,8 @@ static int confirm_entry(struct session *s, struct entry *e, void *opaque, struc
 	if (r < 0)
 		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
 	*owner = e->owner;
-	journal_syslog(s->undo.root, e->command, "confirmed", e->count);
+	audit_change(s->undo.root, e->command, "%zu change%s confirmed", e->count,
+		     e->count == 1 ? "" : "s");
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/log.h"
 
@@ -149,6 +150,7 @@ static bool was_being_undone(const struct record *r, const void *opaque)
 
 static int recover_entry(struct undo *u, const char *name, struct err *err)
 {
+	unsigned before = u->count;
 	struct entry e = { 0 };
 	int r = entry_load(u->dir, name, &e, err);
 
@@ -163,6 +165,9 @@ static int recover_entry(struct undo *u, const char *name, struct err *err)
 	} else {
 		r = undo_entry(u, &e, was_being_undone, NULL, err);
 	}
+	if (u->count > before)
+		audit_change(u->root, e.command, "%u of its changes undone: pid %d did not end them",
+			     u->count - before, (int)e.owner.pid);
 	entry_fini(&e);
 	return r;
 }

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
@@ -126,6 +127,7 @@ static int end_holder(int root, const struct pci_function *dev, unsigned force,
 		return 0;
 	announce(h, dev, text, sizeof(text));
 	log_warn("%s", text);
+	audit_change(root, "ending who has a device", "%s", text);
 	if (h->told) {
 		kill(h->told, SIGTERM);
 		if (has_ended(pidfd, evict_wait_ms))

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/audit.h"
 #include "base/cpulist.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
@@ -147,6 +148,9 @@ int lease_release(int root, struct bdf bdf, bool force, unsigned lock_timeout_s,
 	}
 	if (r == 0)
 		r = end_lease(root, &l);
+	if (r == 0)
+		audit_change(root, "vf release", "%s, %s", BDF_STR(bdf),
+			     lease_describe(&l, who, sizeof(who)));
 	return r < 0 ? err_set(err, r, "cannot release %s", BDF_STR(bdf)) : 0;
 }
 
@@ -372,6 +376,7 @@ int lease_take(int root, const struct lease_request *req, struct lease *ret, str
 	_cleanup_(journal_unlock) int lock = -1;
 	struct lease l = { .expires = 0 };
 	unsigned reaped;
+	char who[96];
 	int r = journal_lock(root, "vf lease", req->lock_timeout_s, &lock, err);
 
 	if (r < 0)
@@ -384,7 +389,10 @@ int lease_take(int root, const struct lease_request *req, struct lease *ret, str
 		r = choose(&c, err);
 	if (r == 0)
 		r = take_best(root, &c, &l, err);
-	if (r == 0)
+	if (r == 0) {
+		audit_change(root, "vf lease", "%s %s", BDF_STR(l.bdf),
+			     lease_describe(&l, who, sizeof(who)));
 		*ret = l;
+	}
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "sriov/numvfs.h"
@@ -80,7 +81,10 @@ static int set_zero(int root, const struct vf_destroy *req, struct err *err)
 
 	if (r < 0)
 		return r;
-	return numvfs_set(root, req->pf->bdf, 0, req->force, err);
+	r = numvfs_set(root, req->pf->bdf, 0, req->force, err);
+	if (r == 0 && req->pf->numvfs)
+		audit_change(root, req->command, "%u VFs taken away", req->pf->numvfs);
+	return r;
 }
 
 int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/audit.h"
 #include "base/fd.h"
 #include "base/journal.h"
 #include "host/device.h"
@@ -65,6 +66,8 @@ static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *er
 	r = journal_lock(ctx->root, command, ctx->lock_timeout_s, &lock, err);
 	if (r == 0)
 		r = pci_function_reset(ctx->root, dev, err);
+	if (r == 0)
+		audit_change(ctx->root, command, "done");
 	if (r == 0 && !ctx->quiet)
 		fprintf(ctx->out, "%s: reset\n", BDF_STR(dev->bdf));
 	return r;
