@@ -42,7 +42,7 @@ $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	check-programs
 check-programs: programs $(unit_progs) $(kvm_progs)
 
-lab-tools: $(lab_tools)
+lab-tools: $(lab_tools) $(kvm_progs)
 
 check-unit: $(unit_progs) $(O)/thruway
 	@THRUWAY=$(O)/thruway tests/run-programs $(unit_progs) $(unit_scripts)

@@ -6,8 +6,8 @@ PATH=/src/build:$PATH
 # What a boot costs the emulated CPU beside the work of it, in millions of instructions of 1500:
 # unpacking a bzImage 400, a noise source's tests of itself 166, a search of the page tables for
 # what is writable and executable 142, the modules and programs few tests need 125.
-L2_BASE="console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init rodata=off panic=-1"
-L2_BASE+=" rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
+L2_BASE="console=ttyS0 quiet cryptomgr.notests initcall_blacklist=jent_mod_init init_on_alloc=0 rodata=off"
+L2_BASE+=" panic=-1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 L2_KERNEL=$L2/vmlinux
 L2_INITRD=$L2/initrd-small
 STATS=$TMP/stats.json
