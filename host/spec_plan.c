@@ -217,7 +217,7 @@ static int claim_group(struct spec_planner *p, const struct want_device *want, s
 	for (size_t i = first; r == 0 && i < p->facts->count; i++) {
 		const struct want_device *w = &want[i];
 
-		if (w->request != first + 1 || (left && !bound_so(w->fact->dev, driver)))
+		if (!w->fact || w->request != first + 1 || (left && !bound_so(w->fact->dev, driver)))
 			continue;
 		r = claim_device(p, w, group && !left);
 		group = false; /* once for all of them */

@@ -155,7 +155,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		return r;
 	if (next_group(&d.topo, &(struct device_list)DEVICE_LIST_INIT, -1) < 0)
 		return no_groups(ctx, err);
-	if (next_group(&d.topo, &only, -1) < 0)
+	if (only.count && next_group(&d.topo, &only, -1) < 0)
 		return err_plain(err, -ENODEV, "cannot show the group of %s: it is in none",
 				 BDF_STR(only.bdfs[0]));
 	r = print_groups(ctx, &d, &only, why);
