@@ -38,7 +38,7 @@ vmm_prog_srcs  := $(base_srcs) $(vfio_srcs) $(irq_srcs) $(vmm_srcs)
 # One is linked, its archive: a shared one costs every start nine system calls. The others are
 # loaded by the one file that uses them (base/dl.h).
 LINKED_LIBS := jansson
-LOADED_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libkmod mount yaml-0.1
+LOADED_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libkmod libudev mount yaml-0.1
 HOST_LIBS := $(LINKED_LIBS) $(LOADED_LIBS)
 ifneq ($(MAKECMDGOALS),)
 NEED_LIBS := $(filter-out help deps clean layer-check check check-full check-lab demo,$(MAKECMDGOALS))

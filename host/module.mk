@@ -14,6 +14,7 @@ host_srcs := \
 	host/metrics.c \
 	host/metrics_device.c \
 	host/metrics_vf.c \
+	host/monitor.c \
 	host/doctor/check.c \
 	host/doctor/claims.c \
 	host/doctor/display.c \

@@ -17,6 +17,7 @@ extern const struct command cmd_host_save;
 extern const struct command cmd_hugepages;
 extern const struct command cmd_list;
 extern const struct command cmd_metrics;
+extern const struct command cmd_monitor;
 extern const struct command cmd_reset;
 extern const struct command cmd_restore;
 extern const struct command cmd_show;

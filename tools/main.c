@@ -37,6 +37,7 @@ static const struct command *const commands[] = {
 	&cmd_host_save,
 	&cmd_hugepages,
 	&cmd_metrics,
+	&cmd_monitor,
 	&cmd_vm_run,
 };
 

@@ -11,6 +11,7 @@ tools_srcs := \
 	tools/cmd_hugepages.c \
 	tools/cmd_list.c \
 	tools/cmd_metrics.c \
+	tools/cmd_monitor.c \
 	tools/cmd_reset.c \
 	tools/cmd_restore.c \
 	tools/cmd_show.c \
