@@ -11,6 +11,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/vendor-completions
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DOCDIR     ?= $(PREFIX)/share/doc/thruway
+UDEVDIR    ?= $(PREFIX)/lib/udev
 MODLOADDIR ?= $(PREFIX)/lib/modules-load.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools
@@ -130,6 +131,10 @@ install: programs
 		sed 's,/usr/sbin/thruway,$(SBINDIR)/thruway,' $$unit >$(DESTDIR)$(UNITDIR)/$${unit##*/} && \
 		chmod 0644 $(DESTDIR)$(UNITDIR)/$${unit##*/} || exit; \
 	done
+	@mkdir -p $(DESTDIR)$(UDEVDIR)/rules.d
+	sed 's,/usr/sbin/thruway,$(SBINDIR)/thruway,' udev-rules/70-thruway.rules \
+		>$(DESTDIR)$(UDEVDIR)/rules.d/70-thruway.rules
+	chmod 0644 $(DESTDIR)$(UDEVDIR)/rules.d/70-thruway.rules
 	install -D -m 0644 completions/thruway.bash $(DESTDIR)$(BASHCOMPDIR)/thruway
 	install -D -m 0644 completions/_thruway $(DESTDIR)$(ZSHCOMPDIR)/_thruway
 	install -D -m 0644 udev-rules/modules-load.conf $(DESTDIR)$(MODLOADDIR)/thruway.conf

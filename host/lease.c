@@ -17,6 +17,7 @@
 #include "base/journal.h"
 #include "base/log.h"
 #include "sriov/vf_users.h"
+#include "vfio/bind_step.h"
 #include "vfio/topology.h"
 
 /* --- ending ----------------------------------------------------------------------------------- */
@@ -344,8 +345,11 @@ static int give_node(int root, const struct lease *l, struct err *err)
 {
 	char path[LEASE_NODE_MAX + 8];
 
+	if (!l->node[0])
+		return 0;
+	bind_step_note_given(root);
 	snprintf(path, sizeof(path), "dev/%s", l->node);
-	if (!l->node[0] || fchownat(root, path, l->uid, l->gid, AT_SYMLINK_NOFOLLOW) == 0)
+	if (fchownat(root, path, l->uid, l->gid, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
 	return err_set(err, -errno, "cannot give /%s to uid %u", path, l->uid);
 }

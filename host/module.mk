@@ -15,6 +15,7 @@ host_srcs := \
 	host/metrics_device.c \
 	host/metrics_vf.c \
 	host/monitor.c \
+	host/node_owner.c \
 	host/doctor/check.c \
 	host/doctor/claims.c \
 	host/doctor/display.c \

@@ -45,16 +45,20 @@ static int read_attrs(int root, struct spec_pf_fact *s)
 	return 0;
 }
 
+/* 1: it was plugged out since topo_scan() saw it. */
 static int read_sriov(int root, struct spec_fact *f, struct err *err)
 {
 	struct spec_pf_fact *s = calloc(1, sizeof(*s));
+	struct err own = ERR_INIT;
 	enum devlink_eswitch mode;
 	int r;
 
 	if (!s)
 		return err_set(err, -ENOMEM, "cannot look at %s", BDF_STR(f->dev->bdf));
 	f->sriov = s;
-	r = pf_read(root, f->dev->bdf, &s->pf, err);
+	r = pf_read(root, f->dev->bdf, &s->pf, &own);
+	if (r < 0 && !hostfs_exists(root, "sys/bus/pci/devices/%s", BDF_STR(f->dev->bdf)))
+		return 1;
 	if (r == 0 && s->pf.busy) {
 		f->busy = true; /* since topo_scan() was here */
 		f->sriov = NULL;
@@ -89,6 +93,7 @@ static void read_names(int root, struct spec_fact *f)
 static int read_device(struct spec_facts *facts, const struct pci_function *dev, struct err *err)
 {
 	struct spec_fact *f = &facts->devs[facts->count++];
+	int r;
 
 	*f = (struct spec_fact){ .dev = dev, .busy = dev->busy, .is_pf = dev->total_vfs > 0 };
 	read_names(facts->root, f);
@@ -96,7 +101,12 @@ static int read_device(struct spec_facts *facts, const struct pci_function *dev,
 		return 0;
 	if (pci_path_identity(facts->root, dev->bdf, f->identity, sizeof(f->identity)) < 0)
 		f->identity[0] = '\0';
-	return f->is_pf ? read_sriov(facts->root, f, err) : 0;
+	r = f->is_pf ? read_sriov(facts->root, f, err) : 0;
+	if (r > 0) {
+		free(f->sriov);
+		facts->count--;
+	}
+	return r < 0 ? r : 0;
 }
 
 const char *spec_fact_busy(const struct spec_facts *facts, const struct spec_fact *fact,

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/size.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "tools/command.h"
@@ -24,20 +22,11 @@ static const struct option own[] = {
 	{ 0 },
 };
 
-/* A user's name or number. */
-static int take_owner(const char *name, struct bind_request *req, struct err *err)
+static int take_owner(const struct opts *o, const char *text, struct bind_request *req,
+		      struct err *err)
 {
-	const struct passwd *pw = getpwnam(name);
-	uint64_t uid;
-
-	if (!pw && uint_parse(name, UINT32_MAX - 1, &uid) == 0)
-		pw = getpwuid((uid_t)uid);
-	if (!pw)
-		return err_usage(err, "bind: no user called '%s'", name);
 	req->give = true;
-	req->uid = pw->pw_uid;
-	req->gid = pw->pw_gid;
-	return 0;
+	return opts_user(o, text, &req->uid, &req->gid, &req->give_group, err);
 }
 
 static int take_options(struct opts *o, struct bind_request *req, bool *ret_all, struct err *err)
@@ -50,7 +39,7 @@ static int take_options(struct opts *o, struct bind_request *req, bool *ret_all,
 		switch (c) {
 		case OPT_DRIVER: r = opts_driver(o, optarg, &req->driver, err); break;
 		case OPT_GROUP: req->whole_group = true; break;
-		case OPT_OWNER: r = take_owner(optarg, req, err); break;
+		case OPT_OWNER: r = take_owner(o, optarg, req, err); break;
 		case OPT_ALL: *ret_all = true; break;
 		}
 	}
@@ -169,7 +158,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_bind = {
 	.name = "bind",
-	.synopsis = "[--driver D] [--group] [--owner USER] [-n] [--force=A,B] DEV…",
+	.synopsis = "[--driver D] [--group] [--owner USER[:GROUP]] [-n] [--force=A,B] DEV…",
 	.summary = "take devices from the host, for guests",
 	.help = "Binds devices to a VFIO driver: the one made for them where the kernel has it,\n"
 		"else vfio-pci. Refused for devices that this host uses (thruway list says why)\n"
@@ -178,7 +167,8 @@ const struct command cmd_bind = {
 		"\n"
 		"      --driver D      this driver; 'none' leaves the device without one\n"
 		"      --group         the other endpoints of its IOMMU group too\n"
-		"      --owner USER    let USER open /dev/vfio/GROUP\n"
+		"      --owner USER[:GROUP]  let USER, or members of GROUP too, open this device's node in\n"
+		"                      /dev/vfio, also when it is bound anew\n"
 		"      --all           DEV may mean several devices",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,22 +76,7 @@ static int take_number(const char *name, const char *s, uint64_t min, uint64_t m
 	return 0;
 }
 
-static int take_user(const char *name, struct lease_request *req, struct err *err)
-{
-	const struct passwd *pw = getpwnam(name);
-	uint64_t uid;
-
-	if (!pw && uint_parse(name, UINT32_MAX - 1, &uid) == 0)
-		pw = getpwuid((uid_t)uid);
-	if (!pw)
-		return err_usage(err, "no user called '%s'", name);
-	req->give = true;
-	req->uid = pw->pw_uid;
-	req->gid = pw->pw_gid;
-	return 0;
-}
-
-static int take(struct asked *a, int c, struct err *err)
+static int take(const struct opts *o, struct asked *a, int c, struct err *err)
 {
 	switch (c) {
 	case OPT_PF: a->pf = optarg; return 0;
@@ -102,7 +86,9 @@ static int take(struct asked *a, int c, struct err *err)
 		return take_number("--near-node", optarg, 0, NODE_MAX, &a->req.near_node, err);
 	case OPT_PID: return take_number("--pid", optarg, 1, INT32_MAX, &a->req.holder, err);
 	case OPT_TTL: return take_ttl(optarg, &a->req, err);
-	default: return take_user(optarg, &a->req, err);
+	default:
+		a->req.give = true;
+		return opts_user(o, optarg, &a->req.uid, &a->req.gid, NULL, err);
 	}
 }
 
@@ -130,7 +116,7 @@ static int parse(struct ctx *ctx, int argc, char **argv, struct asked *a, struct
 
 	opts_init(&o, ctx, argc, argv, own);
 	while (r == 0 && (c = opts_next(&o, err)) != 0)
-		r = c < 0 ? c : take(a, c, err);
+		r = c < 0 ? c : take(&o, a, c, err);
 	if (r == 0 && optind < argc)
 		a->command = argv + optind;
 	return r < 0 ? r : check(ctx, a, err);

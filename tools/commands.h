@@ -12,6 +12,7 @@ extern const struct command cmd_groups;
 extern const struct command cmd_host_apply;
 extern const struct command cmd_host_confirm;
 extern const struct command cmd_host_diff;
+extern const struct command cmd_host_owner;
 extern const struct command cmd_host_recover;
 extern const struct command cmd_host_save;
 extern const struct command cmd_hugepages;

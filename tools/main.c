@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
 	&cmd_host_confirm,
 	&cmd_host_recover,
 	&cmd_host_save,
+	&cmd_host_owner,
 	&cmd_hugepages,
 	&cmd_metrics,
 	&cmd_monitor,

@@ -6,6 +6,7 @@ tools_srcs := \
 	tools/cmd_host_apply.c \
 	tools/cmd_host_confirm.c \
 	tools/cmd_host_diff.c \
+	tools/cmd_host_owner.c \
 	tools/cmd_host_recover.c \
 	tools/cmd_host_save.c \
 	tools/cmd_hugepages.c \

@@ -3,6 +3,9 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -195,6 +198,43 @@ int opts_driver(const struct opts *o, const char *name, const char **ret, struct
 	if (!*name || strlen(name) >= PCI_DRIVER_MAX || strchr(name, '/') || name[0] == '.')
 		return err_usage(err, "%s: '%s' is no driver's name", o->ctx->command->name, name);
 	*ret = name;
+	return 0;
+}
+
+static const struct passwd *find_user(const char *name)
+{
+	const struct passwd *pw = getpwnam(name);
+	uint64_t id;
+
+	return !pw && uint_parse(name, UINT32_MAX - 1, &id) == 0 ? getpwuid((uid_t)id) : pw;
+}
+
+static const struct group *find_group(const char *name)
+{
+	const struct group *gr = getgrnam(name);
+	uint64_t id;
+
+	return !gr && uint_parse(name, UINT32_MAX - 1, &id) == 0 ? getgrgid((gid_t)id) : gr;
+}
+
+int opts_user(const struct opts *o, const char *text, unsigned *ret_uid, unsigned *ret_gid,
+	      bool *ret_group, struct err *err)
+{
+	const char *command = o->ctx->command->name, *colon = ret_group ? strchr(text, ':') : NULL;
+	const struct group *gr = colon ? find_group(colon + 1) : NULL;
+	const struct passwd *pw;
+	char name[256];
+
+	snprintf(name, sizeof(name), "%.*s", (int)(colon ? colon - text : 255), text);
+	pw = find_user(name);
+	if (!pw)
+		return err_usage(err, "%s: no user called '%s'", command, name);
+	if (colon && !gr)
+		return err_usage(err, "%s: no group called '%s'", command, colon + 1);
+	*ret_uid = pw->pw_uid;
+	*ret_gid = gr ? gr->gr_gid : pw->pw_gid;
+	if (ret_group)
+		*ret_group = gr;
 	return 0;
 }
 

@@ -42,6 +42,13 @@ int opts_operands(const struct opts *o, int min, int max, const char *what, stru
  */
 int opts_driver(const struct opts *o, const char *name, const char **ret, struct err *err);
 
+/*
+ * A user, or where ret_group is not NULL also USER:GROUP, by names or numbers that this
+ * host knows; *ret_group says whether a group was given. 0 or -EINVAL.
+ */
+int opts_user(const struct opts *o, const char *text, unsigned *ret_uid, unsigned *ret_gid,
+	      bool *ret_group, struct err *err);
+
 /* The command's --help text. */
 void opts_help(const struct command *command, FILE *out);
 

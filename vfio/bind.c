@@ -114,7 +114,8 @@ static int plan_owner(const struct bind_request *req, const struct pci_function 
 	char node[STEP_KEY_MAX];
 
 	snprintf(node, sizeof(node), "vfio/%d", dev->group);
-	return bind_step_plan_owner(plan, dev->bdf, node, req->uid, req->gid);
+	return bind_step_plan_owner(plan, dev->bdf, node, req->uid, req->gid,
+				    req->give_group ? 0660 : 0600);
 }
 
 /* Checks and steps for one device. The group was looked at before. */

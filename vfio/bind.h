@@ -21,6 +21,7 @@ struct bind_request {
 	bool whole_group;   /* the other endpoints of their groups follow */
 	bool give;	    /* chown the group's node: */
 	unsigned uid, gid;
+	bool give_group; /* the members of gid may open it, too */
 	unsigned force; /* bits 1 << enum in_use_reason */
 };
 

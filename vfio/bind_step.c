@@ -69,11 +69,11 @@ int bind_step_plan_address(int root, struct plan *plan, const struct pci_functio
 }
 
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
-			 unsigned gid)
+			 unsigned gid, unsigned mode)
 {
-	char owner[32];
+	char owner[40];
 
-	snprintf(owner, sizeof(owner), "%u:%u", uid, gid);
+	snprintf(owner, sizeof(owner), "%u:%u %04o", uid, gid, mode);
 	return add(plan, bdf, "owner", node, owner);
 }
 
@@ -258,6 +258,17 @@ static bool is_vfio_node(const struct step *step)
 	return strncmp(step->key, "vfio/", 5) == 0;
 }
 
+/* A device that was plugged out and in may have come to another group. */
+static void node_path(int root, const struct step *step, char *buf, size_t size)
+{
+	char group[16];
+
+	if (hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", step->dev) > 0)
+		snprintf(buf, size, "dev/vfio/%s", group);
+	else
+		snprintf(buf, size, "dev/%s", step->key);
+}
+
 static int owner_read(int root, const struct step *step, char *buf, size_t size)
 {
 	char path[HOSTFS_PATH_MAX];
@@ -266,11 +277,33 @@ static int owner_read(int root, const struct step *step, char *buf, size_t size)
 	if (!is_vfio_node(step))
 		return -EINVAL;
 	/* The node comes with the driver: until then it is a device still to be made. */
-	snprintf(path, sizeof(path), "dev/%s", step->key);
+	node_path(root, step, path, sizeof(path));
 	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? -ENODEV : -errno;
-	snprintf(buf, size, "%u:%u", st.st_uid, st.st_gid);
+	snprintf(buf, size, "%u:%u %04o", st.st_uid, st.st_gid, st.st_mode & 07777);
 	return 0;
+}
+
+int bind_step_parse_owner(const char *value, unsigned *ret_uid, unsigned *ret_gid,
+			  unsigned *ret_mode)
+{
+	unsigned uid, gid, mode;
+	int end = 0;
+
+	if (sscanf(value, "%u:%u %o%n", &uid, &gid, &mode, &end) != 3 || value[end] || mode > 07777)
+		return -EINVAL;
+	*ret_uid = uid;
+	*ret_gid = gid;
+	*ret_mode = mode;
+	return 0;
+}
+
+void bind_step_note_given(int root)
+{
+	_cleanup_close_ int fd = -1;
+
+	(void)mkdirat(root, "run/thruway", 0755);
+	fd = openat(root, NODES_GIVEN, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 }
 
 /* udev sets a new node's owner once, shortly after it appeared; ours must come later. */
@@ -292,16 +325,20 @@ static void wait_for_udev(int root, const char *path)
 static int owner_write(int root, const struct step *step, const char *value, struct err *err)
 {
 	char path[HOSTFS_PATH_MAX];
-	unsigned uid, gid;
+	unsigned uid, gid, mode;
+	struct stat st;
 
 	if (!is_vfio_node(step))
 		return err_plain(err, -EINVAL, "%s: /dev/%s is none of its nodes", step->dev,
 				 step->key);
-	if (sscanf(value, "%u:%u", &uid, &gid) != 2)
-		return err_plain(err, -EINVAL, "'%s' is not uid:gid", value);
-	snprintf(path, sizeof(path), "dev/%s", step->key);
+	if (bind_step_parse_owner(value, &uid, &gid, &mode) < 0)
+		return err_plain(err, -EINVAL, "'%s' is not uid:gid mode", value);
+	node_path(root, step, path, sizeof(path));
+	bind_step_note_given(root);
 	wait_for_udev(root, path);
-	if (fchownat(root, path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(root, path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchownat(root, path, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (!S_ISLNK(st.st_mode) && fchmodat(root, path, mode, 0) < 0))
 		return err_set(err, errno == ENOENT ? -ENODEV : -errno,
 			       "cannot give /%s to uid %u", path, uid);
 	return 0;
@@ -309,7 +346,7 @@ static int owner_write(int root, const struct step *step, const char *value, str
 
 static void owner_describe(const struct step *step, char *buf, size_t size)
 {
-	snprintf(buf, size, "give %s to uid:gid %s", step->key, step->after);
+	snprintf(buf, size, "give /dev/%s to uid:gid mode %s", step->key, step->after);
 }
 
 const struct step_ops owner_step_ops = {
@@ -317,4 +354,5 @@ const struct step_ops owner_step_ops = {
 	.read = owner_read,
 	.write = owner_write,
 	.describe = owner_describe,
+	.identity = identity,
 };

@@ -4,7 +4,7 @@
  *
  *	"override"  driver_override; "" for none
  *	"driver"    the driver it is bound to; "" for none
- *	"owner"     "uid:gid" of a VFIO node; key: its path below dev/ ("vfio/12")
+ *	"owner"     "uid:gid mode" of a VFIO node; key: its path below dev/ ("vfio/12")
  */
 #ifndef VFIO_BIND_STEP_H
 #define VFIO_BIND_STEP_H
@@ -35,8 +35,19 @@ int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *drive
  */
 int bind_step_plan_address(int root, struct plan *plan, const struct pci_function *dev);
 
-/* Append chown of a node below dev/. 0 or -ENOMEM. */
+/* Append chown and chmod of a node below dev/. 0 or -ENOMEM. */
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,
-			 unsigned gid);
+			 unsigned gid, unsigned mode);
+
+/* That step's value. 0 or -EINVAL. */
+int bind_step_parse_owner(const char *value, unsigned *ret_uid, unsigned *ret_gid,
+			  unsigned *ret_mode);
+
+/*
+ * Here, below root, is a file as soon as a node was given to somebody: only then does
+ * udev ask to whom a new one is (udev-rules/70-thruway.rules). It stays until the boot.
+ */
+#define NODES_GIVEN "run/thruway/nodes-given"
+void bind_step_note_given(int root);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "host/change.h"
+#include "host/node_owner.h"
 #include "tests/fake/kernel.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
@@ -358,17 +359,87 @@ static void test_the_owner_of_the_node_is_set_and_put_back(void **state)
 {
 	struct bind_request req = { .give = true, .uid = 12345, .gid = 54321 };
 	enum change_restored what;
-	struct stat st;
+	struct stat st, before;
 
 	if (geteuid() != 0)
 		skip(); /* chown is root's */
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &before, 0), 0);
 	assert_int_equal(bind_with(VF, req), 0);
 	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &st, 0), 0);
 	assert_int_equal(st.st_uid, 12345);
 	assert_int_equal(st.st_gid, 54321);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	req.give_group = true;
+	assert_int_equal(bind_with(VF, req), 0);
+	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0660);
 	assert_int_equal(restore_dev(VF, &what), 0);
 	assert_int_equal(fstatat(kernel.root, "dev/vfio/21", &st, 0), 0);
 	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_mode, before.st_mode);
+}
+
+static int owner_of_group(unsigned group, struct node_owner *ret)
+{
+	err = (struct err)ERR_INIT;
+	return node_owner(kernel.root, group, ret, &err);
+}
+
+/* What udev asks when the kernel has made the node anew. */
+static void test_a_given_node_stays_given_until_it_is_restored(void **state)
+{
+	struct bind_request req = { .give = true, .uid = 12345, .gid = 54321 };
+	struct node_owner owner = { .uid = 7 };
+	enum change_restored what;
+
+	if (geteuid() != 0)
+		skip(); /* chown is root's */
+	assert_int_equal(bind_dev(VF), 0);
+	assert_false(hostfs_exists(kernel.root, NODES_GIVEN));
+	assert_int_equal(owner_of_group(21, &owner), -ENOENT);
+	assert_int_equal(owner.uid, 7);
+	assert_int_equal(bind_with(VF, req), 0);
+	assert_true(hostfs_exists(kernel.root, NODES_GIVEN));
+	assert_int_equal(owner_of_group(21, &owner), 0);
+	assert_int_equal(owner.uid, 12345);
+	assert_int_equal(owner.gid, 54321);
+	assert_int_equal(owner.mode, 0600);
+	req = (struct bind_request){ .give = true, .uid = 8, .gid = 9, .give_group = true };
+	assert_int_equal(bind_with(VF, req), 0);
+	assert_int_equal(owner_of_group(21, &owner), 0);
+	assert_int_equal(owner.uid, 8); /* the last word */
+	assert_int_equal(owner.mode, 0660);
+	assert_int_equal(owner_of_group(9999, &owner), -ENOENT);
+	assert_int_equal(restore_dev(VF, &what), 0);
+	assert_int_equal(owner_of_group(21, &owner), -ENOENT);
+}
+
+static void test_another_device_at_the_address_is_not_given(void **state)
+{
+	struct bind_request req = { .give = true, .uid = 12345, .gid = 54321 };
+	struct node_owner owner;
+
+	if (geteuid() != 0)
+		skip(); /* chown is root's */
+	assert_int_equal(bind_with(VF, req), 0);
+	assert_int_equal(owner_of_group(21, &owner), 0);
+	fake_sysfs_text(kernel.root, "0xbeef", DEV_DIR VF "/physfn/device");
+	fake_sysfs_text(kernel.root, "0xbeef", DEV_DIR VF "/device");
+	assert_int_equal(owner_of_group(21, &owner), -ENOENT);
+}
+
+static void test_an_owner_is_read_whole_or_not_at_all(void **state)
+{
+	static const char *const bad[] = { "", "1", "1:2", "1:2 ", "1:2 0600x", "1:2 10000", "a:b 0600",
+					   "1:2 0600 " };
+	unsigned uid = 1, gid = 2, mode = 3;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(bind_step_parse_owner(bad[i], &uid, &gid, &mode), -EINVAL);
+	assert_int_equal(uid * 100 + gid * 10 + mode, 123);
+	assert_int_equal(bind_step_parse_owner("4:5 0640", &uid, &gid, &mode), 0);
+	assert_int_equal(mode, 0640);
 }
 
 /* kill -9 behind each write of a whole-group bind: the next command puts everything back. */
@@ -449,6 +520,9 @@ int main(void)
 		TEST(test_a_device_that_left_is_said_to_be_gone),
 		TEST(test_a_device_a_vm_holds_is_not_restored),
 		TEST(test_the_owner_of_the_node_is_set_and_put_back),
+		TEST(test_a_given_node_stays_given_until_it_is_restored),
+		TEST(test_another_device_at_the_address_is_not_given),
+		TEST(test_an_owner_is_read_whole_or_not_at_all),
 		TEST(test_death_at_any_write_of_a_bind_is_recovered),
 		TEST(test_a_plan_reads_as_what_will_be_done),
 	};

@@ -21,10 +21,12 @@
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "host/change.h"
+#include "host/node_owner.h"
 #include "sriov/vf_users.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "tools/command.h"
+#include "vfio/bind_step.h"
 #include "tools/commands.h"
 
 #define PF  "0000:01:00.0"
@@ -259,6 +261,7 @@ static void test_a_group_is_leased_as_one(void **state)
 static void test_the_node_is_given_and_taken_back(void **state)
 {
 	struct lease_request req = request();
+	struct node_owner owner;
 	unsigned vf = 99, count;
 	struct stat st;
 
@@ -272,7 +275,12 @@ static void test_the_node_is_given_and_taken_back(void **state)
 	assert_int_equal(vf, 1);
 	assert_int_equal(fstatat(root, "dev/vfio/31", &st, 0), 0);
 	assert_int_equal(st.st_uid, 4711);
+	assert_int_equal(node_owner(root, 31, &owner, &err), 0);
+	assert_int_equal(owner.uid, 4711);
+	assert_true(hostfs_exists(root, NODES_GIVEN));
 	kill_sleeper();
+	/* Over, whether or not somebody cleared it away. */
+	assert_int_equal(node_owner(root, 31, &owner, NULL), -ENOENT);
 	assert_int_equal(lease_reap(root, 1, &count, &err), 0);
 	assert_int_equal(fstatat(root, "dev/vfio/31", &st, 0), 0);
 	assert_int_equal(st.st_uid, 0);
