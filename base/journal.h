@@ -181,9 +181,18 @@ int journal_plan_restore(int root, const struct step_ops *const *ops, const char
 
 /*
  * As journal_restore but only the entries this process wrote (run --bind at exit).
+ * Steps for which keep() holds stay, as if they had not been for this process alone;
+ * NULL: none.
  */
-int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
-			struct err *err);
+int journal_restore_own(int root, const struct step_ops *const *ops,
+			bool (*keep)(const struct step *step, void *opaque), void *opaque,
+			unsigned *ret_undone, struct err *err);
+
+/*
+ * The living process that has changed dev for as long as it runs itself, or is about
+ * to. 0, -ENOENT, or -errno (-EACCES: not root). No lock.
+ */
+int journal_holder(int root, const char *dev, struct process_id *ret);
 
 /*
  * Let the changes that wait for it stand; *ret_owner is the process that would have

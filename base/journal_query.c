@@ -111,28 +111,58 @@ int journal_restore(int root, const struct step_ops *const *ops, const char *dev
 	return r;
 }
 
+struct own {
+	struct process_id self;
+	bool (*keep)(const struct step *step, void *opaque); /* NULL: nothing */
+	void *opaque;
+};
+
+static bool not_kept(const struct record *r, const void *opaque)
+{
+	const struct own *own = opaque;
+
+	return !own->keep || !own->keep(&r->step, own->opaque);
+}
+
+/* Undo what is not kept; nobody is to undo the rest because this process has ended. */
 static int restore_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
-	const struct process_id *self = opaque;
+	const struct own *own = opaque;
+	unsigned before = s->undo.count, n;
+	bool any_kept = false;
+	int r = 0;
 
-	if (e->owner.pid != self->pid || e->owner.start != self->start)
+	if (e->owner.pid != own->self.pid || e->owner.start != own->self.start)
 		return 0;
-	return restore_entry(s, e, NULL, err);
+	for (size_t i = 0; i < e->count; i++)
+		any_kept |= !not_kept(&e->records[i], own);
+	if (any_kept) {
+		e->until_exit = false;
+		r = entry_save(s->undo.dir, e);
+	}
+	if (r < 0)
+		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
+	r = undo_entry(&s->undo, e, not_kept, own, err);
+	n = s->undo.count - before;
+	if (n)
+		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
+	return r;
 }
 
 /* How long the end of a process waits for others before it leaves the rest to recover. */
 #define OWN_LOCK_TIMEOUT_S 60
 
-int journal_restore_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,
-			struct err *err)
+int journal_restore_own(int root, const struct step_ops *const *ops,
+			bool (*keep)(const struct step *step, void *opaque), void *opaque,
+			unsigned *ret_undone, struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	struct process_id self;
+	struct own own = { .keep = keep, .opaque = opaque };
 	int r = session_begin(&s, root, ops, "restore at exit", OWN_LOCK_TIMEOUT_S, err);
 
-	process_self(root, &self);
+	process_self(root, &own.self);
 	if (r == 0)
-		r = each_entry(&s, restore_if_own, &self, err);
+		r = each_entry(&s, restore_if_own, &own, err);
 	if (r == 0)
 		*ret_undone = s.undo.count;
 	return r;
@@ -147,12 +177,12 @@ int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *re
 		       struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	struct process_id self;
+	struct own own = { .keep = NULL };
 	int r = session_begin(&s, root, ops, "undo what was not confirmed", OWN_LOCK_TIMEOUT_S, err);
 
-	process_self(root, &self);
+	process_self(root, &own.self);
 	if (r == 0)
-		r = each_entry(&s, expire_if_own, &self, err);
+		r = each_entry(&s, expire_if_own, &own, err);
 	if (r == 0)
 		*ret_undone = s.undo.count;
 	return r;
@@ -231,8 +261,8 @@ int journal_forget(int root, bool (*match)(const struct step *step, void *opaque
 
 /* --- without the lock: entries are replaced whole, so each is seen as one state of it --------- */
 
-/* Call fn for each committed entry, oldest first, until it returns non-zero. */
-static int each_committed(int root, int (*fn)(const struct entry *e, void *opaque), void *opaque)
+/* Call fn for each entry, oldest first, until it returns non-zero. */
+static int each_unlocked(int root, int (*fn)(const struct entry *e, void *opaque), void *opaque)
 {
 	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, JOURNAL_DIR);
 	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
@@ -249,11 +279,29 @@ static int each_committed(int root, int (*fn)(const struct entry *e, void *opaqu
 			log_debug("%s", err.text);
 			continue;
 		}
-		if (e.committed)
-			r = fn(&e, opaque);
+		r = fn(&e, opaque);
 		entry_fini(&e);
 	}
 	return r;
+}
+
+struct each_committed {
+	int (*fn)(const struct entry *e, void *opaque);
+	void *opaque;
+};
+
+static int pass_committed(const struct entry *e, void *opaque)
+{
+	struct each_committed *each = opaque;
+
+	return e->committed ? each->fn(e, each->opaque) : 0;
+}
+
+static int each_committed(int root, int (*fn)(const struct entry *e, void *opaque), void *opaque)
+{
+	struct each_committed each = { fn, opaque };
+
+	return each_unlocked(root, pass_committed, &each);
 }
 
 struct each_step {
@@ -311,6 +359,37 @@ int journal_check(int root, struct err *err)
 			r = 0;
 	}
 	return r;
+}
+
+struct holder_search {
+	int root;
+	const char *dev;
+	struct process_id found;
+};
+
+/* Also a change that is being made: who looks now must not come between. */
+static int match_holder(const struct entry *e, void *opaque)
+{
+	struct holder_search *s = opaque;
+	bool about = false;
+
+	for (size_t i = 0; i < e->count; i++)
+		about |= strcmp(e->records[i].step.dev, s->dev) == 0;
+	if (!about || !e->until_exit || !process_alive(s->root, &e->owner))
+		return 0;
+	s->found = e->owner;
+	return 1;
+}
+
+int journal_holder(int root, const char *dev, struct process_id *ret)
+{
+	struct holder_search s = { .root = root, .dev = dev };
+	int r = each_unlocked(root, match_holder, &s);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret = s.found;
+	return 0;
 }
 
 struct identity_search {

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/log.h"
 #include "host/evict.h"
 #include "host/hugepages.h"
 #include "host/udev_rules.h"
@@ -258,6 +259,47 @@ int change_expire_own(int root, unsigned *ret_undone, struct err *err)
 	int r = journal_each_unconfirmed(root, check_held, &check);
 
 	return r < 0 ? r : journal_expire_own(root, change_ops, ret_undone, err);
+}
+
+struct keep {
+	int root;
+	const struct in_use_host *host;
+	char warned[STEP_DEV_MAX];
+};
+
+static bool held_by_another(const struct step *step, void *opaque)
+{
+	struct keep *k = opaque;
+	struct pci_function dev;
+	struct in_use used;
+	struct bdf bdf;
+
+	if (bdf_parse(step->dev, &bdf) < 0 ||
+	    pci_function_read_unlocked(k->root, bdf, &dev) < 0 ||
+	    !pci_function_driver_is_vfio(dev.driver))
+		return false;
+	in_use_find(k->host, &dev, &used);
+	for (unsigned i = 0; i < used.count; i++) {
+		if (used.items[i].reason != IN_USE_VM && used.items[i].reason != IN_USE_PROCESS)
+			continue;
+		if (strcmp(k->warned, step->dev) != 0)
+			log_warn("%s stays bound to %s: %s; thruway restore %s gives it back later",
+				 step->dev, dev.driver, used.items[i].what, step->dev);
+		strcpy(k->warned, step->dev);
+		return true;
+	}
+	return false;
+}
+
+int change_restore_own(int root, unsigned *ret_undone, struct err *err)
+{
+	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
+	struct keep keep = { .root = root };
+	int r = in_use_open(root, &host, err);
+
+	keep.host = host;
+	return r < 0 ? r : journal_restore_own(root, change_ops, held_by_another, &keep, ret_undone,
+					       err);
 }
 
 /* With refuse_held() passed: whoever holds it is to be ended. */

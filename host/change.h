@@ -69,6 +69,12 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 		   enum change_restored *ret, struct err *err);
 
 /*
+ * Undo the changes of this process but for devices that another one holds: these
+ * stay as they are, until `restore`, and are warned about. *ret_undone counts steps.
+ */
+int change_restore_own(int root, unsigned *ret_undone, struct err *err);
+
+/*
  * Undo the changes of this process that were not confirmed, under the same condition.
  * *ret_undone counts steps: 0 when they were.
  */

@@ -117,7 +117,7 @@ int vf_destroy(int root, const struct step_ops *const *ops, const struct vf_dest
 	if (r < 0 && r != -ETIMEDOUT && pf->nvme[0]) {
 		struct err own = ERR_INIT;
 
-		if (journal_restore_own(root, ops, &undone, &own) < 0)
+		if (journal_restore_own(root, ops, NULL, NULL, &undone, &own) < 0)
 			log_warn("%s", own.text);
 	}
 	return r < 0 ? r : vf_destroy_forget(root, pf, req->lock_timeout_s, err);

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tools/vm_devices.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "tools/command.h"
@@ -41,6 +45,61 @@ static int bind_all(struct ctx *ctx, const struct vm_devices *devices, struct er
 	return change_bind(ctx->root, &req, &owner, ctx->lock_timeout_s, err);
 }
 
+/* 1: the binding of any of them is this process's; 0; -EBUSY: another VM's, err set. */
+static int look_who_has(int root, const struct vm_devices *devices, struct err *err)
+{
+	struct process_id who;
+	int ours = 0;
+
+	for (unsigned i = 0; i < devices->count; i++) {
+		if (journal_holder(root, BDF_STR(devices->bdf[i]), &who) < 0)
+			continue;
+		if (who.pid == getpid()) {
+			ours = 1;
+			continue;
+		}
+		err_plain(err, -EBUSY, "cannot attach %s: the VM of pid %d has it",
+			  BDF_STR(devices->bdf[i]), (int)who.pid);
+		err_hint(err, "one VM at a time may have it: stop that one first, or give this VM "
+			      "another VF");
+		return -EBUSY;
+	}
+	return ours;
+}
+
+static int refuse_twice(const struct vm_devices *devices, struct err *err)
+{
+	for (unsigned i = 0; i < devices->count; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			if (bdf_eq(devices->bdf[i], devices->bdf[k]))
+				return err_usage(err, "--device: %s is given twice",
+						 BDF_STR(devices->bdf[i]));
+		}
+	}
+	return 0;
+}
+
+/*
+ * Another VM may bind a device after we looked and before we have the journal's lock:
+ * then our change leaves that device out, and only afterwards it shows whose it is.
+ */
+static int bind_and_look(struct ctx *ctx, struct vm_devices *devices, struct err *err)
+{
+	struct err own = ERR_INIT;
+	int r = bind_all(ctx, devices, err);
+
+	if (r == 0)
+		r = look_who_has(ctx->root, devices, err);
+	devices->bound = true;
+	if (r >= 0)
+		return 0;
+	/* Behind a write that hangs in the kernel the journal's lock is not to be had. */
+	if (r != -ETIMEDOUT && look_who_has(ctx->root, devices, NULL) != 0 &&
+	    vm_devices_give_back(ctx->root, devices, &own) < 0)
+		log_warn("%s", own.text);
+	return r;
+}
+
 int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
 		    struct err *err)
 {
@@ -57,10 +116,12 @@ int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 		if (r == 0)
 			r = resolve(ctx->root, &topo, opts, &devices, err);
 	}
-	if (r == 0 && opts->bind) {
-		r = bind_all(ctx, &devices, err);
-		devices.bound = r == 0;
-	}
+	if (r == 0)
+		r = refuse_twice(&devices, err);
+	if (r == 0)
+		r = look_who_has(ctx->root, &devices, err);
+	if (r == 0 && opts->bind)
+		r = bind_and_look(ctx, &devices, err);
 	if (r < 0)
 		return r;
 	*ret = devices;
@@ -74,7 +135,7 @@ int vm_devices_give_back(int root, struct vm_devices *devices, struct err *err)
 
 	if (!devices->bound)
 		return 0;
-	r = journal_restore_own(root, change_ops, &undone, err);
+	r = change_restore_own(root, &undone, err);
 	if (r < 0)
 		return err_hint(err, "thruway restore --all tries again");
 	log_note("%u changes to the host were undone", undone);

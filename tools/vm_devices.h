@@ -22,12 +22,16 @@ struct vm_devices {
 
 /*
  * Resolve the names in opts and, with --bind, bind every device in one journalled
- * change that ends with this process. 0, or -errno with nothing left changed.
+ * change that ends with this process. 0, or -errno with nothing left changed: -EBUSY
+ * when another `vm run` that lives has bound one of them for itself.
  */
 int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
 		    struct err *err);
 
-/* Undo what vm_devices_take() changed. 0 or -errno with err set. */
+/*
+ * Undo what vm_devices_take() changed, but leave alone what another process has open by
+ * now. 0 or -errno with err set.
+ */
 int vm_devices_give_back(int root, struct vm_devices *devices, struct err *err);
 
 #endif

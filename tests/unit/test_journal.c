@@ -691,10 +691,62 @@ static void test_restore_own_leaves_what_others_did(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	add(&q, DEV_A, "x", "x1");
 	assert_int_equal(change(&q), 0);
-	assert_int_equal(journal_restore_own(host, ops, &n, &err), 0);
+	assert_int_equal(journal_restore_own(host, ops, NULL, NULL, &n, &err), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(attr(DEV_A, "x"), "x0");
 	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
+static bool of_dev_b(const struct step *s, void *opaque)
+{
+	return strcmp(s->dev, DEV_B) == 0;
+}
+
+static void test_what_is_kept_outlives_its_process(void **state)
+{
+	struct journal_owner owner = { .command = "run", .until_exit = true };
+	unsigned n = 0;
+	int status;
+	pid_t pid;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	pid = fork();
+	if (pid == 0) {
+		struct plan p = PLAN_INIT;
+
+		add(&p, DEV_A, "x", "x1");
+		add(&p, DEV_B, "x", "bx1");
+		if (change_as(&p, &owner) < 0)
+			_exit(1);
+		_exit(journal_restore_own(host, ops, of_dev_b, NULL, &n, &err) == 0 && n == 1 ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_int_equal(recover(), 0); /* though its process is dead */
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+	assert_int_equal(journal_restore(host, ops, DEV_B, 1, &n, &err), 0);
+	assert_string_equal(attr(DEV_B, "x"), "bx0");
+}
+
+static void test_who_has_a_device_while_it_runs_is_told(void **state)
+{
+	struct journal_owner owner = { .command = "run", .until_exit = true };
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	struct process_id who = { 0 };
+
+	fake_sysfs_link(host, "/proc", "proc");
+	assert_int_equal(journal_holder(host, DEV_A, &who), -ENOENT); /* no journal yet */
+	add(&q, DEV_B, "x", "bx1");
+	assert_int_equal(change(&q), 0); /* for good */
+	add(&p, DEV_A, "x", "x1");
+	assert_int_equal(change_as(&p, &owner), 0);
+	assert_int_equal(journal_holder(host, DEV_A, &who), 0);
+	assert_int_equal(who.pid, getpid());
+	assert_int_equal(journal_holder(host, DEV_B, &who), -ENOENT);
+	fake_sysfs_link(host, "/nowhere", "proc.gone");
+	assert_int_equal(renameat(host, "proc.gone", host, "proc"), 0);
+	assert_int_equal(journal_holder(host, DEV_A, &who), -ENOENT); /* nobody that lives */
 }
 
 static void test_an_entry_of_another_boot_is_dropped(void **state)
@@ -984,6 +1036,8 @@ int main(void)
 		TEST(test_what_was_confirmed_stays),
 		TEST(test_what_expires_is_undone_and_nothing_else),
 		TEST(test_restore_own_leaves_what_others_did),
+		TEST(test_what_is_kept_outlives_its_process),
+		TEST(test_who_has_a_device_while_it_runs_is_told),
 		TEST(test_an_entry_of_another_boot_is_dropped),
 		TEST(test_forget_strikes_steps_out_without_undoing_them),
 		TEST(test_a_change_to_forget_leaves_no_entry),
