@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which devices an entry means. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,8 @@ static int wrong_number(struct spec_planner *p, const struct spec_target *t, boo
 	char names[160] = "";
 	size_t len = 0;
 
+	if (!n && spec_absent(p, t, only_pfs) < 0)
+		return -ENOMEM;
 	if (!n)
 		return spec_left(p, NULL, t->at, "no %s of this host fits",
 				 only_pfs ? "PF" : "device");

@@ -18,6 +18,7 @@ void spec_plan_fini(struct spec_plan *plan)
 {
 	plan_fini(&plan->plan);
 	free(plan->claims);
+	free(plan->absent);
 	free(plan->remarks);
 	*plan = (struct spec_plan)SPEC_PLAN_INIT;
 }
@@ -86,6 +87,19 @@ int spec_claim(struct spec_planner *p, struct bdf bdf, const char *driver, bool 
 	out->claims = bigger;
 	bigger[out->claim_count] = (struct spec_claim){ .bdf = bdf, .is_pf = is_pf, .at = at };
 	snprintf(bigger[out->claim_count++].driver, sizeof(bigger->driver), "%s", driver);
+	return 0;
+}
+
+int spec_absent(struct spec_planner *p, const struct spec_target *target, bool is_pf)
+{
+	struct spec_plan *out = p->out;
+	struct spec_absent *bigger = reallocarray(out->absent, out->absent_count + 1,
+						  sizeof(*bigger));
+
+	if (!bigger)
+		return err_set(p->err, -ENOMEM, "cannot plan");
+	out->absent = bigger;
+	bigger[out->absent_count++] = (struct spec_absent){ target, is_pf };
 	return 0;
 }
 

@@ -33,10 +33,17 @@ struct spec_claim {
 	struct spec_place at;
 };
 
+struct spec_absent {
+	const struct spec_target *target; /* of the spec */
+	bool is_pf;
+};
+
 struct spec_plan {
 	struct plan plan;
 	struct spec_claim *claims; /* malloced; what could not be bound is not claimed */
 	size_t claim_count;
+	struct spec_absent *absent; /* malloced: entries that fit no device of this host */
+	size_t absent_count;
 	struct spec_remark *remarks; /* malloced */
 	size_t remark_count;
 	size_t left;

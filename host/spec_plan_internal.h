@@ -46,6 +46,9 @@ bool spec_in_scope(const struct spec_planner *p, const struct spec_fact *fact);
 int spec_claim(struct spec_planner *p, struct bdf bdf, const char *driver, bool is_pf,
 	       struct spec_place at);
 
+/* Note an entry whose device may yet come. 0 or -ENOMEM, err set. */
+int spec_absent(struct spec_planner *p, const struct spec_target *target, bool is_pf);
+
 int spec_plan_pfs(struct spec_planner *p);
 
 #endif

@@ -123,6 +123,71 @@ static int put_claim(FILE *f, const struct spec_facts *facts, const struct spec 
 	return r;
 }
 
+/* The ids that an entry's keys tell; -1 for each they do not. */
+struct ids {
+	int vendor, device, sub_vendor, sub_device;
+};
+
+static void read_ids(const struct spec_target *t, struct ids *ret)
+{
+	const struct spec_setting *m = t->match;
+	unsigned v[4];
+
+	*ret = (struct ids){ -1, -1, -1, -1 };
+	if (m[SPEC_FINGERPRINT].text &&
+	    sscanf(m[SPEC_FINGERPRINT].text, "%4x:%4x/%4x:%4x ", &v[0], &v[1], &v[2], &v[3]) == 4)
+		*ret = (struct ids){ (int)v[0], (int)v[1], (int)v[2], (int)v[3] };
+	if (m[SPEC_VENDOR].text && sscanf(m[SPEC_VENDOR].text, "%4x", &v[0]) == 1)
+		ret->vendor = (int)v[0];
+	if (m[SPEC_DEVICE_ID].text && sscanf(m[SPEC_DEVICE_ID].text, "%4x", &v[0]) == 1)
+		ret->device = (int)v[0];
+	if (m[SPEC_SUBSYSTEM].text && sscanf(m[SPEC_SUBSYSTEM].text, "%4x:%4x", &v[0], &v[1]) == 2) {
+		ret->sub_vendor = (int)v[0];
+		ret->sub_device = (int)v[1];
+	}
+}
+
+static void put_id(FILE *f, const char *attr, int id)
+{
+	if (id >= 0)
+		fprintf(f, "ATTR{%s}==\"0x%04x\", ", attr, (unsigned)id);
+}
+
+/*
+ * Whatever may be the device is for the service to judge, which knows the other keys. Of
+ * an entry that tells neither vendor nor device that would be every device.
+ */
+static void put_absent(FILE *f, const struct spec *spec, const struct spec_absent *a)
+{
+	struct ids ids;
+
+	read_ids(a->target, &ids);
+	if (ids.vendor < 0 && ids.device < 0)
+		return;
+	fprintf(f, "\n# not here, ");
+	put_place(f, spec, a->target->at);
+	fprintf(f, "\nACTION==\"%s\", ", a->is_pf ? "bind" : "add");
+	put_id(f, "vendor", ids.vendor);
+	put_id(f, "device", ids.device);
+	put_id(f, "subsystem_vendor", ids.sub_vendor);
+	put_id(f, "subsystem_device", ids.sub_device);
+	fprintf(f, "ENV{THRUWAY_APPLY}=\"1\"\n");
+}
+
+static int put_all(FILE *f, const struct spec_facts *facts, const struct spec *spec,
+		   const struct spec_plan *plan, struct err *err)
+{
+	int r = 0;
+
+	fputs(head, f);
+	for (size_t i = 0; i < plan->absent_count; i++)
+		put_absent(f, spec, &plan->absent[i]);
+	for (size_t i = 0; r == 0 && i < plan->claim_count; i++)
+		r = put_claim(f, facts, spec, &plan->claims[i], err);
+	fputs(tail, f);
+	return r;
+}
+
 int udev_rules_compile(const struct spec_facts *facts, const struct spec *spec,
 		       const struct spec_plan *plan, char **ret, struct err *err)
 {
@@ -133,12 +198,8 @@ int udev_rules_compile(const struct spec_facts *facts, const struct spec *spec,
 
 	if (!f)
 		return err_set(err, -ENOMEM, "cannot make udev's rules");
-	if (plan->claim_count)
-		fputs(head, f);
-	for (size_t i = 0; r == 0 && i < plan->claim_count; i++)
-		r = put_claim(f, facts, spec, &plan->claims[i], err);
-	if (plan->claim_count)
-		fputs(tail, f);
+	if (plan->claim_count || plan->absent_count)
+		r = put_all(f, facts, spec, plan, err);
 	if (fclose(f) != 0 && r == 0)
 		r = err_set(err, -ENOMEM, "cannot make udev's rules");
 	if (r == 0)

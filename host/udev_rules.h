@@ -7,7 +7,8 @@
  * A rule knows a device by its ids and its place: the ports on the way to it, not the bus
  * numbers, which move when a card is added. It takes a device that no driver has;
  * one that a driver was faster with, and PFs, are left to thruway-bind@.service, which
- * looks who uses it. Only devices that apply could bind have a rule: what the running
+ * looks who uses it. That service also looks at what appears and may be a declared device
+ * that was not there when the file was written. Only devices that apply could bind have a rule: what the running
  * host refuses to give must not be taken from it at the next boot.
  */
 #ifndef HOST_UDEV_RULES_H
@@ -40,6 +41,12 @@ int udev_rules_plan(int root, const char *text, struct plan *plan, struct err *e
 
 /* Keep text where the step finds it. Before the plan is applied. 0 or -errno, err set. */
 int udev_rules_stage(int root, const char *text, struct err *err);
+
+/* The plan has that step. */
+bool udev_rules_change(const struct plan *plan);
+
+/* What makes this host's initramfs anew: "update-initramfs -u"; NULL: it has no such program. */
+const char *udev_rules_initramfs(int root);
 
 /* dev "udev", key: the file's name; its value is a hash of its text, "" for no file. */
 extern const struct step_ops udev_rules_step_ops;

@@ -181,6 +181,22 @@ const struct step_ops udev_rules_step_ops = {
 	.describe = rules_describe,
 };
 
+bool udev_rules_change(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		if (strcmp(plan->steps[i].op, udev_rules_step_ops.op) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *udev_rules_initramfs(int root)
+{
+	if (hostfs_exists(root, "usr/sbin/update-initramfs"))
+		return "update-initramfs -u";
+	return hostfs_exists(root, "usr/bin/dracut") ? "dracut -f" : NULL;
+}
+
 bool udev_rules_wanted(int root)
 {
 	return hostfs_exists(root, "etc/udev");

@@ -9,6 +9,7 @@
 #include "host/change.h"
 #include "host/confirm.h"
 #include "host/device.h"
+#include "host/udev_rules.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/host_show.h"
@@ -56,6 +57,9 @@ static int carry_out(struct ctx *ctx, const struct host_spec *hs, unsigned confi
 		fprintf(ctx->out, "nothing to do\n");
 	else
 		fprintf(ctx->out, "%zu change%s made\n", n, n == 1 ? "" : "s");
+	if (udev_rules_change(&hs->plan.plan) && udev_rules_initramfs(ctx->root))
+		fprintf(ctx->out, "for the initramfs to have udev's rules, too: %s\n",
+			udev_rules_initramfs(ctx->root));
 	if (n && confirm_s)
 		fprintf(ctx->out, "they are undone in %u s unless you say: thruway host confirm\n",
 			confirm_s);

@@ -86,13 +86,8 @@ void host_show_rules(struct ctx *ctx, const struct host_spec *hs)
 {
 	const char *at = hs->rules ? hs->rules : "";
 
-	for (size_t i = 0; i < hs->plan.plan.count; i++) {
-		if (strcmp(hs->plan.plan.steps[i].op, udev_rules_step_ops.op) != 0)
-			continue;
-		for (; *at; at += strcspn(at, "\n") + 1)
-			fprintf(ctx->out, "  | %.*s\n", (int)strcspn(at, "\n"), at);
-		return;
-	}
+	for (; *at && udev_rules_change(&hs->plan.plan); at += strcspn(at, "\n") + 1)
+		fprintf(ctx->out, "  | %.*s\n", (int)strcspn(at, "\n"), at);
 }
 
 int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err)

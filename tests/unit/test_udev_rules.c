@@ -132,6 +132,36 @@ static void test_what_apply_refuses_no_rule_takes(void **state)
 	assert_null(strstr(rules(&bound), "0x22ba"));
 }
 
+/* It may be plugged in later: then all of the entry's keys, and its users, are looked at. */
+static void test_what_is_absent_is_looked_at_when_it_may_have_come(void **state)
+{
+	static const struct {
+		const char *entry, *rule; /* NULL: none */
+	} rows[] = {
+		{ "devices:\n  - match: {vendor: 10de, device: 2684}\n",
+		  "ACTION==\"add\", ATTR{vendor}==\"0x10de\", ATTR{device}==\"0x2684\", "
+		  "ENV{THRUWAY_APPLY}=\"1\"\n" },
+		{ "devices:\n  - match: {subsystem: '1af4:1100', device: 11e8}\n",
+		  "ACTION==\"add\", ATTR{device}==\"0x11e8\", ATTR{subsystem_vendor}==\"0x1af4\", "
+		  "ATTR{subsystem_device}==\"0x1100\", ENV{THRUWAY_APPLY}=\"1\"\n" },
+		{ "pfs:\n  - match: {fingerprint: '8086:1572/8086:0001 serial=0000000000000001 at pci0000:00/01.0'}\n",
+		  "ACTION==\"bind\", ATTR{vendor}==\"0x8086\", ATTR{device}==\"0x1572\", "
+		  "ATTR{subsystem_vendor}==\"0x8086\", ATTR{subsystem_device}==\"0x0001\", " },
+		{ "devices:\n  - match: {mac: 02:00:00:00:00:09}\n", NULL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+		assert_int_equal(read_spec(rows[i].entry, &hs), 0);
+		assert_int_equal(hs.plan.left, 1);
+		if (rows[i].rule ? !strstr(hs.rules, rows[i].rule)
+				 : strstr(hs.rules, "ACTION==") != NULL)
+			fail_msg("%s: %s", rows[i].entry, hs.rules);
+		assert_null(strstr(hs.rules, "ENV{THRUWAY_DRIVER}=\""));
+	}
+}
+
 static void test_none_has_no_override(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -293,6 +323,7 @@ int main(void)
 		TEST(test_a_device_is_known_by_its_ids_and_its_ports),
 		TEST(test_a_pf_is_looked_at_again_when_it_has_its_driver),
 		TEST(test_what_apply_refuses_no_rule_takes),
+		TEST(test_what_is_absent_is_looked_at_when_it_may_have_come),
 		TEST(test_none_has_no_override),
 		TEST(test_hostile_names_are_refused),
 		TEST(test_a_drop_ins_name_stays_in_its_comment),
