@@ -43,8 +43,9 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	strcpy(c->cmdline, o->cmdline); /* length checked by vm_opts_parse() */
 }
 
-static int open_all(int root, const struct vm_opts *o, const struct vm_devices *devices,
-		    struct vmm_config *config, struct err *err)
+/* All that can be wrong without a device, before a device is touched. */
+static int open_files(int root, const struct vm_opts *o, struct vmm_config *config,
+		      struct err *err)
 {
 	int r = vm_open_file("--kernel", o->kernel, &config->kernel_fd, err);
 
@@ -54,6 +55,14 @@ static int open_all(int root, const struct vm_opts *o, const struct vm_devices *
 		r = vm_check_memory(root, o->memory, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
+	return r;
+}
+
+static int open_devices(int root, const struct vm_opts *o, const struct vm_devices *devices,
+			struct vmm_config *config, struct err *err)
+{
+	int r = 0;
+
 	for (unsigned i = 0; r == 0 && i < devices->count; i++) {
 		memcpy(config->devices[i].token, o->devices[i].token, sizeof(o->devices[i].token));
 		r = vm_open_device(root, devices->bdf[i], config, err);
@@ -110,29 +119,23 @@ static int write_stats(const char *path, int fd, const struct vmm_event *e, stru
 	return r < 0 ? err_set(err, r, "--stats: cannot write %s", path) : 0;
 }
 
-/* From open descriptors to the guest's end. The exit status, or -errno with err set. */
+/* With all devices taken, to the guest's end. The exit status, or -errno with err set. */
 static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
-		     int signal_fd, int stats_fd, struct err *err)
+		     struct vmm_config *config, int signal_fd, int stats_fd, struct err *err)
 {
 	struct vmm_process vmm = VMM_PROCESS_INIT;
 	struct supervisor_result result;
-	struct vmm_config config;
-	bool tty;
-	int r;
+	int r = open_devices(root, o, devices, config, err);
 
-	vm_config_init(&config);
-	fill_config(o, &config);
-	r = open_all(root, o, devices, &config, err);
 	if (r == 0)
-		r = start(root, &config, &vmm, err);
-	tty = config.tty;
+		r = start(root, config, &vmm, err);
 	/* Any copy left here would keep the devices open, unreset and pinned. */
-	vm_config_close(&config);
+	vm_config_close(config);
 	if (r < 0) {
 		vmm_process_end(&vmm);
 		return r;
 	}
-	supervisor_run(&vmm, signal_fd, tty, &result, err);
+	supervisor_run(&vmm, signal_fd, config->tty, &result, err);
 	if (o->stats && result.have_event &&
 	    write_stats(o->stats, stats_fd, &result.event, err) < 0)
 		return err->code;
@@ -142,11 +145,18 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	_cleanup_close_ int signal_fd = -1, stats_fd = -1;
+	_cleanup_(vm_config_close) struct vmm_config config;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_opts o;
 	struct err undo_err = ERR_INIT;
-	int r = vm_opts_parse(ctx, argc, argv, &o, err);
+	int r;
 
+	vm_config_init(&config);
+	r = vm_opts_parse(ctx, argc, argv, &o, err);
+	if (r < 0)
+		return r;
+	fill_config(&o, &config);
+	r = open_files(ctx->root, &o, &config, err);
 	if (r == 0 && o.stats)
 		r = open_stats(o.stats, &stats_fd, err);
 	if (r < 0)
@@ -158,7 +168,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
-		r = run_guest(ctx->root, &o, &devices, signal_fd, stats_fd, err);
+		r = run_guest(ctx->root, &o, &devices, &config, signal_fd, stats_fd, err);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)
 			err_print(&undo_err, "thruway");

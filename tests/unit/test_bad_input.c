@@ -217,6 +217,10 @@ static void test_attributes_that_say_nothing_or_too_much_are_refused(void **stat
 static void test_what_this_host_does_not_have_is_said(void **state)
 {
 	static const struct row rows[] = {
+		{ &cmd_vm_run, "-k /nonexistent --bind -d " VF0, "--kernel: cannot open /nonexistent", "" },
+		{ &cmd_vm_run, "-k /proc/self/exe --initrd /dev/zero --bind -d " VF0,
+		  "--initrd: /dev/zero is not a file", "" },
+		{ &cmd_vm_run, "-k /proc/self/exe --bind -d " VF0, "cannot open /dev/kvm", "load KVM" },
 		{ &cmd_show, "0000:77:00.0", "cannot show 0000:77:00.0: no such PCI device", "list" },
 		{ &cmd_reset, "0000:01:00.1", "cannot reset 0000:01:00.1: no such", "did you mean" },
 		{ &cmd_reset, GPU " 0000:77:00.0", "cannot reset 0000:77:00.0: no such", "" },

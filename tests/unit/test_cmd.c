@@ -498,7 +498,8 @@ static void test_help_is_an_answer_and_names_every_option(void **state)
 
 static void test_a_vm_does_not_start_whose_counts_could_not_be_kept(void **state)
 {
-	assert_int_equal(run(&cmd_vm_run, "--kernel", "k", "--stats", "/nonexistent/stats",
+	fake_sysfs_text(kernel.root, "", "dev/kvm");
+	assert_int_equal(run(&cmd_vm_run, "--kernel", "/proc/self/exe", "--stats", "/nonexistent/stats",
 			     "--bind", "--device", VF0, NULL), -ENOENT);
 	assert_non_null(strstr(err.text, "--stats: cannot write /nonexistent/stats"));
 	assert_int_equal(kernel.nwrites, 0);
