@@ -18,6 +18,7 @@
 #include "tools/commands.h"
 #include "tools/supervisor.h"
 #include "tools/vm_devices.h"
+#include "tools/vm_memory.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
 #include "tools/vmm_process.h"
@@ -52,7 +53,7 @@ static int open_files(int root, const struct vm_opts *o, struct vmm_config *conf
 	if (r == 0 && o->initrd)
 		r = vm_open_file("--initrd", o->initrd, &config->initrd_fd, err);
 	if (r == 0)
-		r = vm_check_memory(root, o->memory, err);
+		r = vm_memory_check(root, o->memory, o->mem_kind, o->device_count > 0, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
 	return r;

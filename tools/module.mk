@@ -46,6 +46,7 @@ tools_srcs := \
 	tools/vf_show.c \
 	tools/vf_words.c \
 	tools/vm_devices.c \
+	tools/vm_memory.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vmm_process.c \

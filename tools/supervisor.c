@@ -168,6 +168,14 @@ static void on_event(void *opaque, int sock)
 		loop_quit(s->loop, 0); /* it closed its end: it is ending */
 }
 
+static void killed_by(int signal, struct err *err)
+{
+	err_plain(err, -EIO, "the VMM was ended by signal %d (%s)", signal, strsignal(signal));
+	if (signal == SIGKILL)
+		err_hint(err, "if nobody killed it, the host or its cgroup ran out of memory: dmesg "
+			      "says 'Out of memory: Killed process' then; give the guest less (--memory)");
+}
+
 /* The VMM is gone or goes: how, in words, unless it said so itself. */
 static void judge(struct supervisor *s)
 {
@@ -182,8 +190,7 @@ static void judge(struct supervisor *s)
 	else if (info.si_pid == 0)
 		err_plain(s->err, -ETIMEDOUT, "the VMM hung at its end and was killed");
 	else if (info.si_code != CLD_EXITED)
-		err_plain(s->err, -EIO, "the VMM was ended by signal %d (%s)", info.si_status,
-			  strsignal(info.si_status));
+		killed_by(info.si_status, s->err);
 	else if (!s->result->have_event)
 		err_plain(s->err, -EIO, "the VMM ended with status %d before the guest did",
 			  info.si_status);

@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
-#include "base/size.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 #include "vfio/topology.h"
@@ -64,24 +62,6 @@ int vm_open_kvm(int root, int *ret_fd, struct err *err)
 	}
 	*ret_fd = fd;
 	return 0;
-}
-
-int vm_check_memory(int root, uint64_t bytes, struct err *err)
-{
-	unsigned long long total_kib;
-	char text[128] = "";
-	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, "proc/meminfo");
-
-	if (fd < 0)
-		return 0; /* no proc: the kernel will say it */
-	/* Its first line is what is asked for. */
-	if (read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "MemTotal: %llu kB", &total_kib) != 1)
-		return 0;
-	if (bytes / KiB <= total_kib)
-		return 0;
-	err_plain(err, -ENOMEM, "a guest with %s of RAM does not fit this host, which has %llu MiB",
-		  SIZE_STR(bytes), total_kib / KiB);
-	return err_hint(err, "give it less (--memory): all of it is populated at start and stays");
 }
 
 static int refuse_unbound(int root, const struct pci_function *dev, struct err *err)

@@ -22,12 +22,6 @@ int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *
 int vm_open_kvm(int root, int *ret_fd, struct err *err);
 
 /*
- * Refuse RAM that this host does not have (MemTotal). An estimate kinder than the
- * kernel's: what is taken meanwhile shows when the memory is populated.
- */
-int vm_check_memory(int root, uint64_t bytes, struct err *err);
-
-/*
  * Open the group of the function (and the container with the first of them) and
  * add both to config. The function must be bound to a VFIO driver; its guest
  * node is its host node modulo config->nodes.

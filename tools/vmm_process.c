@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <sys/file.h>
@@ -117,8 +118,16 @@ static int raise_limits(const struct vmm_limits *limits, struct err *err)
 	return 0;
 }
 
+/*
+ * Of two that are alike the guest goes, not the host's processes: added to what we have,
+ * so that a unit's OOMScoreAdjust= still tells guests apart.
+ */
+#define OOM_SCORE_MORE 500
+#define OOM_SCORE_MAX  1000
+
 /* What the child is before exec. Any failure ends it with 127 and a line of its own. */
 struct child {
+	int root;
 	int program;
 	int sock;
 	pid_t parent;
@@ -131,6 +140,21 @@ static _Noreturn void child_fail(const char *what)
 	_exit(127);
 }
 
+/* Best effort: without proc there is no such score. */
+static void offer_to_oom_killer(int root)
+{
+	_cleanup_close_ int fd = hostfs_open(root, O_RDWR, "proc/self/oom_score_adj");
+	char text[32] = "";
+	long score;
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return;
+	score = strtol(text, NULL, 10) + OOM_SCORE_MORE;
+	snprintf(text, sizeof(text), "%ld", score < OOM_SCORE_MAX ? score : OOM_SCORE_MAX);
+	if (pwrite(fd, text, strlen(text), 0) < 0)
+		return;
+}
+
 static _Noreturn void child_run(const struct child *c)
 {
 	char name[] = "thruway-vmm", *argv[] = { name, NULL }, *envp[] = { NULL };
@@ -138,6 +162,8 @@ static _Noreturn void child_run(const struct child *c)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Before setresuid, which gives our files in proc to root. */
+	offer_to_oom_killer(c->root);
 	if (c->uid && (setgroups(0, NULL) < 0 || setresgid(c->uid, c->uid, c->uid) < 0 ||
 		       setresuid(c->uid, c->uid, c->uid) < 0))
 		child_fail("setresuid");
@@ -181,7 +207,7 @@ int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_proc
 	}
 	p.sock = sv[0];
 	theirs = sv[1];
-	child = (struct child){ program, theirs, getpid(), p.uid };
+	child = (struct child){ root, program, theirs, getpid(), p.uid };
 	fflush(NULL);
 	p.pid = fork();
 	if (p.pid == 0)

@@ -38,7 +38,7 @@ struct vmm_limits {
 /*
  * Raise the limits (as far as we may), fork and exec thruway-vmm. As root it
  * runs with a uid of its own; otherwise with ours. -EPERM with the number needed
- * when RLIMIT_MEMLOCK cannot be raised.
+ * when RLIMIT_MEMLOCK cannot be raised. Where memory runs out, it is the one to be killed.
  */
 int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_process *ret,
 		      struct err *err);

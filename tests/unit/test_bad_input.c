@@ -35,6 +35,7 @@ static int setup(void **state)
 {
 	static const struct fake_node nodes[] = {
 		{ "run", 0 },
+		{ "proc/meminfo", "MemTotal: 8388608 kB\nMemAvailable: 4194304 kB\n" },
 		{ "sys/class/net/eth0/device", .link = "../../../bus/pci/devices/" PF },
 		{ "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages", "0" },
 		{ "sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "0" },
@@ -220,6 +221,8 @@ static void test_what_this_host_does_not_have_is_said(void **state)
 		{ &cmd_vm_run, "-k /nonexistent --bind -d " VF0, "--kernel: cannot open /nonexistent", "" },
 		{ &cmd_vm_run, "-k /proc/self/exe --initrd /dev/zero --bind -d " VF0,
 		  "--initrd: /dev/zero is not a file", "" },
+		{ &cmd_vm_run, "-k /proc/self/exe -m 4G --bind -d " VF0,
+		  "of its 8192 MiB 4096 are available", "give it less" },
 		{ &cmd_vm_run, "-k /proc/self/exe --bind -d " VF0, "cannot open /dev/kvm", "load KVM" },
 		{ &cmd_show, "0000:77:00.0", "cannot show 0000:77:00.0: no such PCI device", "list" },
 		{ &cmd_reset, "0000:01:00.1", "cannot reset 0000:01:00.1: no such", "did you mean" },

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -25,6 +26,7 @@
 struct script {
 	int signals[4];
 	bool quits; /* ends when it is told to; else it hangs */
+	bool killed;
 };
 
 /* A signal before READY was read would be one before the guest ran. */
@@ -45,6 +47,8 @@ static _Noreturn void vmm(int sock, const struct script *script)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_READY });
 	wait_until_read(sock);
+	if (script->killed)
+		raise(SIGKILL);
 	do {
 		if (*next)
 			kill(getppid(), *next++);
@@ -127,6 +131,17 @@ static void test_one_more_does_not_wait_for_a_vmm_that_hangs(void **state)
 	assert_true(seconds < 5);
 }
 
+static void test_a_vmm_that_was_killed_is_told_with_where_to_look(void **state)
+{
+	static const struct script script = { .killed = true };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&script, &seconds, &err), 1);
+	assert_non_null(strstr(err.text, "signal 9"));
+	assert_non_null(strstr(err.hint, "dmesg"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +149,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_sighup_changes_nothing),
 		cmocka_unit_test(test_sigint_does_not_wait_for_the_power_button),
 		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
+		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),
 	};
 
 	log_set_level(LOG_QUIET);
