@@ -36,6 +36,9 @@ int supervisor_signals(void)
 	sigset_t set;
 	int fd;
 
+	/* A reader of ours who goes must not take the guest along, and its devices stay bound. */
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+		return -errno;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

@@ -142,6 +142,18 @@ static void test_a_vmm_that_was_killed_is_told_with_where_to_look(void **state)
 	assert_non_null(strstr(err.hint, "dmesg"));
 }
 
+static void test_a_reader_who_goes_ends_nothing(void **state)
+{
+	_cleanup_close_ int signals = supervisor_signals(), to = -1;
+	int fds[2];
+
+	assert_true(signals >= 0);
+	assert_int_equal(pipe(fds), 0);
+	close(fds[0]);
+	to = fds[1];
+	assert_int_equal(fd_write_all(to, "x", 1), -EPIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +161,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_sighup_changes_nothing),
 		cmocka_unit_test(test_sigint_does_not_wait_for_the_power_button),
 		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
+		cmocka_unit_test(test_a_reader_who_goes_ends_nothing),
 		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),
 	};
 
