@@ -115,11 +115,16 @@ void vm_fini(struct vm *vm)
 
 void vm_request(struct vm *vm, enum vm_request why)
 {
-	enum vm_request none = VM_RUN;
+	enum vm_request now = VM_RUN;
 
-	if (__atomic_compare_exchange_n(&vm->request, &none, why, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
+	/* A failed exchange leaves in `now` what stands. */
+	while (now == VM_RUN || (now == VM_REBOOT && why == VM_QUIT)) {
+		if (!__atomic_compare_exchange_n(&vm->request, &now, why, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_ACQUIRE))
+			continue;
 		(void)eventfd_write(vm->request_fd, 1);
+		return;
+	}
 }
 
 enum vm_request vm_take_request(struct vm *vm)

@@ -101,7 +101,10 @@ static inline void vm_unlock(struct vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-/* Ask for a stop from any thread, with or without the lock. The first request stands. */
+/*
+ * Ask for a stop from any thread, with or without the lock. The first request stands,
+ * but VM_QUIT takes the place of a VM_REBOOT, after which the guest would go on.
+ */
 void vm_request(struct vm *vm, enum vm_request why);
 
 /* The request, taken back so that another may come; VM_RUN when there is none. Main thread. */

@@ -110,6 +110,16 @@ static void test_the_first_request_stands(void **state)
 	assert_int_equal(vm_take_request(&f.vm), VM_REBOOT);
 }
 
+static void test_quit_goes_before_a_reboot_that_waits(void **state)
+{
+	vm_request(&f.vm, VM_REBOOT);
+	vm_request(&f.vm, VM_QUIT);
+	assert_int_equal(vm_take_request(&f.vm), VM_QUIT);
+	vm_request(&f.vm, VM_CRASH);
+	vm_request(&f.vm, VM_QUIT); /* it ends anyway, and the cause is to be told */
+	assert_int_equal(vm_take_request(&f.vm), VM_CRASH);
+}
+
 static void test_power_button_raises_sci_until_cleared(void **state)
 {
 	pm_power_button(f.pm);
@@ -139,13 +149,45 @@ static void test_acpica_can_enable_every_fixed_event(void **state)
 	assert_false(f.sci);
 }
 
-static void test_reset_takes_the_button_back(void **state)
+static void test_reset_without_the_button_leaves_nothing(void **state)
 {
 	out(LAYOUT_PM1A_EVT + 2, PWRBTN, 2);
+	pm_reset(f.pm);
+	out(LAYOUT_PM1A_EVT + 2, PWRBTN, 2);
+	assert_false(f.sci);
+	assert_int_equal(in(LAYOUT_PM1A_EVT, 2), 0);
+}
+
+/* Linux clears the event before it enables it. */
+static void boot(void)
+{
+	out(LAYOUT_PM1A_EVT, PWRBTN, 2);
+	assert_false(f.sci);
+	out(LAYOUT_PM1A_EVT + 2, PWRBTN, 2);
+}
+
+static void test_a_button_pressed_before_the_guest_listens_is_not_lost(void **state)
+{
 	pm_power_button(f.pm);
+	boot();
+	assert_true(f.sci);
+	out(LAYOUT_PM1A_EVT, PWRBTN, 2);
+	assert_false(f.sci);
+	out(LAYOUT_PM1A_EVT + 2, 0, 2);
+	out(LAYOUT_PM1A_EVT + 2, PWRBTN, 2);
+	assert_false(f.sci); /* once */
+}
+
+static void test_a_guest_that_resets_instead_of_powering_off_is_asked_again(void **state)
+{
+	boot();
+	pm_power_button(f.pm);
+	out(LAYOUT_PM1A_EVT, PWRBTN, 2); /* seen, but by a kernel that is rebooting */
 	pm_reset(f.pm);
 	assert_false(f.sci);
-	assert_int_equal(in(LAYOUT_PM1A_EVT, 4), 0);
+	boot();
+	assert_true(f.sci);
+	assert_int_equal(in(LAYOUT_PM1A_EVT, 2), PWRBTN);
 }
 
 static void test_timer_counts_24_bits_at_3579545_hz(void **state)
@@ -167,9 +209,12 @@ int main(void)
 		T(test_s5_also_byte_by_byte),
 		T(test_reset_register_wants_its_bit),
 		T(test_the_first_request_stands),
+		T(test_quit_goes_before_a_reboot_that_waits),
 		T(test_power_button_raises_sci_until_cleared),
 		T(test_acpica_can_enable_every_fixed_event),
-		T(test_reset_takes_the_button_back),
+		T(test_reset_without_the_button_leaves_nothing),
+		T(test_a_button_pressed_before_the_guest_listens_is_not_lost),
+		T(test_a_guest_that_resets_instead_of_powering_off_is_asked_again),
 		T(test_timer_counts_24_bits_at_3579545_hz),
 #undef T
 	};

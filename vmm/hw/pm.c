@@ -40,6 +40,8 @@ struct pm {
 	struct vm *vm; /* borrowed */
 	uint16_t status, enable, control;
 	bool sci;
+	bool pressed; /* the button: the guest is to power off, and has not yet */
+	bool owed;    /* to be seen when the guest next enables the event */
 };
 
 static void update_sci(struct pm *pm)
@@ -71,6 +73,11 @@ static void evt_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 	memcpy(regs + off, data, len);
 	pm->status &= (uint16_t)~get_le16(regs + EVT_STATUS);
 	pm->enable = get_le16(regs + EVT_ENABLE) & PM1_ENABLE;
+	/* Linux clears the event before it enables it, and would not see an older one. */
+	if (pm->owed && pm->enable & PM1_PWRBTN) {
+		pm->status |= PM1_PWRBTN;
+		pm->owed = false;
+	}
 	update_sci(pm);
 }
 
@@ -184,11 +191,15 @@ struct pm *pm_free(struct pm *pm)
 void pm_reset(struct pm *pm)
 {
 	pm->status = pm->enable = pm->control = 0;
+	/* A kernel that was rebooting may have taken the event and done nothing about it. */
+	pm->owed = pm->pressed;
 	update_sci(pm);
 }
 
 void pm_power_button(struct pm *pm)
 {
+	pm->pressed = true;
+	pm->owed = !(pm->enable & PM1_PWRBTN);
 	pm->status |= PM1_PWRBTN;
 	update_sci(pm);
 }

@@ -18,7 +18,10 @@ struct vm;
 int pm_new(struct vm *vm, struct pm **ret, struct err *err);
 struct pm *pm_free(struct pm *pm);
 
-/* Under vm_lock(). */
+/*
+ * Both under vm_lock(). A button pressed before the guest listens, or before a reset
+ * that came instead of a power-off, is seen once the guest enables its event.
+ */
 void pm_reset(struct pm *pm);
 void pm_power_button(struct pm *pm);
 
