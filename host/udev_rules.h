@@ -42,6 +42,9 @@ int udev_rules_plan(int root, const char *text, struct plan *plan, struct err *e
 /* Keep text where the step finds it. Before the plan is applied. 0 or -errno, err set. */
 int udev_rules_stage(int root, const char *text, struct err *err);
 
+/* Take that step out of the plan again: the file stays as it is. */
+void udev_rules_keep(struct plan *plan);
+
 /* The plan has that step. */
 bool udev_rules_change(const struct plan *plan);
 

@@ -181,6 +181,17 @@ const struct step_ops udev_rules_step_ops = {
 	.describe = rules_describe,
 };
 
+void udev_rules_keep(struct plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		if (strcmp(plan->steps[i].op, udev_rules_step_ops.op) != 0)
+			plan->steps[kept++] = plan->steps[i];
+	}
+	plan->count = kept;
+}
+
 bool udev_rules_change(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {

@@ -169,6 +169,9 @@ static int look_until_settled(struct ctx *ctx, const struct asked *a, struct hos
 		*hs = (struct host_spec)HOST_SPEC_INIT;
 		r = look(ctx, a, hs, err);
 	}
+	/* Who comes too late for this boot has a rule from when it was there: that stays. */
+	if (r == 0 && a->wait_s && hs->plan.absent_count)
+		udev_rules_keep(&hs->plan.plan);
 	return r;
 }
 
@@ -204,7 +207,8 @@ const struct command cmd_host_apply = {
 		"  -f, --file FILE     this file, for now, instead of /etc/thruway/host.yaml and\n"
 		"                      host.d/*.yaml\n"
 		"      --device DEV    only what they say of this device and its IOMMU group\n"
-		"      --wait SECONDS  so long for devices that are still to come, while udev is busy\n"
+		"      --wait SECONDS  so long for devices that are still to come, while udev is busy;\n"
+		"                      udev's rules stay as they are if some did not\n"
 		"      --confirm SECONDS  undo it all after this time, unless thruway host confirm comes:\n"
 		"                      for a change that may cut the line you are connected by",
 	.takes = TAKES_DRY_RUN | TAKES_JSON | TAKES_LOCK | TAKES_FORCE,

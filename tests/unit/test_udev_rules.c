@@ -22,6 +22,8 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/pf.h"
 #include "tests/fake/sysfs.h"
+#include "tools/command.h"
+#include "tools/commands.h"
 
 #define GPU   "0000:05:00.0"
 #define SOUND "0000:05:00.1"
@@ -160,6 +162,22 @@ static void test_what_is_absent_is_looked_at_when_it_may_have_come(void **state)
 			fail_msg("%s: %s", rows[i].entry, hs.rules);
 		assert_null(strstr(hs.rules, "ENV{THRUWAY_DRIVER}=\""));
 	}
+}
+
+static void test_a_slow_boot_keeps_the_rules(void **state)
+{
+	char *argv[] = { (char *)"host apply", (char *)"-q", (char *)"--wait", (char *)"1", NULL };
+	struct ctx ctx = { .root = k.root, .command = &cmd_host_apply, .out = stdout,
+			   .lock_timeout_s = 1 };
+
+	fake_sysfs_text(k.root, "# of a device that is to come", FILE_PATH);
+	fake_sysfs_text(k.root, "devices:\n  - match: {vendor: 10de, device: 2684}\n",
+			"etc/thruway/host.yaml");
+	assert_int_equal(cmd_host_apply.run(&ctx, 4, argv, &err), 3);
+	assert_string_equal(fake_get(k.root, FILE_PATH), "# of a device that is to come");
+	argv[2] = NULL; /* who applies by hand sees what is left, and means it */
+	assert_int_equal(cmd_host_apply.run(&ctx, 2, argv, &err), 3);
+	assert_non_null(strstr(fake_get(k.root, FILE_PATH), "ATTR{device}==\"0x2684\""));
 }
 
 static void test_none_has_no_override(void **state)
@@ -324,6 +342,7 @@ int main(void)
 		TEST(test_a_pf_is_looked_at_again_when_it_has_its_driver),
 		TEST(test_what_apply_refuses_no_rule_takes),
 		TEST(test_what_is_absent_is_looked_at_when_it_may_have_come),
+		TEST(test_a_slow_boot_keeps_the_rules),
 		TEST(test_none_has_no_override),
 		TEST(test_hostile_names_are_refused),
 		TEST(test_a_drop_ins_name_stays_in_its_comment),
