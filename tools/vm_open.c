@@ -12,6 +12,7 @@
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 #include "vfio/topology.h"
+#include "vmm/layout.h"
 
 void vm_config_init(struct vmm_config *config)
 {
@@ -43,6 +44,9 @@ int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *
 		return err_plain(err, -EINVAL, "%s: %s is not a file", option, path);
 	if (st.st_size == 0)
 		return err_plain(err, -EINVAL, "%s: %s is empty", option, path);
+	if ((uint64_t)st.st_size >= LAYOUT_LOW_RAM_END)
+		return err_plain(err, -EFBIG, "%s: %s has %lld bytes, more than any guest has RAM for it",
+				 option, path, (long long)st.st_size);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

@@ -15,7 +15,7 @@ void vm_config_init(struct vmm_config *config);
 /* Close every descriptor the config holds (once they were handed over, or on failure). */
 void vm_config_close(struct vmm_config *config);
 
-/* A regular, non-empty, readable file, named by option in messages ("--kernel"). */
+/* A regular, non-empty, readable file that RAM could hold, named by option in messages ("--kernel"). */
 int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err);
 
 /* dev/kvm. -ENOENT: KVM is not loaded; -EACCES: not permitted. */

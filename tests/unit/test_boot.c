@@ -197,7 +197,7 @@ static void test_bad_bzimages_are_refused(void **state)
 		{ 0x230, 4, 0, -EINVAL, "contradicts" },
 		{ 0x230, 4, 3, -EINVAL, "contradicts" },
 		{ 0x258, 8, PREFERRED + 1, -EINVAL, "contradicts" },
-		{ 0x260, 4, 0xffffffff, -ENOSPC, "memory" },
+		{ 0x260, 4, 0xffffffff, -EINVAL, "a kernel lies below 0xc0000000" },
 		{ 0x258, 8, 0xffffffffffe00000, 0, NULL }, /* then where it fits */
 		{ 0x258, 8, 0, 0, NULL },
 		{ 0x238, 4, 5, -E2BIG, "command line" },
@@ -360,9 +360,10 @@ static void test_hostile_program_headers_are_refused(void **state)
 		{ PT_LOAD, ELF_DATA, 0, 0x1000, 0x1000, -EINVAL },
 		{ PT_LOAD, ELF_DATA, LAYOUT_PAGE_TABLES, 0x1000, 0x1000, -EINVAL },
 		{ PT_LOAD, ELF_DATA, RAM - 0x1000, 0x1000, 0x1001, -ENOSPC },
-		{ PT_LOAD, ELF_DATA, UINT64_MAX - 0xfff, 0x1000, 0x1000, -ENOSPC },
-		{ PT_LOAD, ELF_DATA, PREFERRED, 0x1000, UINT64_MAX, -ENOSPC },
-		{ PT_LOAD, ELF_DATA, LAYOUT_HIGH_RAM, 0x1000, 0x1000, -ENOSPC },
+		{ PT_LOAD, ELF_DATA, UINT64_MAX - 0xfff, 0x1000, 0x1000, -EINVAL },
+		{ PT_LOAD, ELF_DATA, PREFERRED, 0x1000, UINT64_MAX, -EINVAL },
+		{ PT_LOAD, ELF_DATA, LAYOUT_HIGH_RAM, 0x1000, 0x1000, -EINVAL },
+		{ PT_INTERP, 0x800, 0, 16, 16, -EINVAL },
 		{ PT_NOTE, UINT64_MAX, 0, 16, 16, -EINVAL },
 		{ PT_NOTE, 0x800, 0, UINT64_MAX, 0, -EINVAL },
 	};
@@ -405,6 +406,30 @@ static void test_elf_files_that_are_no_kernel_are_refused(void **state)
 		assert_int_equal(load(f), -EINVAL);
 		assert_non_null(strstr(f->err.text, rows[i].says));
 	}
+}
+
+static void test_an_elf_cut_within_its_program_headers_is_truncated(void **state)
+{
+	struct fixture *f = *state;
+	unsigned end = sizeof(Elf64_Ehdr) + 3 * sizeof(Elf64_Phdr);
+
+	for (unsigned size = sizeof(Elf64_Ehdr); size < end; size += 8) {
+		make_elf(f);
+		f->size = size;
+		assert_int_equal(load(f), -EINVAL);
+		assert_non_null(strstr(f->err.text, "truncated"));
+	}
+}
+
+static void test_a_program_is_told_from_a_kernel(void **state)
+{
+	struct fixture *f = *state;
+
+	make_elf(f);
+	put_segment(f, 1, PT_INTERP, 0x800, 0x318, 28, 28);
+	assert_int_equal(load(f), -EINVAL);
+	assert_non_null(strstr(f->err.text, "ordinary program"));
+	assert_non_null(strstr(f->err.hint, "/boot/vmlinuz"));
 }
 
 static void test_a_note_cut_before_its_value_is_none(void **state)
@@ -473,6 +498,8 @@ int main(void)
 		T(test_vmlinux_is_entered_by_its_note),
 		T(test_hostile_program_headers_are_refused),
 		T(test_elf_files_that_are_no_kernel_are_refused),
+		T(test_an_elf_cut_within_its_program_headers_is_truncated),
+		T(test_a_program_is_told_from_a_kernel),
 		T(test_a_note_cut_before_its_value_is_none),
 		T(test_noise_gets_a_sentence_or_a_kernel_in_ram),
 		T(test_what_is_no_file_is_refused),

@@ -72,11 +72,19 @@ int boot_clear(const struct boot *b, gpa_t gpa, uint64_t len)
 	return 0;
 }
 
+int boot_hint_kernel(struct err *err)
+{
+	return err_hint(err, "name a kernel such as /boot/vmlinuz-$(uname -r)");
+}
+
 int boot_too_large(const struct boot *b, uint64_t end, struct err *err)
 {
-	/* What a hostile header asks for need not be a number that can be rounded up. */
-	if (end < UINT64_MAX / 2)
-		end = align_up(end, MiB);
+	if (end > LAYOUT_LOW_RAM_END) {
+		err_plain(err, -EINVAL, "the kernel file asks for memory up to 0x%llx, a kernel lies "
+					"below 0x%llx", (unsigned long long)end, LAYOUT_LOW_RAM_END);
+		return boot_hint_kernel(err);
+	}
+	end = align_up(end, MiB);
 	err_plain(err, -ENOSPC, "the kernel needs memory up to %s, the guest has %s",
 		  SIZE_STR(end), SIZE_STR(mem_size(b->mem)));
 	return err_hint(err, "give the guest more memory");
@@ -141,7 +149,7 @@ static int open_kernel(struct boot *b, struct err *err)
 static int not_a_kernel(struct err *err)
 {
 	err_plain(err, -EINVAL, "the kernel file is neither a Linux bzImage nor an ELF vmlinux");
-	return err_hint(err, "name a kernel such as /boot/vmlinuz-$(uname -r)");
+	return boot_hint_kernel(err);
 }
 
 int boot_load(const struct mem *mem, const struct boot_config *config, struct x86_entry *ret,

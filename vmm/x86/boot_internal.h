@@ -38,7 +38,9 @@ int boot_load_initrd(struct boot *b, uint64_t floor, uint64_t limit, struct err 
 /* Copy the command line to LAYOUT_CMDLINE; max bytes without the NUL. */
 int boot_write_cmdline(struct boot *b, uint64_t max, struct err *err);
 
-/* -ENOSPC in words: the kernel wants RAM up to end. */
+/* What to give instead of a file that is no kernel. Returns err's code. */
+int boot_hint_kernel(struct err *err);
+/* In words: the kernel wants RAM up to end. -ENOSPC, or -EINVAL where no guest has RAM. */
 int boot_too_large(const struct boot *b, uint64_t end, struct err *err);
 /* -EINVAL in words: the file ends before what it announces. */
 int boot_truncated(const struct boot *b, uint64_t need, struct err *err);

@@ -77,6 +77,19 @@ static int check_elf(const struct boot *b, struct elf *elf, struct err *err)
 	    elf->phnum * sizeof(Elf64_Phdr) > BOOT_HEAD_SIZE - phoff)
 		return err_plain(err, -EINVAL,
 				 "the kernel's ELF header names no segments that could be loaded");
+	if (b->kernel_size < phoff + elf->phnum * sizeof(Elf64_Phdr))
+		return boot_truncated(b, phoff + elf->phnum * sizeof(Elf64_Phdr), err);
+	return 0;
+}
+
+static int refuse_program(const struct boot *b, const struct elf *elf, struct err *err)
+{
+	for (unsigned i = 0; i < elf->phnum; i++) {
+		if (segment_at(b, i).type != PT_INTERP)
+			continue;
+		err_plain(err, -EINVAL, "the kernel file is an ordinary program, not a kernel");
+		return boot_hint_kernel(err);
+	}
 	return 0;
 }
 
@@ -86,10 +99,12 @@ static int load_segment(const struct boot *b, const struct segment *s, struct el
 	uint64_t ram = mem_low_end(b->mem);
 	int r;
 
-	if (s->memsz < s->filesz || s->paddr < MiB)
-		return err_plain(err, -EINVAL,
-				 "the kernel's ELF header has a segment for 0x%llx that is no kernel's",
-				 (unsigned long long)s->paddr);
+	if (s->memsz < s->filesz || s->paddr < MiB) {
+		err_plain(err, -EINVAL,
+			  "the kernel's ELF header has a segment for 0x%llx that is no kernel's",
+			  (unsigned long long)s->paddr);
+		return boot_hint_kernel(err);
+	}
 	if (s->paddr >= ram || s->memsz > ram - s->paddr)
 		return boot_too_large(b, boot_sum(s->paddr, s->memsz), err);
 	r = boot_read(b->mem, b->config->kernel_fd, s->offset, s->paddr, s->filesz);
@@ -205,6 +220,8 @@ int boot_pvh(struct boot *b, struct x86_entry *ret, struct err *err)
 	struct elf elf = { 0 };
 	int r = check_elf(b, &elf, err);
 
+	if (r == 0)
+		r = refuse_program(b, &elf, err);
 	if (r == 0)
 		r = load_segments(b, &elf, err);
 	if (r == 0)
