@@ -78,14 +78,18 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 		.memlock = config->device_count ? config->memory + MEMLOCK_SLACK : 0,
 		.nofile = NOFILE_BASE + (uint64_t)config->device_count * NOFILE_PER_DEVICE,
 	};
+	struct vmm_event e;
 	int r = vmm_process_start(root, &limits, vmm, err);
 
 	if (r < 0)
 		return r;
 	r = handover_send(vmm->sock, config);
-	if (r < 0)
-		return err_set(err, r, "cannot hand the machine over to the VMM");
-	return 0;
+	if (r == 0)
+		return 0;
+	/* It may have ended before it was one, and said why. */
+	if (handover_next_event(vmm->sock, &e) == 0 && e.type == VMM_EVENT_ERROR)
+		*err = e.err;
+	return err_set(err, r, "cannot hand the machine over to the VMM");
 }
 
 /* Before anything is changed: an end without its counts is found out too late. */

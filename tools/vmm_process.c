@@ -125,7 +125,7 @@ static int raise_limits(const struct vmm_limits *limits, struct err *err)
 #define OOM_SCORE_MORE 500
 #define OOM_SCORE_MAX  1000
 
-/* What the child is before exec. Any failure ends it with 127 and a line of its own. */
+/* What the child is before exec. Any failure is its first and last event. */
 struct child {
 	int root;
 	int program;
@@ -134,9 +134,15 @@ struct child {
 	uid_t uid; /* 0: keep ours */
 };
 
-static _Noreturn void child_fail(const char *what)
+static _Noreturn void child_fail(const struct child *c, const char *what)
 {
-	fprintf(stderr, "thruway: cannot start the VMM: %s: %s\n", what, strerror(errno));
+	struct vmm_event e = { .type = VMM_EVENT_ERROR };
+
+	err_set(&e.err, -errno, "cannot start the VMM: %s", what);
+	if (e.err.code == -EPERM && strcmp(what, "setresuid") == 0)
+		err_hint(&e.err, "root needs CAP_SETUID and CAP_SETGID here, to give the VMM a uid of "
+				 "its own: run it with them, or as an ordinary user");
+	handover_event(c->sock, &e);
 	_exit(127);
 }
 
@@ -167,22 +173,22 @@ static _Noreturn void child_run(const struct child *c)
 	offer_to_oom_killer(c->root);
 	if (c->uid && (setgroups(0, NULL) < 0 || setresgid(c->uid, c->uid, c->uid) < 0 ||
 		       setresuid(c->uid, c->uid, c->uid) < 0))
-		child_fail("setresuid");
+		child_fail(c, "setresuid");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		child_fail("no_new_privs");
+		child_fail(c, "no_new_privs");
 	/* After setresuid, which clears it; then look whether the parent went meanwhile. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-		child_fail("PR_SET_PDEATHSIG");
+		child_fail(c, "PR_SET_PDEATHSIG");
 	if (getppid() != c->parent)
 		_exit(127);
 	if (c->sock == HANDOVER_FD ? fcntl(c->sock, F_SETFD, 0) < 0 :
 				     dup2(c->sock, HANDOVER_FD) < 0)
-		child_fail("dup2");
+		child_fail(c, "dup2");
 	/* Not what our caller left open, either: locks, logs, sockets of a service manager. */
 	if (close_range(HANDOVER_FD + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
-		child_fail("close_range");
+		child_fail(c, "close_range");
 	execveat(c->program, "", argv, envp, AT_EMPTY_PATH);
-	child_fail("thruway-vmm");
+	child_fail(c, "thruway-vmm");
 }
 
 int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_process *ret,

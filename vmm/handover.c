@@ -118,12 +118,16 @@ void handover_event(int sock, const struct vmm_event *event)
 
 int handover_next_event(int sock, struct vmm_event *ret)
 {
+	bool reset = false, again;
 	struct vmm_event event;
 	ssize_t len;
 
-	do
+	/* That it ended without reading all of ours comes once, ahead of what it said. */
+	do {
 		len = recv(sock, &event, sizeof(event), 0);
-	while (len < 0 && errno == EINTR);
+		again = len < 0 && (errno == EINTR || (errno == ECONNRESET && !reset));
+		reset |= len < 0 && errno == ECONNRESET;
+	} while (again);
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)

@@ -144,6 +144,19 @@ static void test_commands_are_checked_and_never_waited_for(void **state)
 	assert_int_equal(handover_next_command(sv[1], &got), -EPIPE);
 }
 
+static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **state)
+{
+	int *sv = *state;
+	struct vmm_event e = { .type = VMM_EVENT_ERROR, .err = { .text = "no" } }, got;
+
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_QUIT), 0);
+	handover_event(sv[1], &e);
+	close_fdp(&sv[1]);
+	assert_int_equal(handover_next_event(sv[0], &got), 0);
+	assert_string_equal(got.err.text, "no");
+	assert_int_equal(handover_next_event(sv[0], &got), -EPIPE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +165,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_missing_descriptor_is_refused, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_counts_beyond_the_arrays_are_refused, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_last_words_are_heard_also_of_one_that_did_not_listen,
+						pair, unpair),
 		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),
 	};
 
