@@ -190,8 +190,12 @@ static int name_entry(struct txn *txn)
 
 		last = n > last ? n : last;
 	}
-	snprintf(txn->entry.name, sizeof(txn->entry.name), "%010lu", last + 1);
-	return 0;
+	/* A number stays with who owned an entry until its end, also when that was restored. */
+	do {
+		snprintf(txn->entry.name, sizeof(txn->entry.name), "%010lu", ++last);
+	} while (owner_held(txn->root, txn->entry.name));
+	return txn->entry.until_exit || txn->entry.unconfirmed ?
+		       owner_hold(txn->root, txn->entry.name) : 0;
 }
 
 static int save(struct txn *txn, struct err *err)

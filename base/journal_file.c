@@ -67,6 +67,7 @@ static void put_entry(FILE *f, const struct entry *e)
 	put_number(f, "pid", (uint64_t)e->owner.pid);
 	put_number(f, "start", e->owner.start);
 	put(f, "boot", e->owner.boot);
+	put_number(f, "pidns", e->owner.pidns);
 	put_number(f, "uid", e->uid);
 	put_number(f, "time", e->time);
 	put_number(f, "committed", e->committed);
@@ -287,6 +288,8 @@ static int get_head_line(struct entry *e, const char *key, const char *value)
 		return get_bool(value, &e->unconfirmed);
 	if (strcmp(key, "start") == 0)
 		return get_number(value, UINT64_MAX, &e->owner.start);
+	if (strcmp(key, "pidns") == 0)
+		return get_number(value, UINT64_MAX, &e->owner.pidns);
 	if (strcmp(key, "time") == 0)
 		return get_number(value, UINT64_MAX, &e->time);
 	r = get_number(value, strcmp(key, "pid") == 0 ? INT32_MAX : UINT32_MAX, &v);
@@ -297,12 +300,15 @@ static int get_head_line(struct entry *e, const char *key, const char *value)
 	return r;
 }
 
+/* The one line that may be missing: from before it was written, its owner being of the host. */
+#define PIDNS "pidns"
+
 /*
  * The lines of each part, in the order of put_entry(). One that is missing would not be
  * the same as one that says 0: without "committed" a change that stands would be undone.
  */
-static const char *const head_keys[] = { "format", "command", "pid", "start", "boot", "uid", "time",
-					 "committed", "until_exit", "unconfirmed", NULL };
+static const char *const head_keys[] = { "format", "command", "pid", "start", "boot", PIDNS, "uid",
+					 "time", "committed", "until_exit", "unconfirmed", NULL };
 static const char *const note_keys[] = { "note", "about", "value", NULL };
 static const char *const record_keys[] = { "step", "dev", "key", "before", "after", "identity",
 					   "mark", "known", "optional", "transient", "remember",
@@ -340,6 +346,8 @@ static int get_line(struct reader *rd, const char *key, const char *value)
 
 	if (r)
 		return r;
+	if (strcmp(*rd->next, PIDNS) == 0 && strcmp(key, PIDNS) != 0)
+		rd->next++;
 	if (strcmp(key, *rd->next) != 0)
 		return -EBADMSG;
 	rd->next++;

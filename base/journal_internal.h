@@ -21,6 +21,18 @@ const struct step_ops *step_row(const struct step_ops *const *ops, const struct 
 /* Open (and make) the journal's directory. A descriptor or -errno, err set. */
 int journal_open_dir(int root, struct err *err);
 
+/*
+ * Own the entry of that name for as long as we live, closing nothing: our children that
+ * hang in a write keep it too. 0 or -errno.
+ */
+int owner_hold(int root, const char *entry);
+
+/* Somebody does. False also for who may not look. */
+bool owner_held(int root, const char *entry);
+
+/* Whether the owner of an entry lives, by that and by what proc shows. */
+enum process_state owner_look(int root, const struct entry *e);
+
 /* Another device took the address of the record's; says so. */
 bool undo_other_device(int root, const struct step_ops *row, const struct record *r);
 
@@ -39,6 +51,9 @@ int undo_record(struct undo *u, const struct record *r, struct err *err);
 int undo_entry(struct undo *u, struct entry *e,
 	       bool (*wanted)(const struct record *r, const void *opaque), const void *opaque,
 	       struct err *err);
+
+/* A committed change that was to last as long as its owner, who is dead; says when in doubt. */
+bool entry_is_left(int root, const struct entry *e);
 
 /* Everything that dead processes left, with the lock held. 0 or -errno, err set. */
 int recover_locked(struct undo *u, struct err *err);

@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
-#include "base/journal.h"
+#include "base/journal_internal.h"
 #include "base/log.h"
 #include "base/process.h"
 
@@ -141,4 +141,41 @@ void journal_unlock(int *fd)
 	if (*fd >= 0 && ftruncate(*fd, 0) < 0)
 		log_debug("cannot clear the lock's signature");
 	close_fdp(fd);
+}
+
+/* --- owners ----------------------------------------------------------------------------------- */
+
+/*
+ * Who owns an entry for as long as it lives keeps the byte of the entry's number in the lock
+ * file locked. That is known in every PID namespace, and with or without proc. Locks of
+ * this kind (of the open file, fcntl(2)) and flock do not see each other.
+ */
+static struct flock owner_byte(const char *entry)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			       .l_start = strtol(entry, NULL, 10), .l_len = 1 };
+}
+
+int owner_hold(int root, const char *entry)
+{
+	_cleanup_close_ int fd = openat(root, LOCK_PATH, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct flock lock = owner_byte(entry);
+
+	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0)
+		return -errno;
+	(void)TAKE_FD(fd); /* for the kernel to close, when we end */
+	return 0;
+}
+
+bool owner_held(int root, const char *entry)
+{
+	_cleanup_close_ int fd = openat(root, LOCK_PATH, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct flock lock = owner_byte(entry);
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+enum process_state owner_look(int root, const struct entry *e)
+{
+	return owner_held(root, e->name) ? PROCESS_ALIVE : process_look(root, &e->owner);
 }

@@ -60,10 +60,11 @@ static int add_undo(const struct preview *p, const struct record *r, struct err 
 /* As recover_entry() judges it. */
 static bool is_recovered(const struct preview *p, const struct entry *e, const struct record *r)
 {
-	if ((!e->committed || e->until_exit || e->unconfirmed) &&
-	    !process_alive(p->root, &e->owner))
+	if (!e->committed) /* one that is not being made now */
+		return owner_look(p->root, e) != PROCESS_ALIVE;
+	if ((e->until_exit || e->unconfirmed) && owner_look(p->root, e) == PROCESS_DEAD)
 		return true;
-	return e->committed && r->mark == MARK_UNDOING;
+	return r->mark == MARK_UNDOING;
 }
 
 static int preview_entry(const struct preview *p, const struct entry *e, bool recover,

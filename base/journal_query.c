@@ -194,7 +194,7 @@ static int confirm_entry(struct session *s, struct entry *e, void *opaque, struc
 	struct process_id *owner = opaque;
 	int r;
 
-	if (!e->committed || !e->unconfirmed || !process_alive(s->undo.root, &e->owner))
+	if (!e->committed || !e->unconfirmed || owner_look(s->undo.root, e) == PROCESS_DEAD)
 		return 0;
 	e->unconfirmed = false;
 	r = entry_save(s->undo.dir, e);
@@ -375,7 +375,7 @@ static int match_holder(const struct entry *e, void *opaque)
 
 	for (size_t i = 0; i < e->count; i++)
 		about |= strcmp(e->records[i].step.dev, s->dev) == 0;
-	if (!about || !e->until_exit || !process_alive(s->root, &e->owner))
+	if (!about || !e->until_exit || owner_look(s->root, e) == PROCESS_DEAD)
 		return 0;
 	s->found = e->owner;
 	return 1;

@@ -148,6 +148,19 @@ static bool was_being_undone(const struct record *r, const void *opaque)
 	return r->mark == MARK_UNDOING;
 }
 
+bool entry_is_left(int root, const struct entry *e)
+{
+	enum process_state owner;
+
+	if (!e->until_exit && !e->unconfirmed)
+		return false;
+	owner = owner_look(root, e);
+	if (owner == PROCESS_UNKNOWN)
+		log_warn("cannot tell from here whether '%s' (pid %d) still runs: what it changed "
+			 "is left as it is", e->command, (int)e->owner.pid);
+	return owner == PROCESS_DEAD;
+}
+
 static int recover_entry(struct undo *u, const char *name, struct err *err)
 {
 	unsigned before = u->count;
@@ -158,8 +171,7 @@ static int recover_entry(struct undo *u, const char *name, struct err *err)
 		return r == -ENOENT ? 0 : r;
 	if (process_of_other_boot(u->root, &e.owner)) {
 		r = entry_remove(u->dir, name);
-	} else if (!e.committed || ((e.until_exit || e.unconfirmed) &&
-				   !process_alive(u->root, &e.owner))) {
+	} else if (!e.committed || entry_is_left(u->root, &e)) {
 		log_warn("undoing what '%s' (pid %d) left behind", e.command, (int)e.owner.pid);
 		r = undo_entry(u, &e, NULL, NULL, err);
 	} else {

@@ -12,6 +12,8 @@
 
 #include "base/hostfs.h"
 
+#define INITIAL_PIDNS 0xeffffffcu /* PROC_PID_INIT_INO, the same on every Linux since 3.8 */
+
 /* Field 22 of proc/PID/stat. The command name before it may hold blanks and brackets. */
 static uint64_t start_time(int root, pid_t pid)
 {
@@ -32,15 +34,34 @@ static void boot_id(int root, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
+/* Our PID namespace; 0 when proc is not mounted, or is of one that we are not in. */
+static uint64_t own_pidns(int root)
+{
+	struct stat st;
+
+	return fstatat(root, "proc/self/ns/pid", &st, 0) < 0 ? 0 : st.st_ino;
+}
+
+/* Pids in proc are as we know them: it is of our namespace, and not of one above. */
+static bool proc_is_ours(int root)
+{
+	char name[16], self[16];
+
+	snprintf(self, sizeof(self), "%d", (int)getpid());
+	return hostfs_readlink(root, name, sizeof(name), "proc/self") > 0 && strcmp(name, self) == 0;
+}
+
 void process_self(int root, struct process_id *ret)
 {
-	*ret = (struct process_id){ .pid = getpid(), .start = start_time(root, getpid()) };
+	*ret = (struct process_id){ .pid = getpid(), .start = start_time(root, getpid()),
+				    .pidns = own_pidns(root) };
 	boot_id(root, ret->boot, sizeof(ret->boot));
 }
 
 int process_identify(int root, pid_t pid, struct process_id *ret)
 {
-	struct process_id id = { .pid = pid, .start = start_time(root, pid) };
+	struct process_id id = { .pid = pid, .start = start_time(root, pid),
+				 .pidns = own_pidns(root) };
 
 	if (!id.start)
 		return -ESRCH;
@@ -57,11 +78,23 @@ bool process_of_other_boot(int root, const struct process_id *id)
 	return boot[0] && id->boot[0] && strcmp(boot, id->boot) != 0;
 }
 
+enum process_state process_look(int root, const struct process_id *id)
+{
+	uint64_t start, pidns = id->pidns ? id->pidns : INITIAL_PIDNS;
+
+	if (process_of_other_boot(root, id))
+		return PROCESS_DEAD;
+	if (!proc_is_ours(root) || own_pidns(root) != pidns)
+		return PROCESS_UNKNOWN;
+	start = start_time(root, id->pid);
+	if (start && !id->start)
+		return PROCESS_UNKNOWN;
+	return start && start == id->start ? PROCESS_ALIVE : PROCESS_DEAD;
+}
+
 bool process_alive(int root, const struct process_id *id)
 {
-	uint64_t start = start_time(root, id->pid);
-
-	return start && start == id->start && !process_of_other_boot(root, id);
+	return process_look(root, id) != PROCESS_DEAD;
 }
 
 long process_age(int root, pid_t pid)

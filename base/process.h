@@ -13,6 +13,14 @@ struct process_id {
 	pid_t pid;
 	uint64_t start; /* clock ticks after boot; 0: unknown */
 	char boot[40];	/* the boot's id; "": unknown */
+	/* The PID namespace that `pid` belongs to, by its inode; 0: unknown, the initial one. */
+	uint64_t pidns;
+};
+
+enum process_state {
+	PROCESS_DEAD,
+	PROCESS_ALIVE,
+	PROCESS_UNKNOWN, /* proc is missing, or it or we are of another PID namespace */
 };
 
 /* Our own; what proc does not tell stays unknown. */
@@ -21,7 +29,10 @@ void process_self(int root, struct process_id *ret);
 /* Any other one. 0 or -ESRCH. */
 int process_identify(int root, pid_t pid, struct process_id *ret);
 
-/* It runs, and it is the same one. False after another boot. */
+/* Whether it runs and is the same one. PROCESS_DEAD after another boot. */
+enum process_state process_look(int root, const struct process_id *id);
+
+/* It is not known to be dead. */
 bool process_alive(int root, const struct process_id *id);
 
 /* It belongs to an earlier boot: what it did to devices is gone. */

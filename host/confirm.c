@@ -46,7 +46,7 @@ int confirm_now(int root, unsigned lock_timeout_s, struct err *err)
 	int r = journal_confirm(root, lock_timeout_s, &owner, err);
 
 	/* It would find out by itself; this spares it the waiting. */
-	if (r == 0 && process_alive(root, &owner))
+	if (r == 0 && process_look(root, &owner) == PROCESS_ALIVE)
 		kill(owner.pid, SIGUSR1);
 	return r;
 }

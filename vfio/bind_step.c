@@ -171,11 +171,38 @@ static int driver_read(int root, const struct step *step, char *buf, size_t size
 	return or_gone(root, step, (int)n);
 }
 
+/*
+ * A VFIO driver's remove() waits until the device's user lets go, and we with it. The kernel
+ * opens a group once: this finds users that no proc of ours shows (those of another PID
+ * namespace). One that was just ended may take a moment to unpin its memory.
+ */
+static int refuse_open_group(int root, const struct step *step, const char *driver, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = 50000000 };
+	char group[16];
+
+	if (!pci_function_driver_is_vfio(driver) ||
+	    hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", step->dev) < 0)
+		return 0;
+	for (int i = 0; i < 100; i++) {
+		_cleanup_close_ int fd = hostfs_open(root, O_RDWR, "dev/vfio/%s", group);
+
+		if (fd != -EBUSY)
+			return 0;
+		nanosleep(&pause, NULL);
+	}
+	err_plain(err, -EBUSY, "cannot unbind %s from %s: somebody has its group open (/dev/vfio/%s)",
+		  step->dev, driver, group);
+	return err_hint(err, "end the VM that has it, perhaps in a container, first");
+}
+
 static int unbind(int root, const struct step *step, const char *driver, struct err *err)
 {
 	char path[HOSTFS_PATH_MAX], verb[64];
-	int r;
+	int r = refuse_open_group(root, step, driver, err);
 
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), DRIVERS "/%s/unbind", driver);
 	snprintf(verb, sizeof(verb), "unbind (from %s)", driver);
 	r = write_attr(root, step, step->dev, path, verb, err);

@@ -33,6 +33,7 @@ static void put_lease(FILE *f, const struct lease *l)
 	fprintf(f, "inode=%" PRIu64 "\npid=%d\nstart=%" PRIu64 "\n", l->inode, (int)l->holder.pid,
 		l->holder.start);
 	put(f, "boot", l->holder.boot);
+	fprintf(f, "pidns=%" PRIu64 "\n", l->holder.pidns);
 	put(f, "name", l->name);
 	fprintf(f, "expires=%" PRIu64 "\n", l->expires);
 	put(f, "node", l->node);
@@ -117,6 +118,8 @@ static bool take(struct lease *l, const char *key, const char *value, bool *whol
 		return take_text(value, l->node, sizeof(l->node));
 	if (strcmp(key, "start") == 0)
 		return take_number(value, UINT64_MAX, &l->holder.start);
+	if (strcmp(key, "pidns") == 0)
+		return take_number(value, UINT64_MAX, &l->holder.pidns);
 	if (strcmp(key, "expires") == 0)
 		return take_number(value, UINT64_MAX, &l->expires);
 	if (strcmp(key, "owner") == 0)

@@ -586,26 +586,128 @@ static void test_another_device_at_the_address_is_left_alone(void **state)
 	assert_int_equal(entries(), 0);
 }
 
+static const struct journal_owner run_owner = { .command = "run", .until_exit = true };
+
+/* A child makes a change that is to last as long as itself, and dies. */
+static void change_until_exit(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct plan p = PLAN_INIT;
+
+		four_steps(&p);
+		_exit(change_as(&p, &run_owner) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_changed();
+}
+
+/* As the only entry has it. */
+static int owner_pid(void)
+{
+	const char *line = strstr(fake_get(host, "run/thruway/journal/0000000001"), "\npid=");
+
+	assert_non_null(line);
+	return atoi(line + 5);
+}
+
 static void test_a_change_until_exit_goes_with_its_process(void **state)
 {
-	struct journal_owner owner = { .command = "run", .until_exit = true };
 	struct plan p = PLAN_INIT;
-	char path[64], stat[128];
 
-	/* Field 22 is the start time; the name in brackets may hold anything. */
-	snprintf(path, sizeof(path), "proc/%d/stat", (int)getpid());
-	snprintf(stat, sizeof(stat),
-		 "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", (int)getpid());
-	fake_sysfs_text(host, stat, "%s", path);
+	fake_sysfs_link(host, "/proc", "proc");
 	four_steps(&p);
-	assert_int_equal(change_as(&p, &owner), 0);
+	assert_int_equal(change_as(&p, &run_owner), 0);
 	assert_int_equal(recover(), 0); /* we are alive */
 	assert_changed();
+	assert_int_equal(entries(), 1);
+}
+
+static void test_a_dead_owner_is_known_by_pid_and_start(void **state)
+{
+	char path[64], stat[128], name[16];
+	struct process_id who;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	change_until_exit();
+	/* What its pid is now: of another process. Field 22 is the start time. */
+	fake_sysfs_remove(host, "proc");
+	snprintf(name, sizeof(name), "%d", (int)getpid());
+	fake_sysfs_link(host, name, "proc/self");
+	fake_sysfs_link(host, "/proc/self/ns/pid", "proc/%s/ns/pid", name);
+	snprintf(path, sizeof(path), "proc/%d/stat", owner_pid());
 	snprintf(stat, sizeof(stat),
-		 "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4712 0 0\n", (int)getpid());
-	fake_sysfs_text(host, stat, "%s", path); /* the pid is somebody else's now */
+		 "%d (a) b) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n", owner_pid());
+	fake_sysfs_text(host, stat, "%s", path);
+	assert_int_equal(journal_holder(host, DEV_A, &who), -ENOENT);
 	assert_int_equal(recover(), 4);
 	assert_untouched();
+}
+
+/* A VM in another PID namespace, or on a host whose proc hides others. */
+static void test_an_owner_that_proc_does_not_show_is_not_taken_for_dead(void **state)
+{
+	struct plan p = PLAN_INIT;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", (int)getpid());
+	fake_sysfs_link(host, name, "proc/self");
+	fake_sysfs_link(host, "/proc/self/ns/pid", "proc/%s/ns/pid", name);
+	four_steps(&p);
+	assert_int_equal(change_as(&p, &run_owner), 0);
+	assert_int_equal(recover(), 0);
+	assert_changed();
+}
+
+static void test_without_proc_nobody_is_taken_for_dead(void **state)
+{
+	fake_sysfs_link(host, "/proc", "proc");
+	change_until_exit();
+	fake_sysfs_remove(host, "proc");
+	assert_int_equal(recover(), 0);
+	assert_changed();
+	fake_sysfs_link(host, "/proc", "proc");
+	assert_int_equal(recover(), 4);
+	assert_untouched();
+}
+
+/* Replace the line of the only entry that begins so; NULL: take it out. */
+static void edit_entry(const char *begin, const char *line)
+{
+	char text[8192], *at, *end;
+
+	snprintf(text, sizeof(text), "%s", fake_get(host, "run/thruway/journal/0000000001"));
+	at = strstr(text, begin);
+	assert_non_null(at);
+	end = strchr(at, '\n') + 1;
+	memmove(at + (line ? strlen(line) : 0), end, strlen(end) + 1);
+	if (line)
+		memcpy(at, line, strlen(line));
+	fake_sysfs_text(host, text, "run/thruway/journal/0000000001");
+}
+
+static void test_the_pids_of_another_namespace_tell_nothing(void **state)
+{
+	fake_sysfs_link(host, "/proc", "proc");
+	change_until_exit();
+	edit_entry("pidns=", "pidns=1\n");
+	assert_int_equal(recover(), 0);
+	assert_changed();
+}
+
+static void test_an_entry_without_namespace_is_of_the_initial_one(void **state)
+{
+	struct stat st;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	change_until_exit();
+	edit_entry("pidns=", NULL);
+	assert_int_equal(stat("/proc/self/ns/pid", &st), 0);
+	assert_int_equal(recover(), st.st_ino == 0xeffffffcu ? 4 : 0);
+	assert_int_equal(entries(), st.st_ino == 0xeffffffcu ? 0 : 1);
 }
 
 /* A child makes the change, is perhaps confirmed, and dies. */
@@ -746,7 +848,7 @@ static void test_who_has_a_device_while_it_runs_is_told(void **state)
 	assert_int_equal(journal_holder(host, DEV_B, &who), -ENOENT);
 	fake_sysfs_link(host, "/nowhere", "proc.gone");
 	assert_int_equal(renameat(host, "proc.gone", host, "proc"), 0);
-	assert_int_equal(journal_holder(host, DEV_A, &who), -ENOENT); /* nobody that lives */
+	assert_int_equal(journal_holder(host, DEV_A, &who), 0); /* it lives all the same */
 }
 
 static void test_an_entry_of_another_boot_is_dropped(void **state)
@@ -1032,6 +1134,11 @@ int main(void)
 		TEST(test_a_device_that_is_gone_counts_as_undone),
 		TEST(test_another_device_at_the_address_is_left_alone),
 		TEST(test_a_change_until_exit_goes_with_its_process),
+		TEST(test_a_dead_owner_is_known_by_pid_and_start),
+		TEST(test_an_owner_that_proc_does_not_show_is_not_taken_for_dead),
+		TEST(test_without_proc_nobody_is_taken_for_dead),
+		TEST(test_the_pids_of_another_namespace_tell_nothing),
+		TEST(test_an_entry_without_namespace_is_of_the_initial_one),
 		TEST(test_what_was_not_confirmed_goes_with_its_process),
 		TEST(test_what_was_confirmed_stays),
 		TEST(test_what_expires_is_undone_and_nothing_else),
