@@ -233,6 +233,13 @@ int hostfs_list(int root, int (*fn)(const char *name, void *opaque), void *opaqu
 	return r;
 }
 
+int hostfs_mkdir(int root, const char *path, mode_t mode)
+{
+	if (mkdirat(root, path, mode) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return fchmodat(root, path, mode, 0) < 0 ? -errno : 0;
+}
+
 /* The child's whole life: write, and report errno as its exit status. */
 static _Noreturn void write_child(int root, const char *path, const char *value)
 {

@@ -58,6 +58,9 @@ ssize_t hostfs_link_name(int root, char *buf, size_t size, const char *fmt, ...)
 int hostfs_list(int root, int (*fn)(const char *name, void *opaque), void *opaque,
 		const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* Make a directory of this mode, whatever the umask. 0, also when it is there, or -errno. */
+int hostfs_mkdir(int root, const char *path, mode_t mode);
+
 /*
  * Write value in one write(2) to a file that exists, in a child process, and
  * wait at most deadline_ms for it: a driver may hang for ever in unbind or

@@ -56,9 +56,7 @@ int journal_open_dir(int root, struct err *err)
 {
 	int fd;
 
-	(void)mkdirat(root, "run", 0755);
-	(void)mkdirat(root, "run/thruway", 0755);
-	(void)mkdirat(root, JOURNAL_DIR, 0700);
+	(void)hostfs_mkdir(root, JOURNAL_DIR, 0700);
 	fd = hostfs_open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, JOURNAL_DIR);
 	if (fd >= 0)
 		return fd;

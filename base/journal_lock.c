@@ -28,18 +28,22 @@ static int not_allowed(int r, struct err *err)
 	err_set(err, r, "cannot change this host: /" LOCK_PATH);
 	if (r == -EACCES || r == -EPERM)
 		err_hint(err, "run it as root");
+	if (r == -EROFS)
+		err_hint(err, "what is changed is written down in /run, which must be writable");
 	return r;
 }
 
 static int open_lock(int root, struct err *err)
 {
-	int fd;
+	int made, fd;
 
-	/* On a real host run/ is there; a failure shows at the open below. */
-	(void)mkdirat(root, "run", 0755);
-	(void)mkdirat(root, "run/thruway", 0755);
+	/* On a real host run/ is there; a failure shows at the next one. */
+	(void)hostfs_mkdir(root, "run", 0755);
+	made = hostfs_mkdir(root, "run/thruway", 0755);
 	fd = openat(root, LOCK_PATH, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	return fd < 0 ? not_allowed(-errno, err) : fd;
+	if (fd >= 0)
+		return fd;
+	return not_allowed(errno == ENOENT && made < 0 ? made : -errno, err);
 }
 
 /* Say in the file who we are, for those who wait. It is advice: failures do not matter. */
@@ -71,10 +75,12 @@ static void name_holder(int root, int fd, char *buf, size_t size)
 {
 	char text[192], where[64], comm[32];
 	const char *command = "";
-	pid_t holder = process_holding(root, fd);
 	long signer = read_signature(fd, text, sizeof(text), &command);
+	pid_t holder = process_locking(root, fd, (pid_t)signer);
 
-	if (!signer) { /* not by us: flock(1), or a holder that is just coming or going */
+	if (!signer && !holder) {
+		snprintf(buf, size, "a process that does not show in /proc");
+	} else if (!signer) { /* not by us: flock(1), or a holder that is just coming or going */
 		if (hostfs_read(root, comm, sizeof(comm), "proc/%d/comm", (int)holder) < 0)
 			snprintf(comm, sizeof(comm), "unknown");
 		snprintf(buf, size, "pid %d (%s)", (int)holder, comm);

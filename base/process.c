@@ -132,6 +132,15 @@ struct holder {
 	pid_t found;
 };
 
+/* "lock:\t1: FLOCK  ADVISORY  WRITE 77 00:19:345 0 EOF": this open file has it, or shares it. */
+static bool has_flock(const struct holder *h, const char *fd)
+{
+	char text[1024];
+
+	return hostfs_read(h->root, text, sizeof(text), "proc/%s/fdinfo/%s", h->process, fd) > 0 &&
+	       strstr(text, "lock:") && strstr(text, "FLOCK");
+}
+
 static int match_fd(const char *name, void *opaque)
 {
 	struct holder *h = opaque;
@@ -140,7 +149,7 @@ static int match_fd(const char *name, void *opaque)
 
 	snprintf(path, sizeof(path), "proc/%s/fd/%s", h->process, name);
 	return fstatat(h->root, path, &st, 0) == 0 && st.st_dev == h->file.st_dev &&
-	       st.st_ino == h->file.st_ino;
+	       st.st_ino == h->file.st_ino && has_flock(h, name);
 }
 
 static int match_process(const char *name, void *opaque)
@@ -157,12 +166,16 @@ static int match_process(const char *name, void *opaque)
 	return 1;
 }
 
-pid_t process_holding(int root, int fd)
+pid_t process_locking(int root, int fd, pid_t first)
 {
 	struct holder h = { .root = root };
+	char name[16];
 
 	if (fstat(fd, &h.file) < 0)
 		return 0;
+	snprintf(name, sizeof(name), "%d", (int)first);
+	if (match_process(name, &h))
+		return first;
 	hostfs_list(root, match_process, &h, "proc");
 	return h.found;
 }

@@ -45,10 +45,10 @@ long process_age(int root, pid_t pid);
 char *process_where(int root, pid_t pid, char *buf, size_t size);
 
 /*
- * The first process but ourselves with the file behind fd open; 0 when there is
- * none that we may look at.
+ * The first process but ourselves that has the flock on the file behind fd, and does not
+ * only wait for it; `first` if it has it too. 0 when there is none that we may look at.
  */
-pid_t process_holding(int root, int fd);
+pid_t process_locking(int root, int fd, pid_t first);
 
 /*
  * The first process but ourselves with a file open for writing whose path match()

@@ -61,8 +61,8 @@ int lease_save(int root, const struct lease *l)
 	_cleanup_close_ int dir = -1, fd = -1;
 	int r;
 
-	(void)mkdirat(root, "run/thruway", 0755);
-	(void)mkdirat(root, LEASE_DIR, 0755);
+	(void)hostfs_mkdir(root, "run/thruway", 0755);
+	(void)hostfs_mkdir(root, LEASE_DIR, 0755);
 	dir = hostfs_open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, LEASE_DIR);
 	if (dir < 0)
 		return dir;
@@ -71,6 +71,8 @@ int lease_save(int root, const struct lease *l)
 	if (fd < 0)
 		return -errno;
 	r = write_out(fd, l);
+	if (r == 0 && fchmod(fd, 0644) < 0) /* whatever the umask: who may not lease may look */
+		r = -errno;
 	if (r == 0 && renameat(dir, tmp, dir, tmp + 1) < 0)
 		r = -errno;
 	if (r < 0)
@@ -255,8 +257,10 @@ int lease_refuse(int root, struct bdf bdf, const char *verb, struct err *err)
 
 	if (r == -ENOENT || (r == 0 && lease_is_ours(root, &l)))
 		return 0;
-	if (r < 0)
-		return err_set(err, r, "cannot read the lease on %s", BDF_STR(bdf));
+	if (r < 0) {
+		err_set(err, r, "cannot read the lease on %s", BDF_STR(bdf));
+		return r == -EACCES || r == -EPERM ? err_hint(err, "run it as root") : r;
+	}
 	err_plain(err, -EBUSY, "cannot %s %s: it is %s", verb, BDF_STR(bdf),
 		  lease_describe(&l, who, sizeof(who)));
 	return err_hint(err, "thruway vf release %s ends the lease", BDF_STR(bdf));

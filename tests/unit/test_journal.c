@@ -1083,6 +1083,12 @@ static void test_a_hung_write_keeps_the_lock_and_is_named(void **state)
 	close(fd);
 	snprintf(path, sizeof(path), "proc/%d/fd/3", (int)pid);
 	fake_sysfs_link(host, "../../../run/thruway/lock", "%s", path);
+	snprintf(path, sizeof(path), "proc/%d/fdinfo/3", (int)pid);
+	fake_sysfs_text(host, "pos:\t0\nlock:\t1: FLOCK  ADVISORY  WRITE 1 00:19:1 0 EOF\n", "%s", path);
+	/* Another one that waits, as we do: it has the file open, and no lock. */
+	fake_sysfs_link(host, "../../../run/thruway/lock", "proc/1/fd/3");
+	fake_sysfs_text(host, "pos:\t0\nlock:\t1: OFDLCK ADVISORY  WRITE -1 00:19:1 5 5\n",
+			"proc/1/fdinfo/3");
 	snprintf(path, sizeof(path), "proc/%d/stack", (int)pid);
 	fake_sysfs_text(host, "[<0>] igbvf_remove+0x29/0x40\n[<0>] pci_device_remove+0x1/0x2\n", "%s", path);
 	assert_int_equal(journal_lock(host, "me", 0, &again, &err), -ETIMEDOUT);
@@ -1095,6 +1101,63 @@ static void test_a_hung_write_keeps_the_lock_and_is_named(void **state)
 	journal_unlock(&again);
 	assert_int_equal(again, -1);
 	assert_string_equal(fake_get(host, "run/thruway/lock"), ""); /* nobody is named any more */
+}
+
+/* A process of its own that only has the lock's file open, as who waits for it does. */
+static pid_t start_waiter(void)
+{
+	int ready[2];
+	pid_t pid;
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		int fd = openat(host, "run/thruway/lock", O_RDWR | O_CLOEXEC);
+
+		_exit(fd < 0 || write(ready[1], "", 1) != 1 ? 1 : pause());
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return pid;
+}
+
+static void test_a_waiter_is_not_taken_for_the_holder(void **state)
+{
+	int again = -1, fd, status;
+	char text[64];
+	pid_t waiter, pid;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	fake_sysfs_text(host, "", "run/thruway/lock");
+	waiter = start_waiter();
+	assert_int_equal(journal_lock(host, "bind eth0", 0, &fd, &err), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(fd);
+		snprintf(text, sizeof(text), ": pid %d (bind eth0), for", (int)getppid());
+		_exit(journal_lock(host, "me", 0, &again, &err) == -ETIMEDOUT &&
+		      strstr(err.text, text) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	kill(waiter, SIGKILL);
+	assert_int_equal(waitpid(waiter, NULL, 0), waiter);
+	journal_unlock(&fd);
+	assert_int_equal(status, 0);
+}
+
+static void test_others_may_look_into_the_directory_whatever_the_umask(void **state)
+{
+	mode_t saved = umask(077);
+	struct stat st;
+	int fd = -1;
+
+	assert_int_equal(journal_lock(host, "x", 0, &fd, &err), 0);
+	umask(saved);
+	journal_unlock(&fd);
+	assert_int_equal(fstatat(host, "run/thruway", &st, 0), 0);
+	assert_int_equal(st.st_mode & 0777, 0755);
 }
 
 static void test_the_journal_is_for_root_alone(void **state)
@@ -1158,6 +1221,8 @@ int main(void)
 		TEST(test_a_signal_between_steps_undoes_the_change),
 		TEST(test_a_held_lock_is_told_with_its_holder),
 		TEST(test_a_hung_write_keeps_the_lock_and_is_named),
+		TEST(test_a_waiter_is_not_taken_for_the_holder),
+		TEST(test_others_may_look_into_the_directory_whatever_the_umask),
 		TEST(test_the_journal_is_for_root_alone),
 	};
 
