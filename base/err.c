@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* <linux/errno.h>, the kernel's own; both reach user space by a write to sysfs. */
+#define EPROBE_DEFER 517
+#define ENOTSUPP     524
+
 /*
  * So that `return err_hint(…)` behind an err_…() hands on its code also when the
  * caller wants no words (err is NULL).
@@ -16,6 +20,16 @@ static _Thread_local int last_code;
 static void format(char *buf, size_t size, const char *fmt, va_list ap)
 {
 	vsnprintf(buf, size, fmt, ap);
+}
+
+/* Of what drivers give that the C library has no word for. */
+static const char *word_of(int code)
+{
+	switch (code) {
+	case ENOTSUPP: return "not supported by the driver (ENOTSUPP)";
+	case EPROBE_DEFER: return "something it needs is not there yet (EPROBE_DEFER)";
+	default: return strerror(code);
+	}
 }
 
 int err_set(struct err *err, int code, const char *fmt, ...)
@@ -31,7 +45,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	format(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
 	len = strlen(err->text);
-	snprintf(err->text + len, sizeof(err->text) - len, ": %s", strerror(-code));
+	snprintf(err->text + len, sizeof(err->text) - len, ": %s", word_of(-code));
 	return code;
 }
 

@@ -240,8 +240,14 @@ int hostfs_mkdir(int root, const char *path, mode_t mode)
 	return fchmodat(root, path, mode, 0) < 0 ? -errno : 0;
 }
 
-/* The child's whole life: write, and report errno as its exit status. */
-static _Noreturn void write_child(int root, const char *path, const char *value)
+/* Say errno whole: an exit status has 8 bits, and drivers also give numbers such as 524. */
+static _Noreturn void child_failed(int report, int code)
+{
+	_exit(write(report, &code, sizeof(code)) == sizeof(code) ? 1 : 2);
+}
+
+/* The child's whole life: write, and report an errno through the pipe. */
+static _Noreturn void write_child(int root, const char *path, const char *value, int report)
 {
 	size_t len = strlen(value);
 	int fd;
@@ -251,27 +257,25 @@ static _Noreturn void write_child(int root, const char *path, const char *value)
 	 * have to wait for a write that hangs.
 	 */
 	for (fd = 0; fd <= 2; fd++) {
-		if (fd != root)
+		if (fd != root && fd != report)
 			close(fd);
 	}
 	fd = openat(root, path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
 	/* An attribute cleared with "" needs a byte: a write of 0 bytes never reaches the driver. */
-	if (fd < 0)
-		_exit(errno & 0xff);
-	if (write(fd, len ? value : "\n", len ? len : 1) < 0)
-		_exit(errno & 0xff);
+	if (fd < 0 || write(fd, len ? value : "\n", len ? len : 1) < 0)
+		child_failed(report, errno);
 	_exit(0);
 }
 
-/* Wait for pid until the deadline. Its exit status as -errno, or -ETIMEDOUT. */
-static int wait_bounded(pid_t pid, unsigned deadline_ms)
+/* Wait for pid until the deadline. 0, what it reports as -errno, or -ETIMEDOUT. */
+static int wait_bounded(pid_t pid, unsigned deadline_ms, int report)
 {
 	_cleanup_close_ int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	struct timespec now, end;
 	siginfo_t info = { 0 };
-	int left = (int)deadline_ms;
+	int left = (int)deadline_ms, code;
 
 	if (pidfd < 0)
 		return -errno;
@@ -295,22 +299,31 @@ static int wait_bounded(pid_t pid, unsigned deadline_ms)
 	}
 	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0)
 		return -errno;
-	return info.si_code == CLD_EXITED ? -info.si_status : -EINTR;
+	if (info.si_code == CLD_EXITED && info.si_status == 0)
+		return 0;
+	/* A child that was killed reports nothing: its end of the pipe is closed by now. */
+	return read(report, &code, sizeof(code)) == sizeof(code) && code > 0 ? -code : -EINTR;
 }
 
 int hostfs_write(int root, const char *value, unsigned deadline_ms, pid_t *ret_hung,
 		 const char *fmt, ...)
 {
+	_cleanup_close_ int reader = -1, writer = -1;
+	int fds[2], r;
 	pid_t pid;
-	int r;
 
 	FORMAT_PATH(path, fmt);
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	reader = fds[0];
+	writer = fds[1];
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		write_child(root, path, value);
-	r = wait_bounded(pid, deadline_ms);
+		write_child(root, path, value, writer);
+	close_fdp(&writer);
+	r = wait_bounded(pid, deadline_ms, reader);
 	if (r == -ETIMEDOUT && ret_hung)
 		*ret_hung = pid;
 	return r;

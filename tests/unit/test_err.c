@@ -24,6 +24,16 @@ static void test_the_first_error_and_the_first_hint_stand(void **state)
 	assert_int_equal(err_exit_status(&err), 1);
 }
 
+static void test_numbers_of_the_kernels_own_have_words(void **state)
+{
+	struct err defer = ERR_INIT, unsupported = ERR_INIT;
+
+	err_set(&unsupported, -524, "cannot");
+	assert_string_equal(unsupported.text, "cannot: not supported by the driver (ENOTSUPP)");
+	err_set(&defer, -517, "cannot");
+	assert_non_null(strstr(defer.text, "(EPROBE_DEFER)"));
+}
+
 static void test_a_hint_without_err_is_still_a_failure(void **state)
 {
 	err_plain(NULL, -ENODEV, "gone");
@@ -62,6 +72,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_error_and_the_first_hint_stand),
+		cmocka_unit_test(test_numbers_of_the_kernels_own_have_words),
 		cmocka_unit_test(test_a_hint_without_err_is_still_a_failure),
 		cmocka_unit_test(test_usage_errors_exit_with_2),
 		cmocka_unit_test(test_long_words_are_cut_and_never_overrun),
