@@ -86,7 +86,14 @@ vmm_objs  := $(vmm_prog_srcs:%.c=$(O)/%.o)
 $(host_objs) : EXTRA = -fPIE $(HOST_CFLAGS) -DTHRUWAY_LIBEXECDIR='"$(LIBEXECDIR)"'
 $(vmm_objs)  : EXTRA = -fPIE
 
-.PHONY: all programs help deps clean install
+# What is compiled in and may be said anew: make, then make install PREFIX=/opt/x.
+$(O)/libexecdir: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIBEXECDIR)' | cmp -s - $@ || echo '$(LIBEXECDIR)' >$@
+$(O)/tools/vmm_process.o: $(O)/libexecdir
+FORCE:
+
+.PHONY: all programs help deps clean install FORCE
 programs: $(O)/thruway $(O)/thruway-vmm
 
 $(O)/%.o: %.c Makefile
