@@ -19,6 +19,7 @@
 #include "base/aside.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "vfio/bind.h"
 #include "vfio/modules.h"
 #include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
@@ -247,6 +248,18 @@ static int probe(int root, const struct step *step, const char *driver, struct e
 	return r < 0 ? r : bind_by_name(root, step, driver, err);
 }
 
+/* A group without its node is no use to anybody: say so while it can still be undone. */
+static int check_node(int root, const struct step *step, struct err *err)
+{
+	struct pci_function dev;
+	struct bdf bdf;
+
+	if (bdf_parse(step->dev, &bdf) < 0 || pci_function_read_unlocked(root, bdf, &dev) < 0 ||
+	    !pci_function_driver_is_vfio(dev.driver))
+		return 0;
+	return bind_check_node(root, &dev, err);
+}
+
 static int driver_write(int root, const struct step *step, const char *value, struct err *err)
 {
 	char now[STEP_VALUE_MAX];
@@ -259,7 +272,9 @@ static int driver_write(int root, const struct step *step, const char *value, st
 	if (strcmp(now, value) == 0)
 		return 0;
 	r = now[0] ? unbind(root, step, now, err) : 0;
-	return r < 0 || !*value ? r : probe(root, step, value, err);
+	if (r == 0 && *value)
+		r = probe(root, step, value, err);
+	return r < 0 ? r : check_node(root, step, err);
 }
 
 static void driver_describe(const struct step *step, char *buf, size_t size)

@@ -33,7 +33,7 @@ static int attach(struct fake_kernel *k, const char *dev, const char *driver)
 	if (k->refuses && strcmp(driver, k->refuses) == 0)
 		return -EIO;
 	fake_sysfs_link(k->root, driver, PCI "devices/%s/driver", dev);
-	if (strcmp(driver, "vfio-pci") == 0)
+	if (strcmp(driver, "vfio-pci") == 0 && !k->no_nodes)
 		put_node(k, dev);
 	return 0;
 }

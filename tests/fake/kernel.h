@@ -7,12 +7,15 @@
 #ifndef TESTS_FAKE_KERNEL_H
 #define TESTS_FAKE_KERNEL_H
 
+#include <stdbool.h>
+
 #define FAKE_KERNEL_LOG 64
 
 struct fake_kernel {
 	int root;
 	const char *native; /* the driver that takes a device without override; NULL: none does */
 	const char *refuses; /* a driver whose probe fails with -EIO; or NULL */
+	bool no_nodes; /* nobody makes the nodes of VFIO groups */
 	const char *hangs_in_unbind; /* a driver whose remove() never ends; or NULL */
 	unsigned die_at;     /* _exit(77) behind the n-th write; 0: never */
 	unsigned nwrites;

@@ -180,6 +180,16 @@ static void test_binding_twice_changes_nothing_the_second_time(void **state)
 	assert_int_equal(kernel.nwrites, 0);
 }
 
+static void test_a_bind_that_makes_no_node_is_undone(void **state)
+{
+	kernel.no_nodes = true;
+	assert_int_equal(bind_dev(VF), -ENODEV);
+	assert_non_null(strstr(err.text, "there is no /dev/vfio/21"));
+	assert_string_equal(driver_of(VF), "igbvf");
+	assert_string_equal(override_of(VF), "(null)");
+	assert_false(hostfs_exists(kernel.root, "run/thruway/journal/0000000001"));
+}
+
 static void test_a_device_bound_by_ids_only_gets_its_override(void **state)
 {
 	fake_sysfs_link(kernel.root, "vfio-pci", DEV_DIR VF "/driver");
@@ -504,6 +514,7 @@ int main(void)
 		TEST(test_a_mac_that_a_driver_made_up_is_remembered),
 		TEST(test_a_mac_it_was_made_with_is_not),
 		TEST(test_binding_twice_changes_nothing_the_second_time),
+		TEST(test_a_bind_that_makes_no_node_is_undone),
 		TEST(test_a_device_bound_by_ids_only_gets_its_override),
 		TEST(test_a_group_in_other_hands_is_refused_with_its_members),
 		TEST(test_a_whole_group_is_bound_and_comes_back),
