@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+
 /* <linux/errno.h>, the kernel's own; both reach user space by a write to sysfs. */
 #define EPROBE_DEFER 517
 #define ENOTSUPP     524
@@ -111,9 +113,11 @@ int err_prefix(struct err *err, const char *fmt, ...)
 
 void err_print(const struct err *err, const char *program)
 {
-	fprintf(stderr, "%s: %s\n", program, err->text);
+	char text[2 * sizeof(err->text)];
+
+	fprintf(stderr, "%s: %s\n", program, log_harmless(err->text, text, sizeof(text)));
 	if (err->hint[0])
-		fprintf(stderr, "  hint: %s\n", err->hint);
+		fprintf(stderr, "  hint: %s\n", log_harmless(err->hint, text, sizeof(text)));
 }
 
 int err_exit_status(const struct err *err)

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum log_level max_level = LOG_WARN;
@@ -24,9 +26,33 @@ void log_set_program(const char *program)
 	program_name = program;
 }
 
+/* Of C0 and DEL a byte; C1 in UTF-8 is two, of which the second counts. */
+static bool controls_terminal(const char *s, const char *begin)
+{
+	unsigned char c = (unsigned char)*s;
+
+	if (c >= 0x80 && c < 0xa0)
+		return s == begin || (unsigned char)s[-1] == 0xc2 || (unsigned char)s[-1] < 0x80;
+	return (c < 0x20 && c != '\n') || c == 0x7f;
+}
+
+char *log_harmless(const char *s, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	for (const char *p = s; *p && n + 5 <= size; p++) {
+		if (controls_terminal(p, s))
+			n += (size_t)snprintf(buf + n, size - n, "\\x%02x", (unsigned char)*p);
+		else
+			buf[n++] = *p;
+	}
+	buf[n] = '\0';
+	return buf;
+}
+
 void log_at(enum log_level level, const char *fmt, ...)
 {
-	char line[1024];
+	char text[1000], line[1024];
 	int saved = errno;
 	va_list ap;
 	int len;
@@ -35,10 +61,10 @@ void log_at(enum log_level level, const char *fmt, ...)
 		return;
 	len = snprintf(line, sizeof(line), "%s: ", program_name);
 	va_start(ap, fmt);
-	len += vsnprintf(line + len, sizeof(line) - (size_t)len - 1, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if ((size_t)len > sizeof(line) - 2)
-		len = sizeof(line) - 2;
+	log_harmless(text, line + len, sizeof(line) - (size_t)len - 1);
+	len = (int)strlen(line);
 	line[len++] = '\n';
 	/* One write per line, so that threads and processes do not mix within one. */
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)

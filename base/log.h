@@ -8,6 +8,8 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stddef.h>
+
 enum log_level { LOG_QUIET, LOG_WARN, LOG_NOTE, LOG_TRACE };
 
 /* What is printed from now on; LOG_WARN at start. */
@@ -16,6 +18,12 @@ enum log_level log_get_level(void);
 
 /* The word in front of every line, "thruway" at start. Borrowed, must outlive its use. */
 void log_set_program(const char *program);
+
+/*
+ * s as a terminal may have it, in buf: what controls one (escape sequences in an argument)
+ * is \xNN. Line ends stay. Returns buf.
+ */
+char *log_harmless(const char *s, char *buf, size_t size);
 
 void log_at(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "sriov/vf_link.h"
@@ -40,7 +41,8 @@ static const char *guess(const struct pf *pf, enum vf_group group, int code,
 			 const struct vf_attrs *attrs)
 {
 	if (code == -EPERM)
-		return "changing the host needs root";
+		return geteuid() == 0 ? "root alone does not do: it takes CAP_NET_ADMIN, in the "
+					"interface's network namespace" : "run it as root";
 	if (group == VF_GROUP_RATE && attrs->min_tx_rate && code == -EINVAL)
 		return "it may know no min_tx_rate";
 	if (group == VF_GROUP_RATE && !pf->up)
@@ -64,8 +66,11 @@ static int explain(const struct pf *pf, unsigned vf, enum vf_group group, int co
 		return err_set(err, code, "%s: the %s driver has no %s for VFs (vf%u)",
 			       BDF_STR(pf->bdf), pf->driver, vf_group_word(group), vf);
 	(void)vf_group_format(attrs, group, text, sizeof(text));
-	err_set(err, code, "%s: the %s driver refuses %s for vf%u", BDF_STR(pf->bdf), pf->driver,
-		text, vf);
+	if (code == -EPERM || code == -EACCES)
+		err_set(err, code, "%s: cannot set %s of vf%u", BDF_STR(pf->bdf), text, vf);
+	else
+		err_set(err, code, "%s: the %s driver refuses %s for vf%u", BDF_STR(pf->bdf),
+			pf->driver, text, vf);
 	return why ? err_hint(err, "%s", why) : code;
 }
 

@@ -89,6 +89,9 @@ static int bad_option(const struct opts *o, int c, struct err *err)
 	else if (optopt && has_argument(o, word, optopt))
 		err_usage(err, "%s: option '%.*s' takes no argument", name,
 			  (int)strcspn(word, "="), word);
+	else if (word[0] == '-' && isdigit((unsigned char)word[1]))
+		return err_usage(err, "%s: '%s' is a negative number, and none is taken here", name,
+				 word);
 	else if (optopt)
 		err_usage(err, "%s: unknown option '-%c'", name, optopt);
 	else
@@ -152,6 +155,23 @@ static bool is_common(const struct opts *o, int c)
 	return c == '?' || c == ':';
 }
 
+/* The last of two values would win, and the first be forgotten without a word. */
+static int refuse_again(struct opts *o, int c, struct err *err)
+{
+	for (unsigned i = 0; o->longs[i].name; i++) {
+		const struct option *l = &o->longs[i];
+
+		if (l->val != c || l->has_arg != required_argument || c == o->repeats ||
+		    c == OPT_FORCE)
+			continue;
+		if (o->seen[i])
+			return err_usage(err, "%s: --%s is given twice", o->ctx->command->name,
+					 l->name);
+		o->seen[i] = true;
+	}
+	return 0;
+}
+
 int opts_next(struct opts *o, struct err *err)
 {
 	int c, r;
@@ -160,6 +180,9 @@ int opts_next(struct opts *o, struct err *err)
 		c = getopt_long(o->argc, o->argv, o->shorts, o->longs, NULL);
 		if (c < 0)
 			return 0;
+		r = refuse_again(o, c, err);
+		if (r < 0)
+			return r;
 		if (!is_common(o, c))
 			return c;
 		r = take_common(o, c, err);

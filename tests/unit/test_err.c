@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Errors keep their cause, whoever unwinds and whether or not anybody wants words. */
 #include "base/err.h"
+#include "base/log.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -32,6 +33,17 @@ static void test_numbers_of_the_kernels_own_have_words(void **state)
 	assert_string_equal(unsupported.text, "cannot: not supported by the driver (ENOTSUPP)");
 	err_set(&defer, -517, "cannot");
 	assert_non_null(strstr(defer.text, "(EPROBE_DEFER)"));
+}
+
+static void test_what_controls_a_terminal_is_shown_as_bytes(void **state)
+{
+	char buf[64];
+
+	assert_string_equal(log_harmless("a\033[31mb\177\302\233c\233", buf, sizeof(buf)),
+			    "a\\x1b[31mb\\x7f\302\\x9bc\\x9b");
+	assert_string_equal(log_harmless("\303\234ber \342\200\246\n\303\266", buf, sizeof(buf)),
+			    "\303\234ber \342\200\246\n\303\266"); /* text in UTF-8 stays */
+	assert_int_equal(strlen(log_harmless("\033\033\033\033", buf, 10)), 8);
 }
 
 static void test_a_hint_without_err_is_still_a_failure(void **state)
@@ -73,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_first_error_and_the_first_hint_stand),
 		cmocka_unit_test(test_numbers_of_the_kernels_own_have_words),
+		cmocka_unit_test(test_what_controls_a_terminal_is_shown_as_bytes),
 		cmocka_unit_test(test_a_hint_without_err_is_still_a_failure),
 		cmocka_unit_test(test_usage_errors_exit_with_2),
 		cmocka_unit_test(test_long_words_are_cut_and_never_overrun),
