@@ -189,7 +189,7 @@ static int parse_value(struct vf_attrs *a, enum vf_attr attr, const char *s, str
 	return -EINVAL;
 }
 
-int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, struct err *err)
+static int parse_pair(struct vf_attrs *attrs, const char *word, const char *value, struct err *err)
 {
 	enum vf_attr attr;
 	int r;
@@ -206,6 +206,23 @@ int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, s
 	if (r == 0)
 		attrs->have |= BIT(attr);
 	return r;
+}
+
+int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, struct err *err)
+{
+	static const uint8_t zero[6];
+	struct vf_attrs a = *attrs;
+	int r = parse_pair(&a, word, value, err);
+
+	if (r < 0)
+		return r;
+	/* What the kernel takes for it the user should mean. */
+	if (strcmp(word, "mac") == 0 && strcmp(value, "none") != 0 && memcmp(a.mac, zero, 6) == 0) {
+		err_usage(err, "%s is no address that a VF can have", value);
+		return err_hint(err, "none lets the VF's driver choose");
+	}
+	*attrs = a;
+	return 0;
 }
 
 char *vf_mac_str(const uint8_t mac[6], char *buf)
@@ -273,7 +290,7 @@ int vf_group_parse(const char *text, struct vf_attrs *ret)
 
 	while (*text) {
 		if (sscanf(text, "%15s %31s%n", word, value, &used) != 2 ||
-		    vf_attr_parse(&attrs, word, value, NULL) < 0)
+		    parse_pair(&attrs, word, value, NULL) < 0)
 			return -EINVAL;
 		text += used;
 		text += strspn(text, " ");

@@ -73,7 +73,8 @@ uint32_t vf_group_mask(enum vf_group group);
 
 /*
  * Take one WORD VALUE pair into attrs. -EINVAL with a usage error for an unknown
- * word, a value out of range, a multicast MAC, or a word given twice.
+ * word, a value out of range, a MAC that is multicast or zero ("none" is
+ * the word for that), or a word given twice.
  */
 int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, struct err *err);
 

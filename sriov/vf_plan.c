@@ -173,15 +173,33 @@ static int add_groups(struct plan *plan, const struct pf *pf, unsigned vf,
 	return r;
 }
 
+/* Two VFs with one MAC: the switch of the PF gives frames to either. */
+static int refuse_same_mac(const struct vf_attrs *attrs, unsigned vf, struct err *err)
+{
+	static const uint8_t none[6];
+	char mac[18];
+
+	if (!VF_HAS(&attrs[vf], VF_MAC) || memcmp(attrs[vf].mac, none, 6) == 0)
+		return 0;
+	for (unsigned i = 0; i < vf; i++) {
+		if (VF_HAS(&attrs[i], VF_MAC) && memcmp(attrs[i].mac, attrs[vf].mac, 6) == 0)
+			return err_usage(err, "vf%u and vf%u would both have the MAC %s", i, vf,
+					 vf_mac_str(attrs[vf].mac, mac));
+	}
+	return 0;
+}
+
 static int plan_attrs(const struct vf_create *req, struct plan *plan, struct err *err)
 {
-	struct vf_attrs attrs;
-	int r = 0;
+	_cleanup_free_ struct vf_attrs *attrs = calloc(req->count, sizeof(*attrs));
+	int r = attrs ? 0 : -ENOMEM;
 
 	for (unsigned vf = 0; vf < req->count && r == 0; vf++) {
-		r = merge(req, vf, &attrs, err);
+		r = merge(req, vf, &attrs[vf], err);
 		if (r == 0)
-			r = add_groups(plan, req->pf, vf, &attrs);
+			r = refuse_same_mac(attrs, vf, err);
+		if (r == 0)
+			r = add_groups(plan, req->pf, vf, &attrs[vf]);
 	}
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "tools/opts.h"
 #include "tools/out.h"
 #include "tools/vf_words.h"
+#include "vfio/in_use.h"
 #include "vfio/pci_function.h"
 
 /* A network driver of the host reads the VF's MAC when it binds, and not again. */
@@ -25,6 +26,27 @@ static void warn_bound(struct ctx *ctx, const struct pf *pf, unsigned vf)
 	    !pci_function_driver_is_vfio(dev.driver))
 		log_warn("%s: %s takes the new MAC only when it is bound again", BDF_STR(bdf),
 			 dev.driver);
+}
+
+/* Its MAC is what the guest and the network know it by. */
+static int refuse_running(struct ctx *ctx, const struct pf *pf, unsigned vf, struct err *err)
+{
+	struct in_use_host *host;
+	struct pci_function dev;
+	struct in_use used;
+	struct bdf bdf;
+	int r;
+
+	if (pf_vf_bdf(ctx->root, pf->bdf, vf, &bdf) < 0 ||
+	    pci_function_read_unlocked(ctx->root, bdf, &dev) < 0)
+		return 0;
+	r = in_use_open(ctx->root, &host, err);
+	if (r < 0)
+		return r;
+	in_use_find(host, &dev, &used);
+	r = in_use_refuse(&used, "change the MAC of", bdf, ctx->force | ~(1u << IN_USE_VM), err);
+	in_use_close(host);
+	return r;
 }
 
 static int change(struct ctx *ctx, const struct pf *pf, unsigned vf, struct plan *plan,
@@ -59,6 +81,8 @@ static int set(struct ctx *ctx, const struct opts *o, struct err *err)
 		r = err_usage(err, "queues and interrupts are given by vf create");
 	if (r == 0)
 		r = vf_plan_set(ctx->root, &pf, vf, &words.all, &plan, err);
+	if (r == 0 && VF_HAS(&words.all, VF_MAC) && plan.count)
+		r = refuse_running(ctx, &pf, vf, err);
 	if (r == 0)
 		r = change(ctx, &pf, vf, &plan, err);
 	if (r == 0 && VF_HAS(&words.all, VF_MAC) && !ctx->dry_run)
@@ -86,8 +110,10 @@ const struct command cmd_vf_set = {
 	.help = "Sets attributes of one virtual function through its PF, reads them back, and\n"
 		"remembers what they were: thruway restore PF puts them back. ATTR and VALUE are\n"
 		"those of thruway vf create. A vlan without qos and proto is qos 0 and 802.1Q.\n"
+		"The MAC of a VF that a VM has stays, unless --force=vm says otherwise.\n"
 		"\n"
 		"  thruway vf set eth0/vf3 mac 02:00:00:00:00:13 vlan 100 qos 3 spoofchk on",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | REPORTS_CHANGES,
+	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.reasons = 1u << IN_USE_VM,
 	.run = run,
 };

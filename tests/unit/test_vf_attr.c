@@ -79,12 +79,14 @@ static void test_a_word_given_twice_is_refused(void **state)
 	assert_int_equal(a.vlan, 5);
 }
 
-static void test_zero_and_none_reset_the_mac(void **state)
+static void test_none_resets_the_mac_and_zero_is_none(void **state)
 {
 	struct vf_attrs zero = { .mac = { 1 } }, none = { .mac = { 1 } };
 	static const uint8_t nothing[6];
 
-	assert_int_equal(vf_attr_parse(&zero, "mac", "00:00:00:00:00:00", NULL), 0);
+	assert_int_equal(vf_attr_parse(&zero, "mac", "00:00:00:00:00:00", NULL), -EINVAL);
+	assert_int_equal(zero.have, 0);
+	assert_int_equal(vf_group_parse("mac 00:00:00:00:00:00", &zero), 0); /* of the journal */
 	assert_int_equal(vf_attr_parse(&none, "mac", "none", NULL), 0);
 	assert_memory_equal(zero.mac, nothing, 6);
 	assert_memory_equal(none.mac, nothing, 6);
@@ -160,7 +162,7 @@ int main(void)
 		cmocka_unit_test(test_every_word_is_taken_and_given_back),
 		cmocka_unit_test(test_bad_values_are_usage_errors_and_change_nothing),
 		cmocka_unit_test(test_a_word_given_twice_is_refused),
-		cmocka_unit_test(test_zero_and_none_reset_the_mac),
+		cmocka_unit_test(test_none_resets_the_mac_and_zero_is_none),
 		cmocka_unit_test(test_a_group_survives_text_and_back),
 		cmocka_unit_test(test_what_the_driver_does_not_tell_is_unsupported_and_not_zero),
 		cmocka_unit_test(test_a_new_vlan_starts_from_nothing_a_qos_alone_keeps_it),

@@ -97,6 +97,7 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 	struct vf_create none = { .pf = &pf }, many = { .pf = &pf, .count = 8 };
 	struct vf_create queues = { .pf = &pf, .count = 1, .queues = 2 };
 	struct vf_create mac = { .pf = &pf, .count = 2 }, two = { .pf = &pf, .count = 2 };
+	struct vf_attrs same[2] = { { 0 } };
 	struct pf disk = pf, ports = pf;
 	struct vf_create attrs = { .pf = &disk, .count = 1 }, up = { .pf = &ports, .count = 1 };
 
@@ -110,6 +111,11 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 	refused(&many, -ERANGE, "can have 7 VFs at most, not 8");
 	refused(&queues, -EOPNOTSUPP, "not an NVMe controller");
 	refused(&mac, -EINVAL, "the MAC of vf1");
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(vf_attr_parse(&same[i], "mac", "02:00:00:00:00:01", NULL), 0);
+	two.each = same;
+	refused(&two, -EINVAL, "vf0 and vf1 would both have the MAC 02:00:00:00:00:01");
+	two.each = NULL;
 	refused(&attrs, -EOPNOTSUPP, "not a network device");
 	refused(&up, -EOPNOTSUPP, "no network interface");
 	pf.numvfs = 3;
