@@ -184,6 +184,8 @@ static int dispatch(int argc, char **argv, struct err *err)
 		return 2;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
+		if (argc > 2)
+			return err_usage(err, "--version: unexpected '%s'", argv[2]);
 		printf("thruway %s\n", THRUWAY_VERSION);
 		return 0;
 	}

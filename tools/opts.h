@@ -15,6 +15,8 @@ struct opts {
 	char **argv;
 	char shorts[2 * OPTS_MAX];
 	struct option longs[OPTS_MAX];
+	int repeats;	     /* own option that may come again, by its val; 0: none */
+	bool seen[OPTS_MAX]; /* of longs */
 };
 
 /*
@@ -25,7 +27,8 @@ void opts_init(struct opts *o, struct ctx *ctx, int argc, char **argv, const str
 
 /*
  * The next own option's val, its argument in optarg; 0 at the end, argv[optind]
- * being the first operand; -EINVAL, err set, for what is no option here;
+ * being the first operand; -EINVAL, err set, for what is no option here, and for a
+ * second value of one that takes a single one;
  * -ECANCELED after --help was answered.
  */
 int opts_next(struct opts *o, struct err *err);

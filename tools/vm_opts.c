@@ -278,6 +278,7 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 	int c, r;
 
 	opts_init(&parser, ctx, argc, argv, options);
+	parser.repeats = 'd';
 	while ((c = opts_next(&parser, err)) > 0) {
 		r = take_option(&o, c, err);
 		if (r < 0)
