@@ -57,8 +57,9 @@ int undo_record(struct undo *u, const struct record *r, struct err *err)
 		return err_plain(err, got, "cannot put %s of %s back: the kernel is at work on it, "
 				 "or hangs", r->step.op, r->step.dev);
 	got = row->write(u->root, &r->step, r->step.before, err);
-	if (got == -ENODEV) {
-		*err = (struct err)ERR_INIT; /* gone between read and write: undone */
+	/* Gone between read and write: undone. A driver that refuses says ENODEV too. */
+	if (got == -ENODEV && row->read(u->root, &r->step, now, sizeof(now)) == -ENODEV) {
+		*err = (struct err)ERR_INIT;
 		return 0;
 	}
 	if (got < 0)

@@ -174,10 +174,12 @@ static int add(struct spec_planner *p, const char *op, struct bdf dev, const cha
 }
 
 /*
- * The end of all VFs, so that undoing it brings them back as they are: what the PF keeps
- * of them is remembered, their drivers let go, and the host's are not offered new ones.
- * That last is a step here and another, back, behind all others (plan_autoprobe()), so
- * that it holds also when they are undone.
+ * The end of all VFs, so that undoing it brings them back as they are: their drivers let
+ * go, what the PF keeps of them is remembered, and the host's drivers are not offered new
+ * ones. That last is a step here and another, back, behind all others (plan_autoprobe()),
+ * so that it holds also when they are undone. Backwards the drivers come last: while
+ * autoprobe is off the kernel gives no VF to a driver but by its override, and a driver
+ * finds the MAC its PF has when it starts.
  */
 static int plan_end(struct spec_planner *p, const struct want_pf *w)
 {
@@ -185,10 +187,8 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 	struct plan *plan = &p->out->plan;
 	const struct pci_function *dev;
 	struct bdf vf;
-	int r = add(p, "autoprobe", s->pf.bdf, "", "0");
+	int r = 0;
 
-	for (unsigned i = 0; r == 0 && s->attrs && i < s->pf.numvfs; i++)
-		r = vf_plan_remember(&s->pf, i, &s->attrs[i], plan);
 	for (unsigned i = 0; r == 0 && i < s->pf.numvfs; i++) {
 		if (pf_vf_bdf(p->facts->root, s->pf.bdf, i, &vf) < 0)
 			continue;
@@ -197,8 +197,12 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 		if (r == 0)
 			r = bind_step_plan(plan, vf, "");
 	}
+	for (unsigned i = 0; r == 0 && s->attrs && i < s->pf.numvfs; i++)
+		r = vf_plan_remember(&s->pf, i, &s->attrs[i], plan);
 	if (r == 0 && s->pf.nvme[0])
 		r = nvme_plan_offline(p->facts->root, &s->pf, plan, p->err);
+	if (r == 0)
+		r = add(p, "autoprobe", s->pf.bdf, "", "0");
 	if (r == 0)
 		r = add(p, "numvfs", s->pf.bdf, "", "0");
 	return r < 0 ? err_set(p->err, r, "cannot plan") : 0;

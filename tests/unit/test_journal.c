@@ -438,6 +438,23 @@ static void test_the_next_change_recovers_first(void **state)
 	assert_int_equal(entries(), 1);
 }
 
+/* drivers_probe and bind say ENODEV for a driver that does not take the device. */
+static void test_a_driver_that_refuses_is_not_taken_for_a_device_that_is_gone(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned undone;
+
+	add(&p, DEV_A, "x", "x1");
+	assert_int_equal(change(&p), 0);
+	row.fail_at = row.writes + 1;
+	row.fail_with = -ENODEV;
+	assert_int_equal(journal_restore(host, ops, DEV_A, 5, &undone, &err), -ENODEV);
+	assert_non_null(strstr(err.text, "cannot"));
+	row.fail_at = 0;
+	assert_int_equal(journal_restore(host, ops, DEV_A, 5, &undone, &err), 0);
+	assert_int_equal(undone, 1);
+}
+
 static void test_an_undo_that_fails_keeps_the_entry(void **state)
 {
 	struct plan p = PLAN_INIT;
@@ -1187,6 +1204,7 @@ int main(void)
 		TEST(test_death_at_any_step_is_recovered),
 		TEST(test_death_at_any_step_of_a_restore_is_recovered),
 		TEST(test_the_next_change_recovers_first),
+		TEST(test_a_driver_that_refuses_is_not_taken_for_a_device_that_is_gone),
 		TEST(test_an_undo_that_fails_keeps_the_entry),
 		TEST(test_an_unknown_outcome_is_left_for_recover),
 		TEST(test_an_optional_step_may_fail),
