@@ -192,6 +192,21 @@ bool lease_is_over(int root, const struct lease *l)
 	return lease_inode(root, l->bdf) != l->inode;
 }
 
+/* A command that `vf lease` became has another name by now than the one written down. */
+static void name_holder(int root, struct lease *l)
+{
+	char now[sizeof(l->name)];
+
+	if (!l->holder.pid || hostfs_read(root, now, sizeof(now), "proc/%d/comm",
+					  (int)l->holder.pid) <= 0)
+		return;
+	for (char *p = now; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+	memcpy(l->name, now, sizeof(now));
+}
+
 int lease_read(int root, struct bdf bdf, struct lease *ret)
 {
 	struct lease l;
@@ -201,6 +216,7 @@ int lease_read(int root, struct bdf bdf, struct lease *ret)
 		return r;
 	if (lease_is_over(root, &l))
 		return -ENOENT;
+	name_holder(root, &l);
 	*ret = l;
 	return 0;
 }

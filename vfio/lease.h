@@ -26,7 +26,7 @@ struct lease {
 	struct bdf bdf;
 	uint64_t inode;	 /* of its directory in sysfs: a function that comes again has another */
 	struct process_id holder;	 /* pid 0: none, only its time ends it; boot is always set */
-	char name[24];			 /* of the holder */
+	char name[24];			 /* of the holder; when read, the one it has now */
 	uint64_t expires;		 /* seconds of CLOCK_BOOTTIME; 0: not by time */
 	char node[LEASE_NODE_MAX];	 /* below dev/: given away with it; "": nothing was */
 	unsigned uid, gid;		 /* to these, */

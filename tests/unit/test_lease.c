@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,6 +176,20 @@ static void test_a_lease_ends_with_its_holder(void **state)
 }
 
 /* Another process with the pid of the holder, another boot, another function at the address. */
+static void test_the_holder_is_named_as_what_it_became(void **state)
+{
+	struct lease_request req = request();
+	struct lease l;
+	char who[64];
+	unsigned vf = 99;
+
+	req.holder = getpid();
+	assert_int_equal(take(&req, &vf), 0);
+	assert_int_equal(prctl(PR_SET_NAME, "a\nguest"), 0);
+	assert_int_equal(lease_read(root, vfs[vf], &l), 0);
+	assert_non_null(strstr(lease_holder(&l, who, sizeof(who)), " (a?guest)"));
+}
+
 static void test_what_only_looks_like_the_holder_holds_nothing(void **state)
 {
 	struct lease l = { .bdf = vfs[0], .inode = lease_inode(root, vfs[0]), .name = "x" };
@@ -489,6 +504,7 @@ int main(void)
 		TEST(test_bound_ones_are_taken_first),
 		TEST(test_the_nearest_goes_before_a_bound_one),
 		TEST(test_a_lease_ends_with_its_holder),
+		TEST(test_the_holder_is_named_as_what_it_became),
 		TEST(test_what_only_looks_like_the_holder_holds_nothing),
 		TEST(test_a_lease_ends_with_its_time),
 		TEST(test_a_broken_file_is_no_lease_and_is_cleared_away),

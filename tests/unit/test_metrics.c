@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,6 +72,7 @@ static int setup(void **state)
 		fake_pci_add(root, &devs[i]);
 	fake_sysfs_add(root, link);
 	process_self(root, &l.holder);
+	prctl(PR_SET_NAME, l.name);
 	l.inode = lease_inode(root, l.bdf);
 	if (lease_save(root, &l) < 0)
 		return -1;
