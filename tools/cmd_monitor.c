@@ -41,7 +41,7 @@ struct watch {
 	struct monitor *monitor;
 	int links, poll_timer, repair_timer;
 	unsigned interval_s;
-	bool repair;
+	bool repair, pending; /* pending: its time will come */
 	unsigned settle_s; /* until the next repair; twice as long while each finds work again */
 	char trouble[sizeof(((struct err *)0)->text)]; /* why the last one failed: said once */
 };
@@ -148,8 +148,10 @@ static json_t *fields(const struct monitor_event *e)
 
 static void settle(struct watch *w)
 {
-	if (w->repair)
+	/* Not put off by more of it: something may change all the time. */
+	if (w->repair && !w->pending)
 		loop_timer_arm(w->repair_timer, w->settle_s * SECOND_NS);
+	w->pending = true;
 }
 
 static void on_change(const struct monitor_event *e, void *opaque)
@@ -215,6 +217,7 @@ static void on_repair_time(void *opaque, int fd)
 
 	if (read(fd, &ticks, sizeof(ticks)) < 0)
 		return;
+	w->pending = false;
 	if (repair_now(w, &changes, &err) < 0) {
 		say_trouble(w, &err);
 	} else {
