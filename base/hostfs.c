@@ -175,61 +175,64 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* All names of a directory in a malloced array of malloced strings. */
-static int read_names(DIR *dir, char ***ret_names, size_t *ret_count)
+struct names {
+	char **list;
+	size_t count;
+};
+
+static int keep_name(struct names *n, const char *name)
 {
-	struct dirent *de;
-	char **names = NULL, **bigger;
-	size_t count = 0;
+	char **bigger;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	bigger = realloc(n->list, (n->count + 1) * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	n->list = bigger;
+	bigger[n->count] = strdup(name);
+	return bigger[n->count] ? (n->count++, 0) : -ENOMEM;
+}
+
+/* Without fdopendir(), which asks the kernel three things about a descriptor we just made. */
+static int read_names(int fd, struct names *n)
+{
+	_Alignas(struct dirent64) char buf[4096];
+	struct dirent64 *de;
+	ssize_t len;
 	int r = 0;
 
-	while (errno = 0, (de = readdir(dir))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
-			continue;
-		bigger = realloc(names, (count + 1) * sizeof(*names));
-		if (bigger)
-			names = bigger;
-		if (!bigger || !(names[count] = strdup(de->d_name))) {
-			r = -ENOMEM;
-			break;
+	while (r == 0 && (len = getdents64(fd, buf, sizeof(buf))) != 0) {
+		if (len < 0)
+			return -errno;
+		for (ssize_t at = 0; r == 0 && at < len; at += de->d_reclen) {
+			de = (struct dirent64 *)(void *)(buf + at);
+			r = keep_name(n, de->d_name);
 		}
-		count++;
 	}
-	if (!de && errno)
-		r = -errno;
-	*ret_names = names;
-	*ret_count = count;
 	return r;
 }
 
 int hostfs_list(int root, int (*fn)(const char *name, void *opaque), void *opaque,
 		const char *fmt, ...)
 {
-	char **names = NULL;
-	size_t count = 0;
-	DIR *dir;
+	struct names n = { 0 };
 	int fd, r;
 
 	FORMAT_PATH(path, fmt);
 	fd = open_at(root, path, O_RDONLY | O_DIRECTORY);
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	r = read_names(dir, &names, &count);
-	if (r == 0 && count > 0)
-		qsort(names, count, sizeof(*names), by_name);
-	for (size_t i = 0; i < count; i++) {
+	r = read_names(fd, &n);
+	close(fd);
+	if (r == 0 && n.count > 0)
+		qsort(n.list, n.count, sizeof(*n.list), by_name);
+	for (size_t i = 0; i < n.count; i++) {
 		if (r == 0)
-			r = fn(names[i], opaque);
-		free(names[i]);
+			r = fn(n.list[i], opaque);
+		free(n.list[i]);
 	}
-	free(names);
-	closedir(dir);
+	free(n.list);
 	return r;
 }
 

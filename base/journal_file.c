@@ -409,9 +409,11 @@ static int slurp(int dir, const char *name, char **ret, const char **ret_why)
 	text = malloc((size_t)st.st_size + 1);
 	if (!text)
 		return -ENOMEM;
-	len = fd_read_all(fd, text, (size_t)st.st_size + 1);
+	/* Entries are replaced, never written to: there is no more than this. */
+	len = pread(fd, text, (size_t)st.st_size, 0);
 	if (len < 0)
-		return (int)len;
+		return -errno;
+	text[len] = '\0';
 	*ret = TAKE_PTR(text);
 	if (strlen(*ret) == (size_t)len)
 		return 0;

@@ -36,15 +36,15 @@ int supervisor_signals(void)
 	sigset_t set;
 	int fd;
 
-	/* A reader of ours who goes must not take the guest along, and its devices stay bound. */
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
-		return -errno;
 	sigemptyset(&set);
+	/* A reader of ours who goes must not take the guest along, and its devices stay bound. */
+	sigaddset(&set, SIGPIPE);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
+	sigdelset(&set, SIGPIPE);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return fd < 0 ? -errno : fd;
 }

@@ -19,9 +19,8 @@
 /*
  * Block SIGINT, SIGTERM and SIGHUP and make them readable, before anything on
  * the host is changed, so that they are acted on between steps and not amid one.
- * Returns the signalfd or -errno. Children get an empty mask before exec. SIGPIPE is
- * ignored from now on, here and in children that do not ask for it: output that
- * nobody reads any more is lost with EPIPE.
+ * Returns the signalfd or -errno. Children get an empty mask before exec. SIGPIPE
+ * is blocked as well: output that nobody reads any more is lost with EPIPE.
  */
 int supervisor_signals(void);
 

@@ -168,7 +168,6 @@ static _Noreturn void child_run(const struct child *c)
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
 	/* Before setresuid, which gives our files in proc to root. */
 	offer_to_oom_killer(c->root);
 	if (c->uid && (setgroups(0, NULL) < 0 || setresgid(c->uid, c->uid, c->uid) < 0 ||
