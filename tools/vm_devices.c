@@ -118,7 +118,8 @@ int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 	}
 	if (r == 0)
 		r = refuse_twice(&devices, err);
-	if (r == 0)
+	/* What is bound already is told apart by its group, which one process at a time can open. */
+	if (r == 0 && opts->bind)
 		r = look_who_has(ctx->root, &devices, err);
 	if (r == 0 && opts->bind)
 		r = bind_and_look(ctx, &devices, err);
