@@ -170,7 +170,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (signal_fd < 0)
 		return err_set(err, signal_fd, "cannot watch signals");
 	r = vm_devices_take(ctx, &o, &devices, err);
-	if (r == 0)
+	if (r == 0 && devices.bound) /* which may have taken long */
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
 		r = run_guest(ctx->root, &o, &devices, &config, signal_fd, stats_fd, err);

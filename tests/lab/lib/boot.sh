@@ -133,6 +133,23 @@ qemu_channels()
 	fi
 }
 
+# The emulated TSC is this machine's; TSC_KHZ stays empty where it cannot be measured.
+need_tsc()
+{
+	local source=$LAB_DIR/emulator/tsc.c
+
+	TSC_KHZ=
+	[[ $(uname -m) == x86_64 && ${LAB_ACCEL:-tcg} == tcg && ! $ICOUNT ]] || return 0
+	command -v "${CC:-cc}" >/dev/null || return 0
+	part tsc "$(recipe_hash "$source")" part_tsc "$source"
+	TSC_KHZ=$("$PART/tsc")
+}
+
+part_tsc()		# DIRECTORY SOURCE
+{
+	"${CC:-cc}" -O2 -o "$1/tsc" "$2"
+}
+
 # --hugepages 2M=0:128,1:128 becomes hugepagesz=2M hugepages=0:128,1:128
 kernel_command_line()
 {
@@ -146,6 +163,7 @@ kernel_command_line()
 	# Zeroing each page when it is given and again when it is used is half of what a guest's
 	# RAM costs. Where costs are counted the host is as it comes.
 	[[ $ICOUNT ]] || line+=" init_on_alloc=0"
+	[[ ! $TSC_KHZ ]] || line+=" tsc_early_khz=$TSC_KHZ"
 	case $HOST_KIND in
 	none) ;;
 	amdvi) line+=" amd_iommu=on iommu=pt" ;;
@@ -161,6 +179,7 @@ kernel_command_line()
 
 qemu_command()
 {
+	need_tsc
 	QEMU=("$ROOT/usr/lib64/ld-linux-x86-64.so.2" --library-path "$ROOT/usr/lib/x86_64-linux-gnu"
 		${MEND:+--preload "$MEND"} "$ROOT/usr/bin/qemu-system-x86_64" -L "$ROOT/usr/share/qemu" -L "$ROOT/usr/share/seabios"
 		-nodefaults -no-user-config -display none)
