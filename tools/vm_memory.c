@@ -2,9 +2,12 @@
 #include "tools/vm_memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/size.h"
 
@@ -34,12 +37,24 @@ static bool field(const char *meminfo, const char *name, uint64_t *ret)
 	return true;
 }
 
+/* In one read, which gives all of it (seq_file's single_open()). */
+static bool read_meminfo(int root, char *text, size_t size)
+{
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, "proc/meminfo");
+	ssize_t len = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	if (len < 0)
+		return false;
+	text[len] = '\0';
+	return true;
+}
+
 static int check_small(int root, uint64_t bytes, bool pinned, struct err *err)
 {
 	uint64_t available, total = 0, swap = 0, pools = 0, margin = bytes / MARGIN_SHARE;
 	char text[8192];
 
-	if (hostfs_read(root, text, sizeof(text), "proc/meminfo") < 0 ||
+	if (!read_meminfo(root, text, sizeof(text)) ||
 	    !field(text, "MemAvailable", &available))
 		return 0; /* the kernel will say it */
 	if (!pinned)
