@@ -342,10 +342,11 @@ int bind_step_parse_owner(const char *value, unsigned *ret_uid, unsigned *ret_gi
 
 void bind_step_note_given(int root)
 {
-	_cleanup_close_ int fd = -1;
+	int fd;
 
 	(void)mkdirat(root, "run/thruway", 0755);
 	fd = openat(root, NODES_GIVEN, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	close_fdp(&fd);
 }
 
 /* udev sets a new node's owner once, shortly after it appeared; ours must come later. */
