@@ -115,7 +115,10 @@ struct table *table_free(struct table *t)
 #define FACT_INDENT 17
 #define FACT_WIDTH  (98 - FACT_INDENT)
 
-/* How many bytes of text go on this line: all, or up to the last comma or else blank that fits. */
+/*
+ * How many bytes of text go on this line: all, or up to the last comma that fits; up to the last
+ * blank where that comma is far from the end ("Advanced Micro Devices, Inc. …" is no list).
+ */
 static size_t line_length(const char *text)
 {
 	size_t columns = 0, blank = 0, comma = 0, i;
@@ -129,7 +132,7 @@ static size_t line_length(const char *text)
 	}
 	if (columns <= FACT_WIDTH || !blank)
 		return i;
-	return comma ? comma : blank;
+	return comma > blank / 2 ? comma : blank;
 }
 
 void out_fact(FILE *out, const char *what, const char *text)

@@ -10,9 +10,6 @@
 #include "base/hostfs.h"
 #include "base/le.h"
 
-#define EXT_CAPS_MAX 480 /* 3840 bytes, 8 each: a longer chain is a loop */
-#define STD_CAPS_MAX 48
-
 void pci_config_open(int root, struct bdf bdf, struct pci_config *ret)
 {
 	struct pci_config c = { .fd = hostfs_open(root, O_RDONLY, "sys/bus/pci/devices/%s/config",
@@ -59,14 +56,29 @@ uint32_t pci_config_u32(const struct pci_config *c, unsigned pos)
 
 typedef bool (*cap_fn)(const struct pci_cap *cap, void *opaque); /* true: stop here */
 
+/* Where a chain has been, by dwords: broken ones lead back. */
+struct visited {
+	uint32_t bits[PCI_CFG_SPACE_EXP_SIZE / 4 / 32];
+};
+
+static bool first_visit(struct visited *v, unsigned pos)
+{
+	uint32_t *word = &v->bits[pos / 4 / 32], bit = 1u << (pos / 4 % 32);
+	bool first = !(*word & bit);
+
+	*word |= bit;
+	return first;
+}
+
 static bool each_plain(const struct pci_config *c, cap_fn fn, void *opaque)
 {
+	struct visited visited = { 0 };
 	unsigned pos;
 
 	if (!pci_config_whole(c) || !(get_le16(c->head + PCI_STATUS) & PCI_STATUS_CAP_LIST))
 		return false;
 	pos = c->head[PCI_CAPABILITY_LIST] & ~3u;
-	for (unsigned i = 0; i < STD_CAPS_MAX && pos >= 0x40; i++) {
+	while (pos >= 0x40 && first_visit(&visited, pos)) {
 		struct pci_cap cap = { .id = c->head[pos], .pos = (uint16_t)pos };
 
 		if (cap.id == 0xff)
@@ -78,11 +90,21 @@ static bool each_plain(const struct pci_config *c, cap_fn fn, void *opaque)
 	return false;
 }
 
+/*
+ * Behind bridges that drop the upper bits of the address (RS690's own host bridge is one) the
+ * first 256 bytes come again and again: at 100 there are the function's ids, not a capability.
+ */
+static bool is_aliased(const struct pci_config *c)
+{
+	return pci_config_u32(c, PCI_CFG_SPACE_SIZE) == get_le32(c->head);
+}
+
 static void each_extended(const struct pci_config *c, cap_fn fn, void *opaque)
 {
-	unsigned pos = PCI_CFG_SPACE_SIZE;
+	unsigned pos = is_aliased(c) ? 0 : PCI_CFG_SPACE_SIZE;
+	struct visited visited = { 0 };
 
-	for (unsigned i = 0; i < EXT_CAPS_MAX && pos >= PCI_CFG_SPACE_SIZE; i++) {
+	while (pos >= PCI_CFG_SPACE_SIZE && first_visit(&visited, pos)) {
 		uint32_t header = pci_config_u32(c, pos);
 		struct pci_cap cap = {
 			.id = (uint16_t)PCI_EXT_CAP_ID(header),
@@ -174,11 +196,14 @@ static const char *const extended_names[] = {
 	[PCI_EXT_CAP_ID_PMUX] = "PMUX",	   [PCI_EXT_CAP_ID_PASID] = "PASID",
 	[0x1c] = "LNR",			   [PCI_EXT_CAP_ID_DPC] = "DPC",
 	[PCI_EXT_CAP_ID_L1SS] = "L1 PM",   [PCI_EXT_CAP_ID_PTM] = "PTM",
-	[0x22] = "FRS",			   [PCI_EXT_CAP_ID_DVSEC] = "DVSEC",
+	[0x21] = "FRS",			   [0x22] = "readiness time",
+	[PCI_EXT_CAP_ID_DVSEC] = "DVSEC",
 	[0x24] = "VF resizable BAR",	   [PCI_EXT_CAP_ID_DLF] = "data link feature",
 	[PCI_EXT_CAP_ID_PL_16GT] = "16 GT/s", [0x27] = "lane margining",
+	[0x28] = "hierarchy ID",	   [0x29] = "NPEM",
 	[0x2a] = "32 GT/s",		   [0x2e] = "DOE",
-	[0x30] = "IDE",			   [0x31] = "64 GT/s",
+	[0x2f] = "device 3",		   [0x30] = "IDE",
+	[0x31] = "64 GT/s",
 };
 
 const char *pci_cap_name(const struct pci_cap *cap)

@@ -117,9 +117,24 @@ static void test_chains_that_loop_end(void **state)
 	put_le32(cfg + 0x160, 0x1001000d); /* back to 100 */
 	put_config(4096);
 	pci_config_open(host, dev, &c);
-	assert_int_equal(pci_config_caps(&c, caps, PCI_CAPS_MAX), PCI_CAPS_MAX);
+	assert_int_equal(pci_config_caps(&c, caps, PCI_CAPS_MAX), 4); /* each once */
+	assert_int_equal(caps[3].pos, 0x160);
 	assert_int_equal(pci_config_find(&c, 0x7, true), 0);
 	assert_int_equal(pci_config_find(&c, 0x7, false), 0);
+}
+
+/* As tests/data/rs690 has it: at 100 the ids again, which would lead on to d00. */
+static void test_the_first_bytes_over_again_are_no_capabilities(void **state)
+{
+	_cleanup_(pci_config_close) struct pci_config c = PCI_CONFIG_INIT;
+	struct pci_cap caps[PCI_CAPS_MAX];
+
+	for (unsigned at = 256; at < sizeof(cfg); at += 256)
+		memcpy(cfg + at, cfg, 256);
+	put_config(4096);
+	pci_config_open(host, dev, &c);
+	assert_int_equal(pci_config_caps(&c, caps, PCI_CAPS_MAX), 2);
+	assert_int_equal(pci_config_find(&c, 0x8086, true), 0);
 }
 
 static void test_a_vf_has_no_ids_but_capabilities(void **state)
@@ -279,6 +294,15 @@ static void test_long_facts_break_behind_commas(void **state)
 	}
 	assert_int_equal(lines, 2);
 	free(shown);
+	out = open_memstream(&shown, &size);
+	out_fact(
+		out, "name",
+		"1002:7300 Advanced Micro Devices, Inc. [AMD/ATI] Fiji [Radeon R9 FURY / NANO Series]");
+	fclose(out);
+	assert_string_equal(shown,
+			    "  name           1002:7300 Advanced Micro Devices, Inc. [AMD/ATI] "
+			    "Fiji [Radeon R9 FURY / NANO\n                 Series]\n");
+	free(shown);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -290,6 +314,7 @@ int main(void)
 		TEST(test_an_ordinary_user_sees_no_capabilities),
 		TEST(test_a_conventional_function_has_no_extended_ones),
 		TEST(test_chains_that_loop_end),
+		TEST(test_the_first_bytes_over_again_are_no_capabilities),
 		TEST(test_a_vf_has_no_ids_but_capabilities),
 		TEST(test_a_device_that_does_not_answer_has_nothing),
 		TEST(test_interrupts_there_and_taken),
