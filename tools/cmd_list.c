@@ -60,7 +60,7 @@ static char *link_text(const struct pci_link *l, char *buf, size_t size)
 
 static int add_row(struct table *t, struct describer *d, const struct pci_function *dev)
 {
-	char name[160], rel[64], group[16], node[16], netdev[40], users[192], link[32], reset[24];
+	char name[160], rel[64], group[16], node[16], netdev[72], users[192], link[32], reset[24];
 	const char *cells[] = {
 		BDF_STR(dev->bdf),
 		dev->driver,

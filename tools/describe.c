@@ -54,11 +54,14 @@ char *describe_relation(const struct pci_function *dev, char *buf, size_t size)
 char *describe_netdev(struct describer *d, const struct pci_function *dev, char *buf, size_t size)
 {
 	char name[32];
+	size_t n = 0;
 
 	buf[0] = '\0';
-	if (dev->netdev_count)
-		snprintf(buf, size, "%s", dev->netdevs[0]);
-	else if (journal_note(d->root, BDF_STR(dev->bdf), BIND_NOTE_NETDEV, name, sizeof(name)) == 0)
+	/* A card with two ports may be one function: mlx4's are. */
+	for (unsigned i = 0; i < dev->netdev_count && n < size; i++)
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? "," : "", dev->netdevs[i]);
+	if (!dev->netdev_count &&
+	    journal_note(d->root, BDF_STR(dev->bdf), BIND_NOTE_NETDEV, name, sizeof(name)) == 0)
 		snprintf(buf, size, "(%s)", name);
 	return buf;
 }

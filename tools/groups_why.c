@@ -50,11 +50,13 @@ static void describe_slot(const struct acs *acs, int i, char *buf, size_t size)
 {
 	const struct pci_function *port = &acs->tree.topo->devs[i];
 	bool empty = acs->tree.nodes[i].first_child == PCI_TREE_NONE;
-	char link[PCI_LINK_STRLEN];
+	char link[PCI_LINK_STRLEN], slot[24] = "the one";
 
+	if (acs->functions[i].slot)
+		snprintf(slot, sizeof(slot), "slot %u", acs->functions[i].slot);
 	pci_link_str(port->link.max_mts, port->link.max_width, link, sizeof(link));
-	snprintf(buf, size, "slot %u (%s, %s%s%s)", acs->functions[i].slot, BDF_STR(port->bdf),
-		 empty ? "empty" : "taken", link[0] ? ", " : "", link);
+	snprintf(buf, size, "%s (%s, %s%s%s)", slot, BDF_STR(port->bdf), empty ? "empty" : "taken",
+		 link[0] ? ", " : "", link);
 }
 
 static void say_slots(FILE *out, const struct acs *acs, const struct acs_reason *r)
@@ -65,6 +67,9 @@ static void say_slots(FILE *out, const struct acs *acs, const struct acs_reason 
 
 	if (r->cause == ACS_PORT && !r->split_anyway && !n)
 		out_fact(out, "another slot", "none of this host keeps what is in it apart");
+	if (r->cause == ACS_VMD)
+		out_fact(out, "another slot",
+			 "one that the firmware's setup does not give to VMD; or pass on the VMD");
 	if (r->cause == ACS_BRIDGE)
 		out_fact(out, "another slot", "only one that is not behind this bridge");
 	/* Below a port it is a card; on the root bus it belongs to the machine. */

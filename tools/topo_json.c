@@ -14,7 +14,7 @@ static json_t *function(const struct topo_view *v, unsigned root, int i)
 	if (!pci_function_is_endpoint(topo_view_dev(v, i)))
 		json_object_set_new(o, "bridge",
 				    json_string(topo_view_bridge(v, i, text, sizeof(text))));
-	if (f->has_slot)
+	if (f->has_slot && f->slot)
 		json_object_set_new(o, "slot", json_integer(f->slot));
 	json_object_set_new(o, "children", below(v, root, i));
 	return o;

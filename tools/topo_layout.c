@@ -84,10 +84,10 @@ static void measure_port(const struct work *w, int i)
 
 static void measure(const struct work *w, int i)
 {
-	if (pci_function_is_endpoint(topo_view_dev(w->v, i)))
-		measure_function(w, i);
-	else
+	if (topo_view_holds(w->v, i))
 		measure_port(w, i);
+	else
+		measure_function(w, i);
 }
 
 static int columns_of(const struct topo_box *b)

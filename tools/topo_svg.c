@@ -226,10 +226,10 @@ static void draw_below(const struct drawing *g, int i)
 {
 	for (int at = topo_view_first(g->v, g->root, i); at != PCI_TREE_NONE;
 	     at = topo_view_next(g->v, at)) {
-		if (pci_function_is_endpoint(topo_view_dev(g->v, at)))
-			draw_function(g, at);
-		else
+		if (topo_view_holds(g->v, at))
 			draw_port(g, at);
+		else
+			draw_function(g, at);
 	}
 }
 

@@ -57,6 +57,14 @@ int topo_view_next(const struct topo_view *v, int i)
 	return i;
 }
 
+bool topo_view_holds(const struct topo_view *v, int i)
+{
+	int below = v->acs.tree.nodes[i].first_child;
+
+	return !pci_function_is_endpoint(topo_view_dev(v, i)) ||
+	       (below != PCI_TREE_NONE && !topo_view_dev(v, below)->is_vf);
+}
+
 bool topo_view_in_lane(const struct topo_view *v, unsigned root, const struct topo_lane *lane)
 {
 	return v->acs.tree.roots[root].numa_node == lane->numa_node &&
@@ -215,8 +223,11 @@ char *topo_view_bridge(const struct topo_view *v, int i, char *buf, size_t size)
 {
 	const struct acs_function *f = &v->acs.functions[i];
 	bool empty = v->acs.tree.nodes[i].first_child == PCI_TREE_NONE;
+	const struct pci_function *d = topo_view_dev(v, i);
 
-	if (f->has_slot)
+	if (pci_function_is_endpoint(d))
+		return names_model(v->d->names, d->vendor, d->device, buf, size);
+	if (f->has_slot && f->slot)
 		snprintf(buf, size, "%s, slot %u%s", bridge_kind(f), f->slot,
 			 empty ? " empty" : "");
 	else

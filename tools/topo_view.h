@@ -42,6 +42,9 @@ static inline const struct pci_function *topo_view_dev(const struct topo_view *v
 int topo_view_first(const struct topo_view *v, unsigned root, int i);
 int topo_view_next(const struct topo_view *v, int i); /* PCI_TREE_NONE at the end */
 
+/* Others are drawn inside it: a bridge, or a VMD with the domain below it. */
+bool topo_view_holds(const struct topo_view *v, int i);
+
 /* Host bridge `root` belongs to this lane and has something to show. */
 bool topo_view_in_lane(const struct topo_view *v, unsigned root, const struct topo_lane *lane);
 
@@ -59,7 +62,7 @@ int topo_view_group(const struct topo_view *v, int group);
 /* The words. Each returns buf. */
 char *topo_view_lane_name(const struct topo_lane *lane, char *buf, size_t size);
 char *topo_view_address(struct bdf bdf, char *buf, size_t size); /* without domain 0 */
-/* "port, slot 3", and "eth0" or "nvme0". */
+/* "port, slot 3" (of a VMD its name), and "eth0" or "nvme0". */
 char *topo_view_bridge(const struct topo_view *v, int i, char *buf, size_t size);
 char *topo_view_node(const struct topo_view *v, int i, char *buf, size_t size);
 

@@ -119,6 +119,18 @@ static int first_open(const struct acs *acs, int i)
 	return i;
 }
 
+/*
+ * The endpoint that i is behind: a VMD has a domain of its own below it, and the kernel takes it
+ * for the one that does the DMA (pci_real_dma_dev()).
+ */
+static int vmd_above(const struct acs *acs, int i)
+{
+	do
+		i = acs->tree.nodes[i].bridge;
+	while (i != PCI_TREE_NONE && !pci_function_is_endpoint(&acs->tree.topo->devs[i]));
+	return i;
+}
+
 /* Another function of the same slot that does not separate either. */
 static int open_neighbour(const struct acs *acs, int i, int group)
 {
@@ -148,7 +160,10 @@ static void reason_of(const struct acs *acs, int i, struct acs_reason *ret, int 
 		if (hides_ids(acs, up))
 			top = up;
 	}
-	if (first_unseen(acs, i) != PCI_TREE_NONE) {
+	if (vmd_above(acs, i) != PCI_TREE_NONE) {
+		r.cause = ACS_VMD;
+		r.at = *ret_with = vmd_above(acs, i);
+	} else if (first_unseen(acs, i) != PCI_TREE_NONE) {
 		r.cause = ACS_UNSEEN;
 		r.at = first_unseen(acs, i);
 	} else if (top != i) {

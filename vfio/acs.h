@@ -24,7 +24,7 @@ struct acs_function {
 	bool has_acs;
 	uint16_t cap, ctrl;
 	bool has_slot;
-	unsigned slot; /* its number */
+	unsigned slot; /* its number; 0: it has none, a card soldered on, or careless firmware */
 };
 
 struct acs {
@@ -47,6 +47,7 @@ uint16_t acs_missing(const struct acs_function *f);
 
 enum acs_cause {
 	ACS_SEPARATE,  /* nothing merges it */
+	ACS_VMD,       /* behind an endpoint that does its DMA: Intel's Volume Management Device */
 	ACS_BRIDGE,    /* behind a bridge to conventional PCI, whose requester id all use */
 	ACS_PORT,      /* a port on the way to the root does not separate */
 	ACS_FUNCTIONS, /* the functions of one slot may reach each other */

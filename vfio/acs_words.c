@@ -7,8 +7,8 @@
 #include "vfio/acs.h"
 
 static const char *const causes[ACS_CAUSES] = {
-	[ACS_SEPARATE] = "none",	   [ACS_BRIDGE] = "bridge", [ACS_PORT] = "port",
-	[ACS_FUNCTIONS] = "functions", [ACS_UNSEEN] = "unseen",
+	[ACS_SEPARATE] = "none", [ACS_VMD] = "vmd",		[ACS_BRIDGE] = "bridge",
+	[ACS_PORT] = "port",	 [ACS_FUNCTIONS] = "functions", [ACS_UNSEEN] = "unseen",
 };
 
 const char *acs_cause_word(enum acs_cause cause)
@@ -75,6 +75,10 @@ char *acs_sentence(const struct acs *acs, const struct acs_reason *r, char *buf,
 	switch (r->cause) {
 	case ACS_SEPARATE:
 		snprintf(buf, size, "every port on the way to the root keeps it apart");
+		break;
+	case ACS_VMD:
+		snprintf(buf, size,
+			 "%s does the DMA of all that is behind it: the IOMMU sees one device", at);
 		break;
 	case ACS_BRIDGE:
 		snprintf(buf, size, "%s is a %s: all that is behind it has one requester id", at,

@@ -23,7 +23,13 @@ static void suggest_slots(struct check *c, const struct acs_reason *reason)
 	int slots[ACS_SLOTS_MAX];
 	unsigned n = acs_better_slots(&c->d->acs, reason, slots, ACS_SLOTS_MAX);
 
-	if (n)
+	if (reason->cause == ACS_VMD)
+		check_fix(
+			c,
+			"in the firmware's setup, take its slot away from VMD; or pass on %s, and "
+			"all behind it comes along",
+			BDF_STR(c->d->req->topo->devs[reason->at].bdf));
+	else if (n)
 		check_fix(c,
 			  "below %s it would be alone (thruway groups --why %s); or give the group "
 			  "to one guest",

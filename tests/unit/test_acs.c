@@ -185,6 +185,21 @@ static void test_behind_a_bridge_to_conventional_pci_there_is_one_id(void **stat
 	assert_int_equal(acs_better_slots(&acs, &why, slots, 1), 0);
 }
 
+static void test_what_is_behind_a_vmd_is_its_group(void **state)
+{
+	add("0000:00:0e.0", "pci0000:00", "8", 0, PCI_EXP_TYPE_RC_END, NO_ACS, 0);
+	add("10000:e0:06.0", "pci0000:00/0000:00:0e.0/pci10000:e0", "8", 1, PCI_EXP_TYPE_ROOT_PORT,
+	    ALL, ALL);
+	add("10000:e1:00.0", "pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0", "8", 0,
+	    PCI_EXP_TYPE_ENDPOINT, NO_ACS, 0);
+	look_at(8);
+	assert_int_equal(why.cause, ACS_VMD);
+	assert_false(why.split_anyway);
+	assert_string_equal(BDF_STR(topo.devs[why.member].bdf), "10000:e1:00.0");
+	assert_string_equal(text, "0000:00:0e.0 does the DMA of all that is behind it: the IOMMU "
+				  "sees one device");
+}
+
 static void test_what_the_kernel_knows_better_is_told(void **state)
 {
 	port(PORT1, "1", NO_ACS, 0);
@@ -274,6 +289,7 @@ int main(void)
 		TEST(test_a_higher_function_is_one_of_several_whatever_it_says),
 		TEST(test_a_single_function_needs_no_acs),
 		TEST(test_behind_a_bridge_to_conventional_pci_there_is_one_id),
+		TEST(test_what_is_behind_a_vmd_is_its_group),
 		TEST(test_what_the_kernel_knows_better_is_told),
 		TEST(test_unseen_is_not_missing),
 		TEST(test_empty_slots_of_the_same_node_come_first),

@@ -111,6 +111,37 @@ static void test_vfs_in_a_row_are_one_line(void **state)
 	assert_null(strstr(out, "vf1 "));
 }
 
+/* Its root bus is below an endpoint, in a domain that takes five digits. */
+static void test_a_vmd_has_a_domain_below_it(void **state)
+{
+#define VMD "pci0000:00/0000:00:0e.0"
+	static const struct fake_pci devs[] = {
+		{ .bdf = "0000:00:0e.0", .class = 0x010400, .ids = "fff5:0006", .driver = "vmd",
+		  .group = "8", .node = "0" },
+		{ .bdf = "10000:e0:06.0", .place = VMD "/pci10000:e0", .ids = "fff5:0002",
+		  .header_type = 1, .class = 0x060400, .driver = "pcieport", .group = "8" },
+		{ .bdf = "10000:e1:00.0", .place = VMD "/pci10000:e0/10000:e0:06.0",
+		  .ids = "fff5:0007", .class = 0x010802, .driver = "nvme", .group = "8" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(devs); i++)
+		fake_pci_add(host, &devs[i]);
+	assert_int_equal(run(NULL, NULL), 0);
+	assert_string_equal(out, "NUMA node 0\n"
+				 "└─ pci0000:00\n"
+				 "   ├─ 00:01.0 PCI bridge\n"
+				 "   │  └─ 01:00.0 ice  eth0  group 2  device fff5:0003\n"
+				 "   └─ 00:0e.0 vmd  group 8  device fff5:0006\n"
+				 "      └─ 10000:e0:06.0 PCI bridge  group 8\n"
+				 "         └─ 10000:e1:00.0 nvme  group 8  device fff5:0007\n");
+	assert_int_equal(run("--svg", NULL), 0);
+	assert_non_null(strstr(out, "10000:e1:00.0"));
+	assert_int_equal(run("--dot", NULL), 0);
+	assert_non_null(strstr(out, "10000:e1:00.0"));
+	assert_int_equal(run("-j", NULL), 0);
+	assert_non_null(strstr(out, "10000:e1:00.0"));
+}
+
 static void test_json_nests_like_the_bus(void **state)
 {
 	const char *bridge, *device, *schema;
@@ -133,6 +164,7 @@ static void test_json_nests_like_the_bus(void **state)
 
 static void test_what_names_itself_cannot_break_out(void **state)
 {
+	fake_sysfs_remove(host, "sys/devices/" PLACE "/0000:01:00.0/net/eth0");
 	fake_pci_add(host, &(struct fake_pci){ .bdf = "0000:01:00.0", .place = PLACE,
 					       .ids = "fff5:0003", .netdev = "a\"]<b>&\x01\xff" });
 	assert_int_equal(run("--svg", NULL), 0);
@@ -273,6 +305,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_text_is_a_tree_without_furniture),
 		TEST(test_vfs_in_a_row_are_one_line),
+		TEST(test_a_vmd_has_a_domain_below_it),
 		TEST(test_json_nests_like_the_bus),
 		TEST(test_what_names_itself_cannot_break_out),
 		TEST(test_text_of_a_picture_is_cut_by_characters),
