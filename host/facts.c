@@ -46,6 +46,8 @@ void facts_read(int root, const struct pci_function *dev, struct facts *ret)
 	read_place(root, dev->bdf, ret);
 	read_group(root, dev->group, ret);
 	pci_aer_read(root, dev->bdf, &ret->aer);
+	ret->reset_unnamed = !dev->reset_methods[0] &&
+			     hostfs_exists(root, "sys/bus/pci/devices/%s/reset", BDF_STR(dev->bdf));
 	if (!dev->busy)
 		read_config(root, dev->bdf, ret);
 }

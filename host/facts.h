@@ -20,6 +20,7 @@ struct facts {
 	unsigned cap_count;
 	struct pci_interrupts interrupts;
 	struct pci_aer aer;
+	bool reset_unnamed; /* kernels before 5.15 say whether it can be reset, not how */
 	char group_type[24];
 	struct iommu_region regions[IOMMU_REGIONS_MAX];
 	unsigned region_count;

@@ -243,7 +243,10 @@ void show_text(FILE *out, struct describer *d, const struct pci_function *dev)
 	if (dev->numa_node >= 0)
 		print(out, "NUMA node", "%d", dev->numa_node);
 	print_link(out, dev);
-	print(out, "reset", "%s", dev->reset_methods[0] ? dev->reset_methods : "none");
+	print(out, "reset", "%s",
+	      dev->reset_methods[0] ? dev->reset_methods
+	      : f.reset_unnamed     ? "possible; a kernel before 5.15 does not say how"
+				    : "none");
 	print(out, "power", "%s", dev->power_state);
 	print_bars(out, dev);
 	print_interrupts(out, &f);

@@ -78,6 +78,10 @@ int topo_hint_no_group(int root, struct err *err)
 				     "with intel_iommu=on (Intel) or without amd_iommu=off (AMD)");
 	case IOMMU_NO_FIRMWARE: break;
 	}
-	return err_hint(err, "this host shows no IOMMU (no DMAR or IVRS table): switch on VT-d or "
-			     "AMD-Vi in the firmware; in a virtual machine, give it a vIOMMU");
+	return err_hint(err,
+			"this host shows no IOMMU (%s): switch on VT-d or AMD-Vi in the "
+			"firmware; in a virtual machine, give it a vIOMMU",
+			hostfs_exists(root, "sys/firmware/acpi/tables")
+				? "no DMAR or IVRS table"
+				: "and the firmware's tables are not to be seen");
 }

@@ -289,9 +289,17 @@ static void test_a_device_that_hangs_does_not_hang_the_scan(void **state)
 
 static void test_why_there_is_no_group_has_three_answers(void **state)
 {
+	struct err unseen = { .code = -ENODEV }, seen = { .code = -ENODEV };
+
 	assert_int_equal(topo_iommu_state(host), IOMMU_ON); /* there are groups */
 	fake_sysfs_remove(host, "sys/kernel/iommu_groups");
 	assert_int_equal(topo_iommu_state(host), IOMMU_NO_FIRMWARE);
+	topo_hint_no_group(host, &unseen);
+	assert_non_null(strstr(unseen.hint, "the firmware's tables are not to be seen"));
+	fake_sysfs_text(host, "", "sys/firmware/acpi/tables/FACP");
+	assert_int_equal(topo_iommu_state(host), IOMMU_NO_FIRMWARE);
+	topo_hint_no_group(host, &seen);
+	assert_non_null(strstr(seen.hint, "no DMAR or IVRS table"));
 	fake_sysfs_text(host, "", "sys/firmware/acpi/tables/IVRS");
 	assert_int_equal(topo_iommu_state(host), IOMMU_NOT_ENABLED);
 	fake_sysfs_text(host, "", "sys/class/iommu/ivhd0");
