@@ -122,7 +122,7 @@ static int run_over_devices(const struct doctor *d, const struct doctor_rule *ru
 	for (size_t i = 0; r == 0 && !req->count && i < req->topo->count; i++) {
 		const struct pci_function *dev = &req->topo->devs[i];
 
-		if (pci_function_is_endpoint(dev))
+		if (pci_function_is_assignable(dev))
 			r = run_rule(d, rule, dev, report);
 	}
 	return r;
