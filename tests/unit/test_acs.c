@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -12,6 +13,7 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "tests/fake/pci.h"
+#include "tests/fake/recording.h"
 #include "tests/fake/sysfs.h"
 #include "vfio/acs.h"
 
@@ -242,6 +244,56 @@ static void test_empty_slots_of_the_same_node_come_first(void **state)
 	assert_string_equal(BDF_STR(topo.devs[slots[2]].bdf), "0000:00:03.0");
 }
 
+static const struct acs_function *recorded(const char *machine, const char *bdf)
+{
+	struct err err = ERR_INIT;
+	char path[96];
+	struct bdf at;
+	int i;
+
+	snprintf(path, sizeof(path), "tests/data/%s/host.txt", machine);
+	acs_fini(&acs);
+	topo_fini(&topo);
+	fake_sysfs_free(&host);
+	host = fake_recording(path);
+	assert_int_equal(topo_scan(host, &topo, &err), 0);
+	assert_int_equal(acs_open(host, &topo, &acs), 0);
+	assert_int_equal(bdf_parse(bdf, &at), 0);
+	i = pci_tree_index(&topo, at);
+	assert_true(i >= 0);
+	return &acs.functions[i];
+}
+
+static bool separates(const struct acs_function *f)
+{
+	return acs_separates(&acs, (int)(f - acs.functions));
+}
+
+/* Configuration space that was read from boards, not made for a test. */
+static void test_ports_of_real_boards(void **state)
+{
+	const struct acs_function *f = recorded("asus-p6t6", "0000:00:03.0");
+
+	assert_int_equal(f->type, PCI_EXP_TYPE_ROOT_PORT);
+	assert_int_equal(f->slot, 2);
+	assert_true(f->has_acs);
+	assert_int_equal(f->cap, 0x1f);
+	assert_int_equal(acs_missing(f), ALL); /* there is no IOMMU, so nobody has set it */
+	assert_false(separates(f));
+	f = recorded("asus-p6t6", "0000:00:1c.1"); /* of a south bridge from before ACS */
+	assert_true(f->has_slot && !f->slot && !f->has_acs && !separates(f));
+	f = recorded("asus-p6t6", "0000:02:00.0");
+	assert_true(f->type == PCI_EXP_TYPE_UPSTREAM && separates(f));
+	f = recorded("asus-p6t6", "0000:03:00.0");
+	assert_true(f->type == PCI_EXP_TYPE_DOWNSTREAM && !f->has_acs && !separates(f));
+	f = recorded("asus-p6t6", "0000:06:00.1"); /* sound of the graphics card */
+	assert_true(f->multifunction && !separates(f));
+	f = recorded("connectx3-pro", "0000:00:02.0");
+	assert_true(f->type == PCI_EXP_TYPE_ROOT_PORT && f->ctrl == 0x1f && separates(f));
+	f = recorded("connectx3-pro", "0000:03:00.0");
+	assert_true(!f->has_acs && separates(f));
+}
+
 static void test_vfs_hang_below_their_pf_by_number(void **state)
 {
 	struct pci_tree *t = &acs.tree;
@@ -294,6 +346,7 @@ int main(void)
 		TEST(test_unseen_is_not_missing),
 		TEST(test_empty_slots_of_the_same_node_come_first),
 		TEST(test_a_bridge_that_left_does_not_hide_those_above_it),
+		TEST(test_ports_of_real_boards),
 		TEST(test_vfs_hang_below_their_pf_by_number),
 	};
 

@@ -42,7 +42,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* malloced: what the command of these words prints on this host. */
+/* malloced: what the command of these words prints on this host; an error is part of it. */
 static char *output(int root, int argc, char **argv)
 {
 	struct ctx ctx = { .root = root, .command = find_command(argv[0]) };
@@ -53,9 +53,10 @@ static char *output(int root, int argc, char **argv)
 
 	ctx.out = open_memstream(&out, &size);
 	r = ctx.command->run(&ctx, argc, argv, &err);
-	fclose(ctx.out);
 	if (r < 0)
-		fail_msg("%s: %s", argv[0], err.text);
+		fprintf(ctx.out, "error: %s\n%s%s%s", err.text, err.hint[0] ? "hint: " : "",
+			err.hint, err.hint[0] ? "\n" : "");
+	fclose(ctx.out);
 	return out;
 }
 
