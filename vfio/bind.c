@@ -61,16 +61,36 @@ static int check_endpoint(int root, const struct pci_function *dev, const char *
 	return 0;
 }
 
-/* What keeps the group from being viable though it could follow, or because it cannot. */
-static bool in_the_way(const struct bind_request *req, const struct pci_function *dev)
+/*
+ * What keeps the group from being viable though it could follow, or because it cannot. What is
+ * behind a VMD leaves with the VMD's driver.
+ */
+static bool in_the_way(int root, const struct topo *topo, const struct bind_request *req,
+		       const struct pci_function *dev)
 {
-	if (requested(req, dev->bdf) || pci_function_leaves_group_viable(dev))
+	const struct pci_function *vmd = topo_vmd_of(root, topo, dev);
+
+	if (requested(req, dev->bdf) || pci_function_leaves_group_viable(dev) ||
+	    (vmd && requested(req, vmd->bdf)))
 		return false;
 	return !req->whole_group || !pci_function_is_assignable(dev);
 }
 
+static int refuse_behind_vmd(int root, const struct topo *topo, const struct pci_function *dev,
+			     struct err *err)
+{
+	const struct pci_function *vmd = topo_vmd_of(root, topo, dev);
+
+	if (!vmd)
+		return 0;
+	err_plain(err, -EINVAL, "cannot bind %s: %s (%s) does its DMA", BDF_STR(dev->bdf),
+		  BDF_STR(vmd->bdf), vmd->driver[0] ? vmd->driver : "no driver");
+	return err_hint(err, "thruway bind %s takes it and all that is behind it; or take its slot "
+			     "away from VMD in the firmware's setup", BDF_STR(vmd->bdf));
+}
+
 /* Name the endpoints that are in the way. */
-static int refuse_group(const struct topo *topo, const struct bind_request *req,
+static int refuse_group(int root, const struct topo *topo, const struct bind_request *req,
 			const struct pci_function *dev, struct err *err)
 {
 	const struct pci_function *other = NULL, *bridge = NULL;
@@ -78,7 +98,7 @@ static int refuse_group(const struct topo *topo, const struct bind_request *req,
 	size_t n = 0;
 
 	while ((other = topo_group_next(topo, dev->group, other))) {
-		if (!in_the_way(req, other))
+		if (!in_the_way(root, topo, req, other))
 			continue;
 		if (n < sizeof(names))
 			n += (size_t)snprintf(names + n, sizeof(names) - n, "%s%s (%s)",
@@ -118,23 +138,40 @@ static int plan_owner(const struct bind_request *req, const struct pci_function 
 				    req->give_group ? 0660 : 0600);
 }
 
+/* Of a VMD also by who uses what is behind it. */
+static int refuse_use(int root, const struct topo *topo, const struct in_use_host *host,
+		      const struct bind_request *req, const struct pci_function *dev,
+		      struct err *err)
+{
+	struct in_use used;
+	int r;
+
+	in_use_find(host, dev, &used);
+	in_use_add_vfs(dev, &used);
+	r = in_use_refuse(&used, "bind", dev->bdf, req->force, err);
+	for (size_t i = 0; r == 0 && i < topo->count; i++) {
+		if (topo_vmd_of(root, topo, &topo->devs[i]) != dev)
+			continue;
+		in_use_find(host, &topo->devs[i], &used);
+		r = in_use_refuse(&used, "take away", topo->devs[i].bdf, req->force, err);
+	}
+	return r;
+}
+
 /* Checks and steps for one device. The group was looked at before. */
-static int plan_one(int root, const struct in_use_host *host, const struct bind_request *req,
-		    const struct pci_function *dev, struct plan *plan, struct err *err)
+static int plan_one(int root, const struct topo *topo, const struct in_use_host *host,
+		    const struct bind_request *req, const struct pci_function *dev,
+		    struct plan *plan, struct err *err)
 {
 	char buf[PCI_DRIVER_MAX];
 	const char *driver = wanted_driver(root, req, dev->bdf, buf, sizeof(buf));
 	bool bound = dev->driver[0] && strcmp(dev->driver, driver) == 0;
-	struct in_use used;
 	int r = check_endpoint(root, dev, driver, err);
 
-	if (r == 0 && !bound) {
-		in_use_find(host, dev, &used);
-		in_use_add_vfs(dev, &used);
-		r = in_use_refuse(&used, "bind", dev->bdf, req->force, err);
-	} else if (r == 0 && req->give && !(req->force & 1u << IN_USE_VF_IN_USE)) {
+	if (r == 0 && !bound)
+		r = refuse_use(root, topo, host, req, dev, err);
+	else if (r == 0 && req->give && !(req->force & 1u << IN_USE_VF_IN_USE))
 		r = lease_refuse(root, dev->bdf, "give away", err);
-	}
 	if (r < 0)
 		return r;
 	if (bound)
@@ -161,8 +198,9 @@ static int plan_rest_of_group(int root, const struct topo *topo, const struct in
 
 	follow.give = false; /* one node for the whole group */
 	while (r == 0 && (other = topo_group_next(topo, dev->group, other))) {
-		if (pci_function_is_assignable(other) && !requested(req, other->bdf))
-			r = plan_one(root, host, &follow, other, plan, err);
+		if (pci_function_is_assignable(other) && !requested(req, other->bdf) &&
+		    !topo_vmd_of(root, topo, other))
+			r = plan_one(root, topo, host, &follow, other, plan, err);
 	}
 	return r;
 }
@@ -183,6 +221,7 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
 	      const struct bind_request *req, struct plan *plan, struct err *err)
 {
 	char buf[PCI_DRIVER_MAX];
+	bool vfio;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < req->count; i++) {
@@ -191,12 +230,14 @@ int bind_plan(int root, const struct topo *topo, const struct in_use_host *host,
 		if (!dev)
 			return err_plain(err, -ENODEV, "cannot bind %s: no such PCI device",
 					 BDF_STR(req->devs[i]));
-		if (dev->group >= 0 && pci_function_is_assignable(dev) &&
-		    pci_function_driver_is_vfio(
-			    wanted_driver(root, req, dev->bdf, buf, sizeof(buf))))
-			r = refuse_group(topo, req, dev, err);
+		vfio = pci_function_driver_is_vfio(
+			wanted_driver(root, req, dev->bdf, buf, sizeof(buf)));
+		if (vfio)
+			r = refuse_behind_vmd(root, topo, dev, err);
+		if (r == 0 && vfio && dev->group >= 0 && pci_function_is_assignable(dev))
+			r = refuse_group(root, topo, req, dev, err);
 		if (r == 0)
-			r = plan_one(root, host, req, dev, plan, err);
+			r = plan_one(root, topo, host, req, dev, plan, err);
 		if (r == 0 && dev->group >= 0 && req->whole_group &&
 		    !group_done(topo, req, i, dev->group))
 			r = plan_rest_of_group(root, topo, host, req, dev, plan, err);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/hostfs.h"
+#include "vfio/pci_path.h"
 
 static int by_address(const void *a, const void *b)
 {
@@ -50,6 +51,26 @@ bool topo_group_viable(const struct topo *topo, int group)
 			return false;
 	}
 	return true;
+}
+
+#define DEPTH_MAX 16
+#define VMD_DOMAIN 0x10000 /* from here up: _SEG of ACPI has 16 bits */
+
+const struct pci_function *topo_vmd_of(int root, const struct topo *topo,
+				       const struct pci_function *dev)
+{
+	struct bdf above[DEPTH_MAX];
+	int n = dev->bdf.domain < VMD_DOMAIN
+			? 0
+			: pci_path_parents(root, dev->bdf, above, DEPTH_MAX);
+
+	for (int i = 0; i < n; i++) {
+		const struct pci_function *d = topo_find(topo, above[i]);
+
+		if (d && pci_function_is_endpoint(d))
+			return d;
+	}
+	return NULL;
 }
 
 static int first_entry(const char *name, void *opaque)

@@ -31,6 +31,13 @@ const struct pci_function *topo_find(const struct topo *topo, struct bdf bdf);
 const struct pci_function *topo_group_next(const struct topo *topo, int group,
 					   const struct pci_function *after);
 
+/*
+ * The endpoint that dev is behind: a VMD (Intel's Volume Management Device) has a domain of its own
+ * below it, which is there only while its driver is, and does the DMA of what is in it. NULL: none.
+ */
+const struct pci_function *topo_vmd_of(int root, const struct topo *topo,
+				       const struct pci_function *dev);
+
 /* Every endpoint of the group is bound to a VFIO driver, pci-stub, or to none. */
 bool topo_group_viable(const struct topo *topo, int group);
 

@@ -220,6 +220,64 @@ static void test_a_whole_group_is_bound_and_comes_back(void **state)
 	assert_string_equal(driver_of(HDA), "igbvf");
 }
 
+#define VMD  "0000:00:0e.0"
+#define NVME "10000:e1:00.0"
+#define BEHIND "pci0000:00/" VMD "/pci10000:e0"
+
+static void add_vmd(void)
+{
+	static const struct fake_pci devs[] = {
+		{ .bdf = VMD, .class = 0x010400, .driver = "igbvf", .group = "8" },
+		{ .bdf = "10000:e0:06.0", .place = BEHIND, .header_type = 1, .class = 0x060400,
+		  .driver = "pcieport", .group = "8" },
+		{ .bdf = NVME, .place = BEHIND "/10000:e0:06.0", .class = 0x010802,
+		  .driver = "nvme", .group = "8" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(devs); i++)
+		fake_pci_add(kernel.root, &devs[i]);
+}
+
+static void test_what_is_behind_a_vmd_goes_with_it_and_not_alone(void **state)
+{
+	add_vmd();
+	assert_int_equal(bind_dev(NVME), -EINVAL);
+	assert_string_equal(err.text, "cannot bind " NVME ": " VMD " (igbvf) does its DMA");
+	assert_non_null(strstr(err.hint, "thruway bind " VMD " takes it and all that is behind it"));
+	assert_int_equal(kernel.nwrites, 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(bind_dev(VMD), 0);
+	assert_string_equal(driver_of(VMD), "vfio-pci");
+	assert_string_equal(driver_of(NVME), "nvme"); /* a real one is gone now */
+}
+
+static void test_a_whole_group_of_a_vmd_is_the_vmd(void **state)
+{
+	add_vmd();
+	assert_int_equal(bind_with(VMD, (struct bind_request){ .whole_group = true }), 0);
+	assert_string_equal(driver_of(VMD), "vfio-pci");
+	assert_string_equal(driver_of(NVME), "nvme");
+}
+
+static void test_a_disk_behind_a_vmd_that_is_mounted_keeps_it(void **state)
+{
+	add_vmd();
+	/* Of a multipath subsystem: its place does not name the VMD. */
+	fake_sysfs_text(kernel.root, "", "sys/devices/" BEHIND "/10000:e0:06.0/" NVME
+					 "/nvme/nvme0/serial");
+	fake_sysfs_text(kernel.root, "259:0", "sys/devices/virtual/nvme-subsystem/nvme-subsys0/"
+					      "nvme0n1/dev");
+	fake_sysfs_text(kernel.root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0");
+	fake_sysfs_text(kernel.root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0n1");
+	fake_sysfs_link(kernel.root, "../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1",
+			"sys/class/block/nvme0n1");
+	fake_sysfs_text(kernel.root, "29 1 259:0 / /srv rw - ext4 /dev/nvme0n1 rw\n",
+			"proc/self/mountinfo");
+	assert_int_equal(bind_dev(VMD), -EBUSY);
+	assert_string_equal(err.text, "cannot take away " NVME ": nvme0n1 is mounted on /srv");
+	assert_int_equal(kernel.nwrites, 0);
+}
+
 static void test_both_members_by_name_need_no_group_option(void **state)
 {
 	struct journal_owner owner = { .command = "bind" };
@@ -518,6 +576,9 @@ int main(void)
 		TEST(test_a_device_bound_by_ids_only_gets_its_override),
 		TEST(test_a_group_in_other_hands_is_refused_with_its_members),
 		TEST(test_a_whole_group_is_bound_and_comes_back),
+		TEST(test_what_is_behind_a_vmd_goes_with_it_and_not_alone),
+		TEST(test_a_whole_group_of_a_vmd_is_the_vmd),
+		TEST(test_a_disk_behind_a_vmd_that_is_mounted_keeps_it),
 		TEST(test_both_members_by_name_need_no_group_option),
 		TEST(test_what_cannot_be_bound_is_refused_with_its_reason),
 		TEST(test_a_bridge_that_is_an_endpoint_can_be_bound),
