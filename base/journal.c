@@ -52,18 +52,38 @@ const struct step_ops *step_row(const struct step_ops *const *ops, const struct 
 	return NULL;
 }
 
+int journal_hint(int r, struct err *err)
+{
+	switch (r) {
+	case -EACCES:
+	case -EPERM: return err_hint(err, "run it as root");
+	case -EROFS:
+		return err_hint(err, "what is changed is written down in /run, which must be writable");
+	case -ENOSPC:
+	case -EDQUOT:
+		return err_hint(err, "what is changed is written down in /run, which is full: "
+				     "du -xsh /run/* says of what");
+	case -ENOTDIR:
+	case -EISDIR:
+	case -ELOOP:
+		return err_hint(err, "something else is where thruway keeps its files: look at "
+				     "ls -ld /run/thruway /run/thruway/*, and move it away");
+	default: return r;
+	}
+}
+
 int journal_open_dir(int root, struct err *err)
 {
-	int fd;
+	int made, fd;
 
-	(void)hostfs_mkdir(root, JOURNAL_DIR, 0700);
+	made = hostfs_mkdir(root, JOURNAL_DIR, 0700);
 	fd = hostfs_open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, JOURNAL_DIR);
 	if (fd >= 0)
 		return fd;
+	if (fd == -ENOENT && made < 0)
+		fd = made; /* a full file system, not a missing folder */
 	err_set(err, fd, "cannot open the journal /" JOURNAL_DIR);
-	if (fd == -EACCES || fd == -EPERM)
-		err_hint(err, "run it as root");
-	return fd;
+	return journal_hint(fd, err);
 }
 
 /* --- the plan becomes an entry -------------------------------------------------------------- */
@@ -202,7 +222,10 @@ static int save(struct txn *txn, struct err *err)
 
 	if (r == 0)
 		r = entry_save(txn->dir, &txn->entry);
-	return r < 0 ? err_set(err, r, "cannot write the journal /" JOURNAL_DIR) : 0;
+	if (r == 0)
+		return 0;
+	err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
+	return journal_hint(r, err);
 }
 
 static bool in_plan(const struct plan *plan, const char *dev)
@@ -392,8 +415,8 @@ static bool interrupted(void)
 	sigset_t pending;
 
 	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGINT) > 0 || sigismember(&pending, SIGTERM) > 0 ||
-		sigismember(&pending, SIGHUP) > 0);
+	       (sigismember(&pending, SIGINT) > 0 || sigismember(&pending, SIGQUIT) > 0 ||
+		sigismember(&pending, SIGTERM) > 0 || sigismember(&pending, SIGHUP) > 0);
 }
 
 static int apply_all(struct txn *txn, struct err *err)
@@ -470,6 +493,7 @@ int txn_apply(struct txn *txn, struct err *err)
 		return 0;
 	sigemptyset(&held);
 	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGQUIT);
 	sigaddset(&held, SIGTERM);
 	sigaddset(&held, SIGHUP);
 	sigprocmask(SIG_BLOCK, &held, &saved);

@@ -60,6 +60,11 @@ struct step_ops {
 	 * 0 or -errno. NULL: the row's devices cannot be exchanged.
 	 */
 	int (*identity)(int root, const struct step *step, char *buf, size_t size);
+	/*
+	 * Somebody uses what undoing the step takes away, and who in words. What a dead
+	 * process left is then not undone yet. NULL: nobody ever does.
+	 */
+	bool (*held)(int root, const struct step *step, char *who, size_t size);
 };
 
 /* A fact that a change makes invisible, kept beside it: the netdev name of a NIC bound away. */
@@ -117,6 +122,9 @@ struct journal_owner {
  */
 int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd, struct err *err);
 
+/* What to do about it when /run/thruway or what is in it refuses with r. Returns r. */
+int journal_hint(int r, struct err *err);
+
 /* Let go and close; -1 is fine. For _cleanup_ too. */
 void journal_unlock(int *fd);
 
@@ -150,7 +158,7 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
  * transient steps are put back and the entry is marked committed. The lock is
  * released either way; txn is freed.
  *
- * SIGINT, SIGTERM and SIGHUP are held back meanwhile: one that is waiting between
+ * SIGINT, SIGQUIT, SIGTERM and SIGHUP are held back meanwhile: one that is waiting between
  * two steps ends the change like a failure (-EINTR). After -ETIMEDOUT of a write
  * nothing more is touched: a process of ours hangs in the kernel and keeps the
  * lock, the entry stays for journal_recover().

@@ -26,11 +26,7 @@
 static int not_allowed(int r, struct err *err)
 {
 	err_set(err, r, "cannot change this host: /" LOCK_PATH);
-	if (r == -EACCES || r == -EPERM)
-		err_hint(err, "run it as root");
-	if (r == -EROFS)
-		err_hint(err, "what is changed is written down in /run, which must be writable");
-	return r;
+	return journal_hint(r, err);
 }
 
 static int open_lock(int root, struct err *err)

@@ -112,7 +112,6 @@ int journal_restore(int root, const struct step_ops *const *ops, const char *dev
 }
 
 struct own {
-	struct process_id self;
 	bool (*keep)(const struct step *step, void *opaque); /* NULL: nothing */
 	void *opaque;
 };
@@ -132,7 +131,7 @@ static int restore_if_own(struct session *s, struct entry *e, void *opaque, stru
 	bool any_kept = false;
 	int r = 0;
 
-	if (e->owner.pid != own->self.pid || e->owner.start != own->self.start)
+	if (!process_is_self(s->undo.root, &e->owner))
 		return 0;
 	for (size_t i = 0; i < e->count; i++)
 		any_kept |= !not_kept(&e->records[i], own);
@@ -160,7 +159,6 @@ int journal_restore_own(int root, const struct step_ops *const *ops,
 	struct own own = { .keep = keep, .opaque = opaque };
 	int r = session_begin(&s, root, ops, "restore at exit", OWN_LOCK_TIMEOUT_S, err);
 
-	process_self(root, &own.self);
 	if (r == 0)
 		r = each_entry(&s, restore_if_own, &own, err);
 	if (r == 0)
@@ -180,7 +178,6 @@ int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *re
 	struct own own = { .keep = NULL };
 	int r = session_begin(&s, root, ops, "undo what was not confirmed", OWN_LOCK_TIMEOUT_S, err);
 
-	process_self(root, &own.self);
 	if (r == 0)
 		r = each_entry(&s, expire_if_own, &own, err);
 	if (r == 0)

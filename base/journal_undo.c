@@ -162,6 +162,37 @@ bool entry_is_left(int root, const struct entry *e)
 	return owner == PROCESS_DEAD;
 }
 
+/*
+ * The device that a dead VM had bound has another user by now: all of the entry stays, for
+ * when that one has ended. Without its driver_override the device were half put back.
+ */
+static bool entry_is_held(struct undo *u, const struct entry *e)
+{
+	char who[160];
+
+	for (size_t i = e->count; i-- > 0;) {
+		const struct record *r = &e->records[i];
+		const struct step_ops *row = step_row(u->ops, &r->step, NULL);
+
+		if (!row || !row->held || r->mark == MARK_PLANNED ||
+		    undo_other_device(u->root, row, r) ||
+		    !row->held(u->root, &r->step, who, sizeof(who)))
+			continue;
+		log_warn("what '%s' (pid %d) left behind stays for now: %s", e->command,
+			 (int)e->owner.pid, who);
+		return true;
+	}
+	return false;
+}
+
+static int undo_left(struct undo *u, struct entry *e, struct err *err)
+{
+	if (e->committed && entry_is_held(u, e))
+		return 0;
+	log_warn("undoing what '%s' (pid %d) left behind", e->command, (int)e->owner.pid);
+	return undo_entry(u, e, NULL, NULL, err);
+}
+
 static int recover_entry(struct undo *u, const char *name, struct err *err)
 {
 	unsigned before = u->count;
@@ -173,8 +204,7 @@ static int recover_entry(struct undo *u, const char *name, struct err *err)
 	if (process_of_other_boot(u->root, &e.owner)) {
 		r = entry_remove(u->dir, name);
 	} else if (!e.committed || entry_is_left(u->root, &e)) {
-		log_warn("undoing what '%s' (pid %d) left behind", e.command, (int)e.owner.pid);
-		r = undo_entry(u, &e, NULL, NULL, err);
+		r = undo_left(u, &e, err);
 	} else {
 		r = undo_entry(u, &e, was_being_undone, NULL, err);
 	}

@@ -53,9 +53,21 @@ static bool proc_is_ours(int root)
 
 void process_self(int root, struct process_id *ret)
 {
-	*ret = (struct process_id){ .pid = getpid(), .start = start_time(root, getpid()),
-				    .pidns = own_pidns(root) };
+	*ret = (struct process_id){ .pid = getpid() };
+	/* In a proc of a namespace above, our pid is somebody else's, who may outlive us. */
+	if (proc_is_ours(root)) {
+		ret->start = start_time(root, getpid());
+		ret->pidns = own_pidns(root);
+	}
 	boot_id(root, ret->boot, sizeof(ret->boot));
+}
+
+bool process_is_self(int root, const struct process_id *id)
+{
+	struct process_id self;
+
+	process_self(root, &self);
+	return id->pid == self.pid && id->start == self.start && id->pidns == self.pidns;
 }
 
 int process_identify(int root, pid_t pid, struct process_id *ret)

@@ -25,6 +25,8 @@ enum process_state {
 
 /* Our own; what proc does not tell stays unknown. */
 void process_self(int root, struct process_id *ret);
+/* id is what process_self() said of us. */
+bool process_is_self(int root, const struct process_id *id);
 
 /* Any other one. 0 or -ESRCH. */
 int process_identify(int root, pid_t pid, struct process_id *ret);

@@ -52,7 +52,7 @@ struct vectors {
 	int *fds;         /* scratch for set_vectors */
 	int epoll_fd;     /* the eventfds of USER vectors */
 	int timer_fd;
-	bool enabled, timer_armed, short_of_routes;
+	bool enabled, timer_armed, short_of_routes, said_noresize;
 	unsigned fresh, ticks; /* unmasked since the last tick; ticks since settled */
 	uint64_t relayed, failures;
 };
@@ -135,7 +135,7 @@ static bool have_gsi(struct vectors *vs, struct vector *v)
 	if (v->gsi || gsi_alloc(vs->config.gsi, &v->gsi) == 0)
 		return true;
 	if (!vs->short_of_routes)
-		log_warn(
+		log_warn_limited(
 			"%s: all %u interrupt routes of the kernel are taken; vector %u and others are "
 			"served from userspace, slower",
 			vs->config.name, GSI_MAX_MSI, index_of(vs, v));
@@ -213,9 +213,10 @@ void vectors_enable(struct vectors *vs, unsigned n)
 	r = vs->config.ops->set_vectors(vs->config.opaque, 0, n, vs->fds);
 	if (r < 0)
 		failed(vs, &vs->v[n - 1], "the host cannot enable all up to it", r);
-	else if (vs->config.noresize && n > 1)
+	else if (vs->config.noresize && n > 1 && !vs->said_noresize)
 		log_note("%s takes all %u host vectors at once: this kernel cannot add them later",
 			 vs->config.name, n);
+	vs->said_noresize |= vs->config.noresize;
 	vs->enabled = true;
 }
 

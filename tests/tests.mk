@@ -31,11 +31,16 @@ $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(O)/tests/lab/fault.so
+lab_tools := $(O)/tests/lab/fault.so $(O)/tests/lab/hostile
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
+# For a guest's initramfs, which has no libraries. A build may be sanitized, a guest need not.
+$(O)/tests/lab/hostile: tests/lab/l2/hostile.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
 
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)

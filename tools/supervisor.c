@@ -40,6 +40,7 @@ int supervisor_signals(void)
 	/* A reader of ours who goes must not take the guest along, and its devices stay bound. */
 	sigaddset(&set, SIGPIPE);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
@@ -59,7 +60,11 @@ static int next_signal(int signal_fd)
 
 static int status_of(int signal)
 {
-	return signal == SIGINT ? SUPERVISOR_INTERRUPTED : SUPERVISOR_TERMINATED;
+	switch (signal) {
+	case SIGINT: return SUPERVISOR_INTERRUPTED;
+	case SIGQUIT: return SUPERVISOR_QUIT;
+	default: return SUPERVISOR_TERMINATED;
+	}
 }
 
 int supervisor_interrupted(int signal_fd)
@@ -98,7 +103,7 @@ static void give_time(struct supervisor *s, uint64_t ns)
  */
 static void end_guest(struct supervisor *s, int signal)
 {
-	if (s->ending == UNASKED && signal != SIGINT) {
+	if (s->ending == UNASKED && signal != SIGINT && signal != SIGQUIT) {
 		log_note("asking the guest to power off; it has 30 s");
 		handover_command(s->vmm->sock, VMM_COMMAND_POWER_BUTTON);
 		give_time(s, POWEROFF_DEADLINE_NS);

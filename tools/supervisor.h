@@ -14,6 +14,7 @@
 
 /* Exit statuses beside err_exit_status(): a signal ended it before the guest had the console. */
 #define SUPERVISOR_INTERRUPTED 130 /* SIGINT */
+#define SUPERVISOR_QUIT	       131 /* SIGQUIT */
 #define SUPERVISOR_TERMINATED  143 /* SIGTERM, SIGHUP; also a second SIGTERM later on */
 
 /*

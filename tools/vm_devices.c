@@ -54,7 +54,7 @@ static int look_who_has(int root, const struct vm_devices *devices, struct err *
 	for (unsigned i = 0; i < devices->count; i++) {
 		if (journal_holder(root, BDF_STR(devices->bdf[i]), &who) < 0)
 			continue;
-		if (who.pid == getpid()) {
+		if (process_is_self(root, &who)) {
 			ours = 1;
 			continue;
 		}

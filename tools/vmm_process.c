@@ -20,6 +20,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/journal.h"
 #include "base/size.h"
 #include "vmm/handover.h"
 
@@ -45,6 +46,12 @@ static int open_program(int root, struct err *err)
 	return fd;
 }
 
+static int no_uid(int r, const char *path, struct err *err)
+{
+	err_set(err, r, "cannot start the VMM: no lock on a uid for it: /%s", path);
+	return journal_hint(r, err);
+}
+
 /* The lock file of a uid; the folder is made when it is not there, once a boot. */
 static int open_uid(int root, unsigned uid, struct err *err)
 {
@@ -55,12 +62,12 @@ static int open_uid(int root, unsigned uid, struct err *err)
 	fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 && errno == ENOENT) {
 		if (mkdirat(root, "run/thruway", 0755) < 0 && errno != EEXIST)
-			return err_set(err, -errno, "cannot create /run/thruway");
+			return no_uid(-errno, "run/thruway", err);
 		if (mkdirat(root, "run/thruway/uid", 0700) < 0 && errno != EEXIST)
-			return err_set(err, -errno, "cannot create /run/thruway/uid");
+			return no_uid(-errno, "run/thruway/uid", err);
 		fd = openat(root, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	}
-	return fd < 0 ? err_set(err, -errno, "cannot open /%s", path) : fd;
+	return fd < 0 ? no_uid(-errno, path, err) : fd;
 }
 
 /* The first uid of the range whose lock file nobody holds; the lock lives with the VM. */

@@ -21,6 +21,7 @@
 #include "base/hostfs.h"
 #include "vfio/bind.h"
 #include "vfio/modules.h"
+#include "vfio/node.h"
 #include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
 
@@ -172,25 +173,77 @@ static int driver_read(int root, const struct step *step, char *buf, size_t size
 	return or_gone(root, step, (int)n);
 }
 
-/*
- * A VFIO driver's remove() waits until the device's user lets go, and we with it. The kernel
- * opens a group once: this finds users that no proc of ours shows (those of another PID
- * namespace). One that was just ended may take a moment to unpin its memory.
- */
-static int refuse_open_group(int root, const struct step *step, const char *driver, struct err *err)
+/* The group whose users a step's driver has to wait for; false: it is no VFIO driver's. */
+static bool vfio_group(int root, const struct step *step, const char *driver, char *buf,
+		       size_t size)
 {
-	const struct timespec pause = { .tv_nsec = 50000000 };
-	char group[16];
+	return pci_function_driver_is_vfio(driver) &&
+	       hostfs_link_name(root, buf, size, DEVICES "/%s/iommu_group", step->dev) >= 0;
+}
 
-	if (!pci_function_driver_is_vfio(driver) ||
-	    hostfs_link_name(root, group, sizeof(group), DEVICES "/%s/iommu_group", step->dev) < 0)
-		return 0;
-	for (int i = 0; i < 100; i++) {
-		_cleanup_close_ int fd = hostfs_open(root, O_RDWR, "dev/vfio/%s", group);
+#define PAUSE_NS      50000000
+#define HOLDER_PAUSES 20  /* 1 s: one that is ended just now still shows in proc */
+#define OPEN_PAUSES   100 /* 5 s: one that has ended unpins its memory */
 
-		if (fd != -EBUSY)
-			return 0;
+/*
+ * The group, opened; -EBUSY when somebody has it open and goes on doing so. The kernel opens
+ * a group once: this finds users that no proc of ours shows (those of another PID namespace).
+ */
+static int open_group(int root, const char *group)
+{
+	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	unsigned number = (unsigned)strtoul(group, NULL, 10);
+	char comm[64];
+	pid_t pid;
+
+	for (int i = 0;; i++) {
+		int fd = hostfs_open(root, O_RDWR, "dev/vfio/%s", group);
+
+		if (fd != -EBUSY || i == OPEN_PAUSES ||
+		    (i >= HOLDER_PAUSES &&
+		     vfio_group_holder(root, number, &pid, comm, sizeof(comm)) == 0))
+			return fd;
 		nanosleep(&pause, NULL);
+	}
+}
+
+static bool driver_held(int root, const struct step *step, char *who, size_t size)
+{
+	char now[STEP_VALUE_MAX], group[16], comm[64];
+	_cleanup_close_ int fd = -1;
+	pid_t pid;
+
+	if (driver_read(root, step, now, sizeof(now)) < 0 ||
+	    strcmp(now, step->before) == 0 || !vfio_group(root, step, now, group, sizeof(group)))
+		return false;
+	fd = open_group(root, group);
+	if (fd != -EBUSY)
+		return false;
+	if (vfio_group_holder(root, (unsigned)strtoul(group, NULL, 10), &pid, comm,
+			      sizeof(comm)) == 0)
+		snprintf(who, size, "pid %d (%s) has %s open", (int)pid, comm, step->dev);
+	else
+		snprintf(who, size, "a process that does not show in /proc has %s open", step->dev);
+	return true;
+}
+
+/*
+ * A VFIO driver's remove() waits until the device's user lets go, and we with it: not while
+ * it has one. *ret_fd keeps others from becoming one until the driver is gone; -1 where the
+ * node cannot be opened for another reason.
+ */
+static int take_group(int root, const struct step *step, const char *driver, int *ret_fd,
+		      struct err *err)
+{
+	char group[16];
+	int fd;
+
+	if (!vfio_group(root, step, driver, group, sizeof(group)))
+		return 0;
+	fd = open_group(root, group);
+	if (fd != -EBUSY) {
+		*ret_fd = fd;
+		return 0;
 	}
 	err_plain(err, -EBUSY, "cannot unbind %s from %s: somebody has its group open (/dev/vfio/%s)",
 		  step->dev, driver, group);
@@ -200,7 +253,8 @@ static int refuse_open_group(int root, const struct step *step, const char *driv
 static int unbind(int root, const struct step *step, const char *driver, struct err *err)
 {
 	char path[HOSTFS_PATH_MAX], verb[64];
-	int r = refuse_open_group(root, step, driver, err);
+	_cleanup_close_ int group_fd = -1;
+	int r = take_group(root, step, driver, &group_fd, err);
 
 	if (r < 0)
 		return r;
@@ -291,6 +345,7 @@ const struct step_ops driver_step_ops = {
 	.write = driver_write,
 	.describe = driver_describe,
 	.identity = identity,
+	.held = driver_held,
 };
 
 /* --- owner ------------------------------------------------------------------------------------ */

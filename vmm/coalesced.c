@@ -113,13 +113,18 @@ void coalesced_burst_end(struct coalesced_burst *b)
 void coalesced_drain(struct vm *vm)
 {
 	struct kvm_coalesced_mmio_ring *ring = vm->ring;
+	uint32_t last;
 
 	if (!ring)
 		return;
 	add_those_of_later(vm);
 	vm->draining = true;
-	/* KVM writes entries and then last; we alone write first. */
-	while (ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+	/*
+	 * KVM writes entries and then last; we alone write first. What comes in meanwhile is
+	 * of other CPUs and for the next time: they could write for ever, and we hold the lock.
+	 */
+	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE);
+	while (ring->first != last) {
 		struct kvm_coalesced_mmio e = ring->coalesced_mmio[ring->first % RING_ENTRIES];
 
 		__atomic_store_n(&ring->first, (ring->first + 1) % RING_ENTRIES, __ATOMIC_RELEASE);

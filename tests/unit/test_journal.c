@@ -41,6 +41,7 @@ static struct {
 	bool wipes;	      /* a write to x of DEV_A makes DEV_B anew, its attributes "d" */
 	unsigned full_at;     /* from the n-th write on the journal cannot be written */
 	const char *identity; /* "" for none */
+	const char *held;     /* the key that somebody uses */
 } row;
 
 static void attr_path(const struct step *s, char *buf, size_t size)
@@ -95,11 +96,18 @@ static int attr_identity(int root, const struct step *s, char *buf, size_t size)
 	return 0;
 }
 
+static bool attr_held(int root, const struct step *s, char *who, size_t size)
+{
+	snprintf(who, size, "somebody");
+	return row.held && strcmp(s->key, row.held) == 0;
+}
+
 static const struct step_ops attr_ops = {
 	.op = "attr",
 	.read = attr_read,
 	.write = attr_write,
 	.identity = attr_identity,
+	.held = attr_held,
 };
 static const struct step_ops *const ops[] = { &attr_ops, NULL };
 
@@ -620,6 +628,37 @@ static void change_until_exit(void)
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_changed();
+}
+
+/* Half of it would take a driver_override from under the next VM. */
+static void test_what_the_next_one_uses_stays_as_a_whole(void **state)
+{
+	fake_sysfs_link(host, "/proc", "proc");
+	change_until_exit();
+	row.held = "x";
+	assert_int_equal(recover(), 0);
+	assert_changed();
+	assert_int_equal(entries(), 1);
+	row.held = NULL;
+	assert_int_equal(recover(), 4);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
+/* In a PID namespace of its own, and the host's proc: our pid there is another process. */
+static void test_a_pid_in_somebody_elses_proc_is_not_taken_for_ours(void **state)
+{
+	struct process_id id;
+
+	fake_sysfs_link(host, "1", "proc/self");
+	fake_sysfs_text(host, "1 (init) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0\n",
+			"proc/%d/stat", (int)getpid());
+	process_self(host, &id);
+	assert_int_equal(id.start, 0);
+	assert_int_equal(id.pidns, 0);
+	assert_true(process_is_self(host, &id));
+	id.start = 4711;
+	assert_false(process_is_self(host, &id));
 }
 
 /* As the only entry has it. */
@@ -1215,6 +1254,8 @@ int main(void)
 		TEST(test_a_device_that_is_gone_counts_as_undone),
 		TEST(test_another_device_at_the_address_is_left_alone),
 		TEST(test_a_change_until_exit_goes_with_its_process),
+		TEST(test_what_the_next_one_uses_stays_as_a_whole),
+		TEST(test_a_pid_in_somebody_elses_proc_is_not_taken_for_ours),
 		TEST(test_a_dead_owner_is_known_by_pid_and_start),
 		TEST(test_an_owner_that_proc_does_not_show_is_not_taken_for_dead),
 		TEST(test_without_proc_nobody_is_taken_for_dead),

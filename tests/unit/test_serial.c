@@ -281,6 +281,42 @@ static void test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next(void
 	f.vm.ring = NULL;
 }
 
+/* Another CPU that writes as fast as its entries are taken. */
+static void never_silent(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+{
+	struct kvm_coalesced_mmio_ring *ring = f.vm.ring;
+	unsigned *written = opaque;
+
+	if (++*written == 10000)
+		return;
+	ring->coalesced_mmio[ring->last] = ring->coalesced_mmio[ring->first ? ring->first - 1 : 0];
+	ring->last = (ring->last + 1) % 100;
+}
+
+static void test_a_drain_ends_though_others_go_on_writing(void **state)
+{
+	static const struct bus_ops busy = { .write = never_silent };
+	static union {
+		struct kvm_coalesced_mmio_ring ring;
+		uint8_t page[4096];
+	} u;
+	unsigned written = 0;
+
+	memset(&u, 0, sizeof(u));
+	assert_int_equal(bus_add(f.vm.pio, 0x70, 1, "busy", &busy, &written, NULL), 0);
+	f.vm.ring = &u.ring;
+	for (unsigned i = 0; i < 100; i++)
+		u.ring.coalesced_mmio[i] = (struct kvm_coalesced_mmio){ .phys_addr = 0x70, .len = 1,
+									.pio = 1 };
+	u.ring.last = 3;
+	coalesced_drain(&f.vm);
+	assert_int_equal(written, 3);
+	coalesced_drain(&f.vm);
+	assert_int_equal(written, 6); /* nothing is lost */
+	f.vm.ring = NULL;
+	bus_remove(f.vm.pio, 0x70);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +331,7 @@ int main(void)
 		T(test_received_data_interrupts_until_read),
 		T(test_loopback_returns_what_is_sent_and_is_cut_off),
 		T(test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next),
+		T(test_a_drain_ends_though_others_go_on_writing),
 		T(test_reset_lowers_the_line),
 		T(test_wide_accesses_read_all_ones),
 #undef T

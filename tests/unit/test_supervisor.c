@@ -121,6 +121,20 @@ static void test_sigint_does_not_wait_for_the_power_button(void **state)
 	assert_true(seconds < 5);
 }
 
+/* Unblocked it would end the supervisor alone, and leave the devices bound. */
+static void test_sigquit_ends_the_guest_at_once(void **state)
+{
+	static const struct script alone = { { SIGQUIT }, true };
+	static const struct script after = { { SIGTERM, SIGQUIT }, true };
+	struct err err = ERR_INIT;
+	unsigned seconds;
+
+	assert_int_equal(serve(&alone, &seconds, &err), SUPERVISOR_QUIT);
+	assert_true(seconds < 5);
+	assert_int_equal(serve(&after, &seconds, &err), SUPERVISOR_QUIT);
+	assert_true(seconds < 5);
+}
+
 static void test_one_more_does_not_wait_for_a_vmm_that_hangs(void **state)
 {
 	static const struct script script = { { SIGINT, SIGINT }, false };
@@ -160,6 +174,7 @@ int main(void)
 		cmocka_unit_test(test_a_second_sigterm_ends_the_guest_at_once),
 		cmocka_unit_test(test_a_second_sighup_changes_nothing),
 		cmocka_unit_test(test_sigint_does_not_wait_for_the_power_button),
+		cmocka_unit_test(test_sigquit_ends_the_guest_at_once),
 		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
 		cmocka_unit_test(test_a_reader_who_goes_ends_nothing),
 		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),

@@ -35,7 +35,8 @@ static void reset_hardware(struct vfio_pci *v)
 	vfio_pci_set_command(v, 0);
 	r = vfio_device_reset(&v->dev, v->flr, v->set->groups, v->set->ngroups, NULL);
 	if (r < 0)
-		log_warn("%s: it could not be reset, only silenced: %s", v->pci.name, strerror(-r));
+		log_warn_limited("%s: it could not be reset, only silenced: %s", v->pci.name,
+				 strerror(-r));
 }
 
 static void power_on(struct pci_dev *pci)

@@ -111,7 +111,7 @@ static void on_error(void *opaque, int fd)
 	struct vfio_pci *v = opaque;
 
 	if (irqfd_drain(fd))
-		log_warn(
+		log_warn_limited(
 			"%s: the host reports an uncorrectable error of the device; it may not work "
 			"any more",
 			v->pci.name);
