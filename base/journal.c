@@ -256,6 +256,45 @@ static int half_done(struct txn *txn, const struct plan *plan)
 	return r;
 }
 
+static bool changes_same(const struct entry *e, const struct plan *plan)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		for (size_t k = 0; e->records[i].mark != MARK_PLANNED && k < plan->count; k++) {
+			if (same_attribute(&e->records[i].step, &plan->steps[k]))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * What a living process has changed for itself alone is not changed by another, however
+ * the plan came to be: it was made before we had the lock.
+ */
+static int refuse_owned(struct txn *txn, const struct plan *plan, struct err *err)
+{
+	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
+	size_t count = 0;
+	int r = entry_names(txn->dir, &names, &count);
+
+	if (r < 0)
+		return err_set(err, r, "cannot read the journal /" JOURNAL_DIR);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct entry e = { 0 };
+
+		if (entry_load(txn->dir, names[i], &e, NULL) < 0)
+			continue;
+		if (e.until_exit && !process_is_self(txn->root, &e.owner) && changes_same(&e, plan) &&
+		    owner_look(txn->root, &e) == PROCESS_ALIVE) {
+			r = err_plain(err, -EBUSY, "'%s' (pid %d) has what this would change, for as "
+				      "long as it runs", e.command, (int)e.owner.pid);
+			err_hint(err, "end that first");
+		}
+		entry_fini(&e);
+	}
+	return r;
+}
+
 /*
  * What others left must not get in the way of devices it has nothing to do with;
  * but an entry that cannot even be read may be about any of them.
@@ -296,6 +335,8 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 		return r;
 	txn->dir = journal_open_dir(root, err);
 	r = txn->dir < 0 ? txn->dir : recover_first(txn, plan, err);
+	if (r == 0)
+		r = refuse_owned(txn, plan, err);
 	if (r < 0)
 		return r;
 	snprintf(txn->entry.command, sizeof(txn->entry.command), "%s", owner->command);

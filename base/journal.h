@@ -145,6 +145,7 @@ struct process_id;
  * now, and writes the entry once more before it goes on; a step that is still
  * without `before` was never applied, and undo passes it over.
  *
+ * What a living process has changed for as long as it runs is refused (-EBUSY).
  * -ETIMEDOUT: somebody else holds the lock; -EACCES/-EPERM: not root.
  */
 int txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,

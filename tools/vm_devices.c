@@ -85,11 +85,17 @@ static int refuse_twice(const struct vm_devices *devices, struct err *err)
  */
 static int bind_and_look(struct ctx *ctx, struct vm_devices *devices, struct err *err)
 {
-	struct err own = ERR_INIT;
-	int r = bind_all(ctx, devices, err);
+	struct err own = ERR_INIT, why = ERR_INIT;
+	int r = bind_all(ctx, devices, &why);
 
-	if (r == 0)
-		r = look_who_has(ctx->root, devices, err);
+	/* Whose it is says more than what was refused because of that. */
+	if (r == 0 || r == -EBUSY) {
+		int who = look_who_has(ctx->root, devices, err);
+
+		r = who < 0 ? who : r;
+	}
+	if (err && !err->code)
+		*err = why;
 	devices->bound = true;
 	if (r >= 0)
 		return 0;

@@ -630,6 +630,41 @@ static void change_until_exit(void)
 	assert_changed();
 }
 
+/* Two VMs with one device: the second's plan was made when the first had not bound it yet. */
+static void test_what_a_living_process_changed_for_itself_is_not_changed_again(void **state)
+{
+	struct plan p = PLAN_INIT;
+	int up[2], status;
+	char c;
+	pid_t pid;
+
+	fake_sysfs_link(host, "/proc", "proc");
+	assert_int_equal(pipe(up), 0);
+	pid = fork();
+	if (pid == 0) {
+		four_steps(&p);
+		c = change_as(&p, &run_owner) == 0 ? 'y' : 'n';
+		assert_int_equal(write(up[1], &c, 1), 1);
+		pause();
+	}
+	assert_int_equal(read(up[0], &c, 1), 1);
+	assert_int_equal(c, 'y');
+	add(&p, DEV_B, "x", "other");
+	assert_int_equal(change_as(&p, &run_owner), -EBUSY);
+	assert_non_null(strstr(err.text, "has what this would change"));
+	assert_changed();
+	assert_int_equal(entries(), 1);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	add(&p, DEV_B, "x", "other");
+	assert_int_equal(change(&p), 0); /* and first what the dead one left was undone */
+	assert_string_equal(attr(DEV_B, "x"), "other");
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	close(up[0]);
+	close(up[1]);
+}
+
 /* Half of it would take a driver_override from under the next VM. */
 static void test_what_the_next_one_uses_stays_as_a_whole(void **state)
 {
@@ -1254,6 +1289,7 @@ int main(void)
 		TEST(test_a_device_that_is_gone_counts_as_undone),
 		TEST(test_another_device_at_the_address_is_left_alone),
 		TEST(test_a_change_until_exit_goes_with_its_process),
+		TEST(test_what_a_living_process_changed_for_itself_is_not_changed_again),
 		TEST(test_what_the_next_one_uses_stays_as_a_whole),
 		TEST(test_a_pid_in_somebody_elses_proc_is_not_taken_for_ours),
 		TEST(test_a_dead_owner_is_known_by_pid_and_start),
