@@ -256,11 +256,11 @@ static int half_done(struct txn *txn, const struct plan *plan)
 	return r;
 }
 
-static bool changes_same(const struct entry *e, const struct plan *plan)
+static bool change_same(const struct entry *a, const struct entry *b)
 {
-	for (size_t i = 0; i < e->count; i++) {
-		for (size_t k = 0; e->records[i].mark != MARK_PLANNED && k < plan->count; k++) {
-			if (same_attribute(&e->records[i].step, &plan->steps[k]))
+	for (size_t i = 0; i < a->count; i++) {
+		for (size_t k = 0; a->records[i].mark != MARK_PLANNED && k < b->count; k++) {
+			if (same_attribute(&a->records[i].step, &b->records[k].step))
 				return true;
 		}
 	}
@@ -271,7 +271,7 @@ static bool changes_same(const struct entry *e, const struct plan *plan)
  * What a living process has changed for itself alone is not changed by another, however
  * the plan came to be: it was made before we had the lock.
  */
-static int refuse_owned(struct txn *txn, const struct plan *plan, struct err *err)
+static int refuse_owned(struct txn *txn, struct err *err)
 {
 	_cleanup_free_ char(*names)[JOURNAL_NAME_MAX] = NULL;
 	size_t count = 0;
@@ -284,8 +284,8 @@ static int refuse_owned(struct txn *txn, const struct plan *plan, struct err *er
 
 		if (entry_load(txn->dir, names[i], &e, NULL) < 0)
 			continue;
-		if (e.until_exit && !process_is_self(txn->root, &e.owner) && changes_same(&e, plan) &&
-		    owner_look(txn->root, &e) == PROCESS_ALIVE) {
+		if (e.until_exit && !process_is_self(txn->root, &e.owner) &&
+		    change_same(&e, &txn->entry) && owner_look(txn->root, &e) == PROCESS_ALIVE) {
 			r = err_plain(err, -EBUSY, "'%s' (pid %d) has what this would change, for as "
 				      "long as it runs", e.command, (int)e.owner.pid);
 			err_hint(err, "end that first");
@@ -335,8 +335,6 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 		return r;
 	txn->dir = journal_open_dir(root, err);
 	r = txn->dir < 0 ? txn->dir : recover_first(txn, plan, err);
-	if (r == 0)
-		r = refuse_owned(txn, plan, err);
 	if (r < 0)
 		return r;
 	snprintf(txn->entry.command, sizeof(txn->entry.command), "%s", owner->command);
@@ -346,6 +344,8 @@ int txn_begin(int root, const struct step_ops *const *ops, const struct plan *pl
 	txn->entry.until_exit = owner->until_exit;
 	txn->entry.unconfirmed = owner->confirm;
 	r = enter_plan(txn, plan, err);
+	if (r == 0 && txn->entry.count)
+		r = refuse_owned(txn, err);
 	if (r == 0 && txn->entry.count)
 		r = save(txn, err);
 	if (r < 0)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -643,6 +644,7 @@ static void test_what_a_living_process_changed_for_itself_is_not_changed_again(v
 	pid = fork();
 	if (pid == 0) {
 		four_steps(&p);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		c = change_as(&p, &run_owner) == 0 ? 'y' : 'n';
 		assert_int_equal(write(up[1], &c, 1), 1);
 		pause();
@@ -655,6 +657,8 @@ static void test_what_a_living_process_changed_for_itself_is_not_changed_again(v
 	assert_changed();
 	assert_int_equal(entries(), 1);
 	err = (struct err)ERR_INIT;
+	add(&p, DEV_B, "x", "bx1"); /* what is so already changes nothing */
+	assert_int_equal(change_as(&p, &run_owner), 0);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	add(&p, DEV_B, "x", "other");

@@ -31,6 +31,7 @@
 static uint64_t state;
 static volatile uint8_t *ecam[FUNCTIONS + 1], *bar[2];
 static uint64_t bar_at[2];
+static unsigned bar_size[2];
 
 static uint32_t any(uint32_t below)
 {
@@ -102,7 +103,7 @@ static void attack_config(void)
 
 static void attack_bars(void)
 {
-	unsigned i = any(2), off = any(4) ? any(0x400) : any(BAR_MAX - 8);
+	unsigned i = any(2), off = any(4) || !bar[i] ? any(0x400) : any(bar_size[i] - 8);
 
 	if (any(64) == 0) /* message control of whatever capability is there: on, off, masked */
 		poke(ecam[FUNCTIONS] + 0x40 + 2 * any(0x60), 1, garbage() & 0xc000);
@@ -169,7 +170,8 @@ static int map_all(void)
 		if (i % 3 || !first)
 			continue;
 		bar_at[i / 3] = first;
-		bar[i / 3] = map(fd, first, last + 1 - first < BAR_MAX ? PAGE * 4 : BAR_MAX);
+		bar_size[i / 3] = last + 1 - first < BAR_MAX ? (unsigned)(last + 1 - first) : BAR_MAX;
+		bar[i / 3] = map(fd, first, bar_size[i / 3]);
 	}
 	return f && bar[0] ? 0 : -1;
 }
