@@ -21,14 +21,6 @@ static bool is_up(int root, const char *netdev)
 	       flags & IFF_UP;
 }
 
-/* A network driver has it and no interface is to be seen: it went to another namespace. */
-static bool is_elsewhere(int root, const struct pci_function *dev)
-{
-	return dev->class >> 16 == 0x02 && dev->driver[0] && !dev->netdev_count &&
-	       !pci_function_driver_is_vfio(dev->driver) &&
-	       hostfs_exists(root, "sys/bus/pci/devices/%s/net", BDF_STR(dev->bdf));
-}
-
 bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
 	     size_t size)
 {
@@ -47,10 +39,7 @@ bool vf_used(int root, const struct in_use_host *host, const struct pci_function
 			return true;
 		}
 	}
-	if (!is_elsewhere(root, dev))
-		return false;
-	snprintf(why, size, "its interface is in another network namespace");
-	return true;
+	return false;
 }
 
 static void append(char *buf, size_t size, size_t *len, unsigned vf, struct bdf bdf,

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/socket.h>
+
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "vfio/lease.h"
@@ -220,6 +222,7 @@ static int read_host(struct in_use_host *h, struct err *err)
 
 	if (r < 0)
 		return r;
+	h->inet = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	h->swaps = slurp(h->root, "proc/swaps");
 	h->routes = slurp(h->root, "proc/net/route");
 	h->routes6 = slurp(h->root, "proc/net/ipv6_route");
@@ -237,6 +240,7 @@ int in_use_open(int root, struct in_use_host **ret, struct err *err)
 	if (!h)
 		return err_set(err, -ENOMEM, "cannot look at this host");
 	h->root = root;
+	h->inet = -1;
 	r = read_host(h, err);
 	if (r < 0) {
 		in_use_close(h);
@@ -251,6 +255,7 @@ struct in_use_host *in_use_close(struct in_use_host *h)
 	if (!h)
 		return NULL;
 	in_use_free_mounts(h);
+	close_fdp(&h->inet);
 	free(h->swaps);
 	free(h->routes);
 	free(h->routes6);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Disks behind a function: mounted, swapped to, or stacked under md and
- * device-mapper, at any depth. Read from sysfs and proc; no disk is opened.
+ * Disks behind a function: mounted, swapped to, open, or stacked under md,
+ * device-mapper and loop devices, at any depth. Read from sysfs and proc; no disk is opened.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,21 +20,64 @@ struct find {
 	const char *disk; /* the one holders are listed of */
 };
 
+/* "/dev/sda2", or "/dev/mapper/NAME" where nobody made that a link: len bytes of path name it. */
+static bool names_disk(const struct find *f, const char *path, size_t len, const char *disk)
+{
+	char name[160], dm[128];
+
+	snprintf(name, sizeof(name), "/dev/%s", disk);
+	if (strlen(name) == len && strncmp(path, name, len) == 0)
+		return true;
+	if (strncmp(disk, "dm-", 3) != 0 ||
+	    hostfs_read(f->host->root, dm, sizeof(dm), "sys/class/block/%s/dm/name", disk) <= 0)
+		return false;
+	snprintf(name, sizeof(name), "/dev/mapper/%s", dm);
+	return strlen(name) == len && strncmp(path, name, len) == 0;
+}
+
 /* "/dev/sda2 partition 1000 0 -2" per line. */
 static void check_swaps(struct find *f, const char *disk)
 {
-	size_t len = strlen(disk);
-
 	for (const char *line = f->host->swaps; *line;) {
-		const char *end = strchr(line, '\n'), *name = line + strcspn(line, " \t\n");
+		const char *end = strchr(line, '\n');
 
-		if (line[0] == '/' && (size_t)(name - line) == len + 5 &&
-		    strncmp(line + 1, "dev/", 4) == 0 && strncmp(line + 5, disk, len) == 0)
+		if (names_disk(f, line, strcspn(line, " \t\n"), disk))
 			in_use_add(f->ret, IN_USE_SWAP, "%s is swap space", disk);
 		if (!end)
 			break;
 		line = end + 1;
 	}
+}
+
+static void check_open(struct find *f, const char *disk)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "dev/%.56s", disk);
+	in_use_check_node(f->host, path, f->ret);
+}
+
+/* Of several disks with one btrfs mountinfo names the first alone. */
+static int check_btrfs_disk(const char *fs, void *opaque)
+{
+	struct find *f = opaque;
+
+	if (hostfs_exists(f->host->root, "sys/fs/btrfs/%s/devices/%s", fs, f->disk))
+		in_use_add(f->ret, IN_USE_MOUNTED, "%s is part of the btrfs %s", f->disk, fs);
+	return 0;
+}
+
+static void check_mounts(struct find *f, const char *disk)
+{
+	unsigned before = f->ret->count;
+	const char *outer = f->disk;
+
+	in_use_find_mounts(f->host, disk, f->ret);
+	if (f->ret->count > before)
+		return;
+	f->disk = disk;
+	hostfs_list(f->host->root, check_btrfs_disk, f, "sys/fs/btrfs");
+	f->disk = outer;
 }
 
 /* udev has looked at the disk: a ZFS member has no holder in sysfs, the module opens it itself. */
@@ -68,6 +111,20 @@ static int check_holder(const char *holder, void *opaque)
 	return 0;
 }
 
+/* A loop device on a disk is not among its holders. */
+static int check_loop(const char *name, void *opaque)
+{
+	struct find *f = opaque;
+	char file[256];
+
+	if (strncmp(name, "loop", 4) == 0 &&
+	    hostfs_read(f->host->root, file, sizeof(file), "sys/class/block/%s/loop/backing_file",
+			name) > 0 &&
+	    names_disk(f, file, strlen(file), f->disk))
+		check_holder(name, f);
+	return 0;
+}
+
 /* A disk or partition, and whatever is stacked on it. */
 static void check_disk(struct find *f, const char *disk)
 {
@@ -75,12 +132,14 @@ static void check_disk(struct find *f, const char *disk)
 
 	if (f->depth >= STACK_MAX)
 		return;
-	in_use_find_mounts(f->host, disk, f->ret);
+	check_mounts(f, disk);
 	check_swaps(f, disk);
 	check_zfs(f, disk);
+	check_open(f, disk);
 	f->depth++;
 	f->disk = disk;
 	hostfs_list(f->host->root, check_holder, f, "sys/class/block/%s/holders", disk);
+	hostfs_list(f->host->root, check_loop, f, "sys/class/block");
 	f->disk = below;
 	f->depth--;
 }
@@ -103,6 +162,11 @@ static int check_namespace(const char *name, void *opaque)
 	unsigned ctrl, ns;
 	char path[64], own[32];
 
+	/* The node for commands, without a disk's cache and queue. */
+	if (strncmp(name, "ng", 2) == 0) {
+		check_open(f, name);
+		return 0;
+	}
 	if (sscanf(name, "nvme%un%u", &ctrl, &ns) != 2)
 		return 0;
 	snprintf(own, sizeof(own), "nvme%un%u", ctrl, ns);

@@ -11,6 +11,8 @@ struct libmnt_table;
 struct in_use_open_node {
 	int pid;
 	bool vm; /* it has a KVM virtual machine, too */
+	bool placed; /* bdf is the function whose node it is; otherwise the path has to tell */
+	struct bdf bdf;
 	char comm[24];
 	char path[64]; /* "dev/vfio/12" */
 };
@@ -21,6 +23,7 @@ struct in_use_host {
 	char *swaps, *routes, *routes6; /* texts of proc/swaps, proc/net/…; never NULL */
 	struct in_use_open_node *nodes;
 	size_t node_count;
+	int inet; /* a socket to ask for addresses by; -1: there is none */
 };
 
 /* Say one reason, unless the same reason and words are there already or all is full. */
@@ -29,6 +32,9 @@ void in_use_add(struct in_use *u, enum in_use_reason reason, const char *fmt, ..
 
 /* The same of a process. */
 void in_use_add_process(struct in_use *u, const struct in_use_open_node *by);
+
+/* Say everyone who has this node ("dev/nvme0") open. */
+void in_use_check_node(const struct in_use_host *host, const char *path, struct in_use *ret);
 
 /* The link of a class device leads through this function's directory. */
 bool in_use_below(int root, struct bdf bdf, const char *class_path);

@@ -12,6 +12,30 @@ struct find {
 	struct in_use *ret;
 };
 
+/* The driver of text consoles on framebuffers. */
+static int check_vtconsole(const char *name, void *opaque)
+{
+	const struct find *f = opaque;
+	char text[64];
+	uint64_t bound;
+
+	if (hostfs_read(f->host->root, text, sizeof(text), "sys/class/vtconsole/%s/name", name) < 0 ||
+	    !strstr(text, "frame buffer") ||
+	    hostfs_read_u64(f->host->root, &bound, "sys/class/vtconsole/%s/bind", name) < 0)
+		return 0;
+	return bound ? 1 : 0;
+}
+
+/* tty1, tty2, … are shown on the first framebuffer, whichever display the firmware began with. */
+static void check_text_console(struct find *f, const char *tty)
+{
+	if (f->ret->mask & 1u << IN_USE_CONSOLE || tty[3] < '0' || tty[3] > '9' ||
+	    !in_use_below(f->host->root, f->dev->bdf, "sys/class/graphics/fb0") ||
+	    hostfs_list(f->host->root, check_vtconsole, f, "sys/class/vtconsole") != 1)
+		return;
+	in_use_add(f->ret, IN_USE_CONSOLE, "it shows %s, a console of this host", tty);
+}
+
 /* "tty0 ttyS0": the terminals the kernel prints to. */
 static void check_consoles(struct find *f)
 {
@@ -20,6 +44,8 @@ static void check_consoles(struct find *f)
 	if (hostfs_read(f->host->root, text, sizeof(text), "sys/class/tty/console/active") < 0)
 		return;
 	for (char *tty = strtok_r(text, " \n", &save); tty; tty = strtok_r(NULL, " \n", &save)) {
+		if (strncmp(tty, "tty", 3) == 0)
+			check_text_console(f, tty);
 		snprintf(path, sizeof(path), "sys/class/tty/%.64s", tty);
 		if (in_use_below(f->host->root, f->dev->bdf, path))
 			in_use_add(f->ret, IN_USE_CONSOLE, "%s is a console of this host", tty);

@@ -10,7 +10,11 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <net/if.h>
+#include <sys/ioctl.h>
+
 #include "base/fd.h"
+#include "tests/fake/ioctl.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "vfio/in_use.h"
@@ -122,6 +126,40 @@ static void test_swap(void **state)
 	assert_only(IN_USE_SWAP, "sda2 is swap space");
 }
 
+static void test_swap_on_a_volume_that_nobody_linked(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root, "", "sys/devices/pci0000:00/" DEV
+				  "/ata1/host0/block/sda/sda2/holders/dm-0");
+	fake_sysfs_text(root, "vg-swap", "sys/class/block/dm-0/dm/name");
+	fake_sysfs_text(root, "Filename\n/dev/mapper/vg-swap2 partition\t1\t0\t-2", "proc/swaps");
+	assert_only(IN_USE_LVM, "sda2 is part of the volume vg-swap");
+	fake_sysfs_text(root, "Filename\n/dev/mapper/vg-swap partition\t1\t0\t-2", "proc/swaps");
+	assert_int_equal(look(DEV).mask, 1u << IN_USE_LVM | 1u << IN_USE_SWAP);
+}
+
+static void test_another_disk_of_a_btrfs(void **state)
+{
+	add_disk();
+	fake_sysfs_link(root, "../../../../block/sdb", "sys/fs/btrfs/8a6d/devices/sdb");
+	fake_sysfs_text(root, "", "sys/class/block/sdb/size");
+	mount_dev("0:31", "/dev/sdb");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, "", "sys/fs/btrfs/8a6d/devices/sda2/size");
+	assert_only(IN_USE_MOUNTED, "sda2 is part of the btrfs 8a6d");
+	mount_dev("0:31", "/dev/sda2");
+	assert_only(IN_USE_MOUNTED, "sda2 is mounted on /srv");
+}
+
+static void test_a_loop_device_on_a_partition(void **state)
+{
+	add_disk();
+	fake_sysfs_text(root, "/dev/sda22", "sys/class/block/loop3/loop/backing_file");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, "/dev/sda2", "sys/class/block/loop3/loop/backing_file");
+	assert_only(IN_USE_RAID, "sda2 is part of loop3");
+}
+
 static void test_a_volume_on_a_volume_that_is_mounted(void **state)
 {
 	struct in_use u;
@@ -175,6 +213,28 @@ static void test_an_nvme_namespace_below_its_subsystem(void **state)
 	assert_only(IN_USE_MOUNTED, "nvme0n1p1 is mounted on /srv");
 }
 
+static void test_an_nvme_namespace_open_by_either_node(void **state)
+{
+	static const char *const nodes[] = { "nvme0n1", "ng0n1", "nvme0n1p1", "nvme0" };
+
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "nvme", .class = 0x010802 });
+	fake_sysfs_text(root, "", "sys/bus/pci/devices/" DEV "/nvme/nvme0/model");
+	fake_sysfs_text(root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0/model");
+	fake_sysfs_text(root, "", "sys/class/nvme-subsystem/nvme-subsys0/nvme0n1/size");
+	fake_sysfs_text(root, "", "sys/class/nvme-subsystem/nvme-subsys0/ng0n1/dev");
+	fake_sysfs_text(root, "259:1", "sys/class/block/nvme0n1p1/dev");
+	fake_sysfs_text(root, "fio", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/ng1n1", "proc/400/fd/8"); /* another one */
+	assert_int_equal(look(DEV).mask, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		char target[32];
+
+		snprintf(target, sizeof(target), "/dev/%s", nodes[i]);
+		fake_sysfs_link(root, target, "proc/400/fd/9");
+		assert_only(IN_USE_PROCESS, "pid 400 (fio) has it open");
+	}
+}
+
 static void test_routes(void **state)
 {
 	add_nic();
@@ -204,6 +264,50 @@ static void test_ipv6_routes_but_not_link_local_ones(void **state)
 	assert_only(IN_USE_ROUTE, "eth0 has an address or route");
 }
 
+static int give_address(void *opaque, int fd, unsigned long request, void *arg)
+{
+	const struct ifreq *req = arg;
+
+	return request == SIOCGIFADDR && strcmp(req->ifr_name, "eth0") == 0 ? 0 : -EADDRNOTAVAIL;
+}
+
+static void test_an_address_without_a_route(void **state)
+{
+	add_nic();
+	fake_ioctl_reset();
+	fake_sysfs_text(root, "0x1003", "sys/class/net/eth0/flags");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_ioctl_handle(-1, give_address, NULL);
+	assert_only(IN_USE_ROUTE, "eth0 has an address");
+	fake_sysfs_text(root, "0x1002", "sys/class/net/eth0/flags"); /* down */
+	assert_int_equal(look(DEV).mask, 0);
+	fake_ioctl_reset();
+}
+
+static void test_an_interface_in_another_namespace(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "igb" });
+	assert_int_equal(look(DEV).mask, 0); /* no interface yet, or one that failed */
+	fake_sysfs_text(root, "", "sys/bus/pci/devices/" DEV "/net/x/mtu");
+	fake_sysfs_remove(root, "sys/bus/pci/devices/" DEV "/net/x/mtu");
+	fake_sysfs_remove(root, "sys/bus/pci/devices/" DEV "/net/x");
+	assert_only(IN_USE_ROUTE, "its interface is in another network namespace");
+	fake_sysfs_link(root, "../vfio-pci", "sys/bus/pci/devices/" DEV "/driver");
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_a_guest_on_a_macvtap(void **state)
+{
+	add_nic();
+	fake_sysfs_link(root, "../tap5", "sys/class/net/eth0/upper_tap5");
+	fake_sysfs_text(root, "", "sys/class/net/tap5/macvtap/tap7/dev");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, "qemu", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/tap7", "proc/400/fd/9");
+	fake_sysfs_link(root, "anon_inode:kvm-vm", "proc/400/fd/12");
+	assert_only(IN_USE_VM, "the VM of pid 400 (qemu) has it");
+}
+
 static void test_a_bridge_port_and_a_bond_slave(void **state)
 {
 	add_nic();
@@ -230,6 +334,22 @@ static void test_the_boot_display_until_a_guest_driver_has_it(void **state)
 	fake_sysfs_text(root, "1", "sys/bus/pci/devices/" DEV "/boot_vga");
 	assert_only(IN_USE_CONSOLE, "it is the display this host booted with");
 	fake_sysfs_link(root, "../vfio-pci", "sys/bus/pci/devices/" DEV "/driver");
+	assert_int_equal(look(DEV).mask, 0);
+}
+
+static void test_the_display_of_the_text_consoles(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "bochs-drm", .class = 0x038000 });
+	fake_sysfs_link(root, PLACE "/graphics/fb0", "sys/class/graphics/fb0");
+	fake_sysfs_text(root, "ttyS0 tty0", "sys/class/tty/console/active");
+	fake_sysfs_text(root, "(S) dummy device", "sys/class/vtconsole/vtcon0/name");
+	fake_sysfs_text(root, "1", "sys/class/vtconsole/vtcon0/bind");
+	fake_sysfs_text(root, "(M) frame buffer device", "sys/class/vtconsole/vtcon1/name");
+	fake_sysfs_text(root, "0", "sys/class/vtconsole/vtcon1/bind");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_text(root, "1", "sys/class/vtconsole/vtcon1/bind");
+	assert_only(IN_USE_CONSOLE, "it shows tty0, a console of this host");
+	fake_sysfs_text(root, "ttyS0", "sys/class/tty/console/active");
 	assert_int_equal(look(DEV).mask, 0);
 }
 
@@ -284,6 +404,63 @@ static void test_a_gpu_that_a_compositor_has_open(void **state)
 	fake_sysfs_text(root, "Xorg", "proc/700/comm");
 	fake_sysfs_link(root, "/dev/dri/card1", "proc/700/fd/14");
 	assert_only(IN_USE_PROCESS, "pid 700 (Xorg) has it open");
+}
+
+/* What a class of the kernel's leads to the function. */
+static void test_nodes_of_what_is_behind_it(void **state)
+{
+	static const struct {
+		const char *node, *class;
+	} nodes[] = {
+		{ "snd/pcmC0D3p", "sound" }, { "fb0", "graphics" },	 { "input/event4", "input" },
+		{ "hidraw0", "hidraw" },     { "video0", "video4linux" }, { "accel/accel0", "accel" },
+		{ "ttyS4", "tty" },
+	};
+
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "x", .class = 0x040300 });
+	fake_sysfs_text(root, "someone", "proc/400/comm");
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		const char *slash = strrchr(nodes[i].node, '/');
+		const char *name = slash ? slash + 1 : nodes[i].node;
+		char target[64];
+
+		snprintf(target, sizeof(target), "/dev/%s", nodes[i].node);
+		fake_sysfs_link(root, target, "proc/400/fd/9");
+		assert_int_equal(look(DEV).mask, 0);
+		fake_sysfs_link(root, "../../devices/pci0000:00/0000:03:00.1/a/b",
+				"sys/class/%s/%s", nodes[i].class, name);
+		assert_int_equal(look(DEV).mask, 0);
+		fake_sysfs_link(root, "../../devices/pci0000:00/0000:00:1c.0/" DEV "/a/0003:046D:C52B.0003/b",
+				"sys/class/%s/%s", nodes[i].class, name);
+		assert_only(IN_USE_PROCESS, "pid 400 (someone) has it open");
+	}
+}
+
+static void test_a_usb_device_given_to_a_guest(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "xhci_hcd", .class = 0x0c0330 });
+	fake_sysfs_text(root, "1", "sys/devices/pci0000:00/" DEV "/usb1/1-4/busnum");
+	fake_sysfs_text(root, "7", "sys/devices/pci0000:00/" DEV "/usb1/1-4/devnum");
+	fake_sysfs_link(root, "../../../devices/pci0000:00/" DEV "/usb1/1-4", "sys/bus/usb/devices/1-4");
+	fake_sysfs_text(root, "qemu", "proc/400/comm");
+	fake_sysfs_link(root, "anon_inode:kvm-vm", "proc/400/fd/12");
+	fake_sysfs_link(root, "/dev/bus/usb/001/008", "proc/400/fd/9");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_link(root, "/dev/bus/usb/001/007", "proc/400/fd/9");
+	assert_only(IN_USE_VM, "the VM of pid 400 (qemu) has it");
+}
+
+static void test_nvidias_nodes_by_their_number(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "nvidia", .class = 0x030000 });
+	fake_sysfs_text(root, "Model: \t\t NVIDIA A2\nIRQ:   \t\t 77\nDevice Minor: \t 2\n",
+			"proc/driver/nvidia/gpus/" DEV "/information");
+	fake_sysfs_text(root, "nvidia-persiste", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/nvidiactl", "proc/400/fd/8");
+	fake_sysfs_link(root, "/dev/nvidia0", "proc/400/fd/9");
+	assert_int_equal(look(DEV).mask, 0);
+	fake_sysfs_link(root, "/dev/nvidia2", "proc/400/fd/9");
+	assert_only(IN_USE_PROCESS, "pid 400 (nvidia-persiste) has it open");
 }
 
 static void test_a_pf_is_in_use_when_a_vf_is(void **state)
@@ -368,21 +545,32 @@ int main(void)
 		TEST(test_mounted_by_source_where_the_number_is_anonymous),
 		TEST(test_another_disks_mount_is_not_ours),
 		TEST(test_swap),
+		TEST(test_swap_on_a_volume_that_nobody_linked),
+		TEST(test_another_disk_of_a_btrfs),
+		TEST(test_a_loop_device_on_a_partition),
 		TEST(test_a_volume_on_a_volume_that_is_mounted),
 		TEST(test_raid),
 		TEST(test_stacked_disks_that_loop_end),
 		TEST(test_zfs_members_as_udev_saw_them),
 		TEST(test_an_nvme_namespace_below_its_subsystem),
+		TEST(test_an_nvme_namespace_open_by_either_node),
 		TEST(test_routes),
 		TEST(test_ipv6_routes_but_not_link_local_ones),
+		TEST(test_an_address_without_a_route),
+		TEST(test_an_interface_in_another_namespace),
+		TEST(test_a_guest_on_a_macvtap),
 		TEST(test_a_bridge_port_and_a_bond_slave),
 		TEST(test_a_route_through_a_vlan_on_it),
 		TEST(test_the_boot_display_until_a_guest_driver_has_it),
+		TEST(test_the_display_of_the_text_consoles),
 		TEST(test_a_serial_console),
 		TEST(test_a_keyboard_but_not_a_power_button),
 		TEST(test_a_vm_and_another_process_are_told_apart),
 		TEST(test_a_device_held_by_its_own_node),
 		TEST(test_a_gpu_that_a_compositor_has_open),
+		TEST(test_nodes_of_what_is_behind_it),
+		TEST(test_a_usb_device_given_to_a_guest),
+		TEST(test_nvidias_nodes_by_their_number),
 		TEST(test_a_pf_is_in_use_when_a_vf_is),
 		TEST(test_a_vendors_vgpu),
 		TEST(test_only_the_named_reasons_are_forced),
