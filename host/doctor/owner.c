@@ -39,6 +39,38 @@ void rule_early_driver(struct check *c)
 		check_fix(c, "thruway bind %s", c->bdf);
 }
 
+/* Somebody has the group open, and it is not for another function of it. */
+static bool is_held_alone(const struct check *c)
+{
+	const struct pci_function *other = NULL;
+
+	while ((other = topo_group_next(c->d->req->topo, c->dev->group, other))) {
+		if (pci_function_driver_is_vfio(other->driver))
+			return false;
+	}
+	return c->dev->group >= 0;
+}
+
+/*
+ * Its VFIO driver's link is gone first, and then remove() waits for who has it. Not every kernel
+ * shows the lock that is held meanwhile.
+ */
+static bool waits_for_user(struct check *c, const struct in_use *u)
+{
+	if (c->dev->driver[0] || !is_held_alone(c))
+		return false;
+	for (unsigned i = 0; i < u->count; i++) {
+		if (u->items[i].reason != IN_USE_PROCESS && u->items[i].reason != IN_USE_VM)
+			continue;
+		check_evidence(c, u->items[i].what, "proc");
+		check_say(c, DOCTOR_FAIL, "it is being taken from its driver, which waits: %s",
+			  u->items[i].what);
+		check_fix(c, "stop who has it");
+		return true;
+	}
+	return false;
+}
+
 void rule_busy_native(struct check *c)
 {
 	struct in_use u;
@@ -60,6 +92,8 @@ void rule_busy_native(struct check *c)
 		return;
 	}
 	in_use_find(c->d->req->users, c->dev, &u);
+	if (waits_for_user(c, &u))
+		return;
 	for (unsigned i = 0; i < u.count; i++) {
 		if (u.items[i].reason != IN_USE_PROCESS)
 			continue;

@@ -28,6 +28,21 @@ static bool resets_badly(const struct pci_function *dev)
 	return false;
 }
 
+/*
+ * A device that never had a way has neither file. Whoever empties reset_method leaves `reset`
+ * there; kernels before 5.15 have `reset` alone.
+ */
+static bool cannot_be_reset(struct check *c)
+{
+	bool emptied = hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/reset_method", c->bdf);
+
+	if (!emptied && hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/reset", c->bdf))
+		return false;
+	check_evidence(c, emptied ? "empty" : "not there", "sys/bus/pci/devices/%s/reset_method",
+		       c->bdf);
+	return true;
+}
+
 static void judge_methods(struct check *c)
 {
 	const char *methods = c->dev->reset_methods;
@@ -40,10 +55,7 @@ static void judge_methods(struct check *c)
 			  "guest does not get it");
 		check_fix(c, "install the vendor-reset module, and write device_specific to its "
 			     "reset_method");
-	} else if (!methods[0] &&
-		   !hostfs_exists(c->d->root, "sys/bus/pci/devices/%s/reset", c->bdf)) {
-		/* Kernels before 5.15 have the file `reset` alone, and only if there is a way. */
-		check_evidence(c, "not there", "sys/bus/pci/devices/%s/reset_method", c->bdf);
+	} else if (!methods[0] && cannot_be_reset(c)) {
 		check_say(c, DOCTOR_WARN,
 			  "the kernel knows no way to reset it: a guest finds what the "
 			  "one before left in it");

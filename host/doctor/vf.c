@@ -136,6 +136,18 @@ static void judge_capability(struct check *c)
 		c->bdf);
 }
 
+/* Of the driver that has it now: one that had it before says nothing about this one. */
+static unsigned count_refusals(struct check *c)
+{
+	const char *driver = c->dev->driver[0] ? c->dev->driver : "pci";
+	char said[2][PCI_DRIVER_MAX + BDF_STRLEN + 64];
+
+	snprintf(said[0], sizeof(said[0]), "%s %s: driver does not support SR", driver, c->bdf);
+	snprintf(said[1], sizeof(said[1]), "%s %s: no driver bound to device; cannot configure SR-IOV",
+		 driver, c->bdf);
+	return check_log(c, true, (const char *const[]){ said[0], said[1], NULL });
+}
+
 void rule_vf_none(struct check *c)
 {
 	unsigned n;
@@ -148,10 +160,7 @@ void rule_vf_none(struct check *c)
 		judge_capability(c);
 		return;
 	}
-	n = check_log(c, true,
-		      (const char *const[]){ "SRIOV configuration via sysfs",
-					     "SR-IOV configuration via sysfs",
-					     "cannot configure SR-IOV", NULL });
+	n = count_refusals(c);
 	if (!c->dev->driver[0] && (n || c->asked)) {
 		check_evidence(c, "none", "sys/bus/pci/devices/%s/driver", c->bdf);
 		check_say(c, n ? DOCTOR_WARN : DOCTOR_NOTE,

@@ -156,6 +156,22 @@ static void test_a_process_with_a_native_device_open_is_a_warning(void **state)
 	assert_int_equal(fake_doctor_see(root, NULL, "BUSY_NATIVE", GPU)->result, DOCTOR_SKIP);
 }
 
+/* Unless the group is open for the other function in it. */
+static void test_a_driver_that_waits_for_who_has_the_device_fails(void **state)
+{
+	const struct doctor_finding *f;
+
+	fake_sysfs_text(root, "vfio-pci", GPU_DIR "/driver_override");
+	fake_sysfs_text(root, "qemu", "proc/77/comm");
+	assert_int_equal(fake_doctor_see(root, NULL, "BUSY_NATIVE", GPU)->result, DOCTOR_PASS);
+	fake_sysfs_link(root, "/dev/vfio/42", "proc/77/fd/9");
+	f = fake_doctor_see(root, NULL, "BUSY_NATIVE", GPU);
+	assert_int_equal(f->result, DOCTOR_FAIL);
+	assert_string_equal(fake_doctor_evidence(f, "/proc"), "pid 77 (qemu) has it open");
+	fake_sysfs_link(root, "../../../bus/pci/drivers/vfio-pci", "sys/bus/pci/devices/" HDA "/driver");
+	assert_int_not_equal(fake_doctor_see(root, NULL, "BUSY_NATIVE", GPU)->result, DOCTOR_FAIL);
+}
+
 static void test_a_bound_device_without_a_node_fails(void **state)
 {
 	const struct doctor_finding *f;
@@ -370,6 +386,7 @@ int main(void)
 		TEST(test_a_device_the_host_needs_fails_when_named),
 		TEST(test_a_device_that_a_native_driver_took_fails),
 		TEST(test_a_process_with_a_native_device_open_is_a_warning),
+		TEST(test_a_driver_that_waits_for_who_has_the_device_fails),
 		TEST(test_a_bound_device_without_a_node_fails),
 		TEST(test_host_yaml_says_what_is_wanted_and_where_it_was),
 		TEST(test_another_device_at_a_changed_ones_address_fails),

@@ -59,7 +59,12 @@ static void test_a_device_that_cannot_be_reset_is_a_warning(void **state)
 	fake_sysfs_remove(root, FAKE_NIC_DIR "/reset_method");
 	assert_int_equal(ask("RESET", FAKE_NIC)->result, DOCTOR_WARN);
 	assert_int_equal(see("RESET", FAKE_NIC)->result, DOCTOR_SKIP);
-	fake_sysfs_text(root, "", FAKE_NIC_DIR "/reset"); /* a kernel before 5.15 */
+	fake_sysfs_text(root, "", FAKE_NIC_DIR "/reset");
+	fake_sysfs_text(root, "", FAKE_NIC_DIR "/reset_method"); /* emptied by somebody */
+	f = ask("RESET", FAKE_NIC);
+	assert_int_equal(f->result, DOCTOR_WARN);
+	assert_string_equal(fake_doctor_evidence(f, "/" FAKE_NIC_DIR "/reset_method"), "empty");
+	fake_sysfs_remove(root, FAKE_NIC_DIR "/reset_method"); /* a kernel before 5.15 */
 	assert_int_equal(ask("RESET", FAKE_NIC)->result, DOCTOR_PASS);
 	fake_doctor_log(root, "vfio-pci " FAKE_NIC ": not ready 65535ms after FLR; giving up");
 	assert_int_equal(ask("RESET", FAKE_NIC)->result, DOCTOR_WARN);
