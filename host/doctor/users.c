@@ -69,6 +69,16 @@ void rule_grp_not_viable(struct check *c)
 		check_fix(c, "thruway bind --group %s", c->bdf);
 }
 
+/* A container's interface is told by the directory that looks empty from here. */
+static void tell_where(struct check *c, const struct pci_function *dev, enum in_use_reason reason,
+		       const char *what)
+{
+	if (reason == IN_USE_ROUTE && !dev->netdev_count)
+		check_evidence(c, what, "sys/bus/pci/devices/%s/net", BDF_STR(dev->bdf));
+	else
+		check_evidence(c, what, "%s", uses[reason].file);
+}
+
 /* The host's uses of one function, as failures of this check. Returns their reasons. */
 static unsigned tell_uses(struct check *c, const struct pci_function *dev)
 {
@@ -80,7 +90,7 @@ static unsigned tell_uses(struct check *c, const struct pci_function *dev)
 
 		if (!(CRITICAL & 1u << reason))
 			continue;
-		check_evidence(c, u.items[i].what, "%s", uses[reason].file);
+		tell_where(c, dev, reason, u.items[i].what);
 		check_say(c, DOCTOR_FAIL, "this host needs it: %s", u.items[i].what);
 		check_fix(
 			c,
