@@ -430,6 +430,10 @@ static void test_nodes_of_what_is_behind_it(void **state)
 		fake_sysfs_link(root, "../../devices/pci0000:00/0000:03:00.1/a/b",
 				"sys/class/%s/%s", nodes[i].class, name);
 		assert_int_equal(look(DEV).mask, 0);
+		/* A serial port of the mainboard: of no PCI function, whatever its name looks like. */
+		fake_sysfs_link(root, "../../devices/pnp0/00:03/00:03:0/00:03:0.0/tty/x",
+				"sys/class/%s/%s", nodes[i].class, name);
+		assert_int_equal(look(DEV).mask, 0);
 		fake_sysfs_link(root, "../../devices/pci0000:00/0000:00:1c.0/" DEV "/a/0003:046D:C52B.0003/b",
 				"sys/class/%s/%s", nodes[i].class, name);
 		assert_only(IN_USE_PROCESS, "pid 400 (someone) has it open");
