@@ -19,9 +19,10 @@ DRACUTDIR  ?= $(PREFIX)/lib/dracut/modules.d
 
 O          ?= build
 CC         ?= gcc
-CFLAGS     ?= -O2 -g
 WERROR     ?= 1
 SANITIZE   ?=
+# The sanitizers look at what the sources say; an optimizer's work only takes from that, and time.
+CFLAGS     ?= $(if $(SANITIZE),-O0,-O2) -g
 V          ?= 0
 PKG_CONFIG ?= pkg-config
 
