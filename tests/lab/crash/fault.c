@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Preloaded into thruway: counts what it does to the host and to its journal, and at one
- * of these moments kills it or lets the call fail. Children count on with their parent.
+ * Preloaded into a tool: counts what it does to the host and to its records, and at one
+ * of these moments kills it or lets the call fail. Children count on with their parent,
+ * also programs that it starts; it is the first one that is killed.
  *
  *	FAULT_COUNT=FILE  where the count is kept (made anew by who starts us)
  *	FAULT_LOG=FILE    append a line per event: "NUMBER KIND WHAT"
  *	FAULT_AT=N        the event to strike at, from 1; 0: none
+ *	FAULT_KIND=KIND   N counts events of this kind only
  *	FAULT_HOW=before|after|EIO|ENOSPC
  *
  * Kinds: journal (a state of it replaces the last one), sysfs (a write), netlink (a VF's
- * attributes), nvme (an admin command).
+ * attributes), nvme (an admin command), record (driverctl's file about a device).
+ *
+ * A shell's echo writes inside the C library: its output is kept until fflush(), which is
+ * looked at too.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,6 +24,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,17 +35,22 @@
 #include <linux/nvme_ioctl.h>
 #include <linux/rtnetlink.h>
 
-static atomic_uint *count;
+#define DRIVERCTL "/etc/driverctl.d/"
+
+static struct shared {
+	atomic_uint count, of_kind;
+	atomic_int tool; /* who came first */
+} *shared;
 static unsigned strike_at;
-static const char *how = "";
-static pid_t tool;
+static const char *how = "", *only = "";
 static int log_fd = -1;
 
 __attribute__((constructor)) static void begin(void)
 {
 	const char *file = getenv("FAULT_COUNT"), *log = getenv("FAULT_LOG");
-	const char *at = getenv("FAULT_AT"), *by = getenv("FAULT_HOW");
+	const char *at = getenv("FAULT_AT"), *by = getenv("FAULT_HOW"), *kind = getenv("FAULT_KIND");
 	int fd = file ? open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+	int nobody = 0;
 	void *map;
 
 	if (fd < 0 || ftruncate(fd, 4096) < 0)
@@ -48,16 +59,17 @@ __attribute__((constructor)) static void begin(void)
 	close(fd);
 	if (map == MAP_FAILED)
 		return;
-	count = map;
+	shared = map;
+	atomic_compare_exchange_strong(&shared->tool, &nobody, getpid());
 	strike_at = at ? (unsigned)strtoul(at, NULL, 10) : 0;
 	how = by ? by : "";
+	only = kind ? kind : "";
 	log_fd = log ? open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
-	tool = getpid();
 }
 
 __attribute__((noreturn)) static void die(void)
 {
-	kill(tool, SIGKILL);
+	kill(atomic_load(&shared->tool), SIGKILL);
 	_exit(1);
 }
 
@@ -66,17 +78,20 @@ static bool event(const char *kind, const char *what)
 {
 	char line[600];
 	unsigned n;
+	bool here;
 	int len;
 
-	if (!count)
+	if (!shared)
 		return false;
-	n = atomic_fetch_add(count, 1) + 1;
+	n = atomic_fetch_add(&shared->count, 1) + 1;
 	len = snprintf(line, sizeof(line), "%u %s %s\n", n, kind, what);
 	if (log_fd >= 0 && write(log_fd, line, (size_t)len) != len)
 		abort();
-	if (n == strike_at && strcmp(how, "before") == 0)
+	here = (!only[0] || strcmp(kind, only) == 0) &&
+	       atomic_fetch_add(&shared->of_kind, 1) + 1 == strike_at;
+	if (here && strcmp(how, "before") == 0)
 		die();
-	return n == strike_at;
+	return here;
 }
 
 /* The call does not happen. False: it does. */
@@ -96,29 +111,66 @@ static void done(bool struck)
 
 #define REAL(name) ((__typeof__(name) *)dlsym(RTLD_NEXT, #name))
 
+/* Count the writing of these bytes to fd. True: this is the one to strike at. */
+static bool write_event(int fd, const char *bytes, size_t len)
+{
+	char link[32], path[300], what[400];
+	const char *kind;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = shared ? readlink(link, path, sizeof(path) - 1) : -1;
+	if (n < 0)
+		return false;
+	path[n] = '\0';
+	if (strncmp(path, "/sys/", 5) == 0)
+		kind = "sysfs";
+	else if (strncmp(path, DRIVERCTL, strlen(DRIVERCTL)) == 0)
+		kind = "record";
+	else
+		return false;
+	snprintf(what, sizeof(what), "%s=%.*s", path, (int)(len < 40 ? len : 40), bytes);
+	what[strcspn(what, "\n")] = '\0';
+	return event(kind, what);
+}
+
 ssize_t write(int fd, const void *buf, size_t len)
 {
 	static __typeof__(write) *real;
-	char link[32], path[300], what[400];
-	bool struck = false;
+	bool struck = write_event(fd, buf, len);
 	ssize_t n;
 
 	if (!real)
 		real = REAL(write);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = count ? readlink(link, path, sizeof(path) - 1) : -1;
-	if (n > 5 && strncmp(path, "/sys/", 5) == 0) {
-		path[n] = '\0';
-		snprintf(what, sizeof(what), "%s=%.*s", path, (int)(len < 40 ? len : 40),
-			 (const char *)buf);
-		what[strcspn(what, "\n")] = '\0';
-		struck = event("sysfs", what);
-	}
 	if (fails(struck))
 		return -1;
 	n = real(fd, buf, len);
 	done(struck);
 	return n;
+}
+
+int fflush(FILE *f)
+{
+	static __typeof__(fflush) *real;
+	size_t len = shared && f ? __fpending(f) : 0;
+	bool struck = len && write_event(fileno(f), f->_IO_write_base, len);
+	int r;
+
+	if (!real)
+		real = REAL(fflush);
+	if (fails(struck)) {
+		__fpurge(f);
+		f->_flags |= _IO_ERR_SEEN;
+		return EOF;
+	}
+	r = real(f);
+	done(struck);
+	return r;
+}
+
+int setvbuf(FILE *f, char *buf, int mode, size_t size)
+{
+	return REAL(setvbuf)(f, buf, shared && mode == _IOLBF ? _IOFBF : mode, size);
 }
 
 int renameat(int olddir, const char *old, int newdir, const char *new)
@@ -136,7 +188,9 @@ int renameat(int olddir, const char *old, int newdir, const char *new)
 int unlinkat(int dir, const char *name, int flags)
 {
 	/* An entry that goes; names with a dot are the journal's own rubbish. */
-	bool struck = name[0] >= '0' && name[0] <= '9' && event("journal", name);
+	bool entry = name[0] >= '0' && name[0] <= '9';
+	bool record = strncmp(name, DRIVERCTL, strlen(DRIVERCTL)) == 0;
+	bool struck = (entry || record) && event(entry ? "journal" : "record", name);
 	int r;
 
 	if (fails(struck))
