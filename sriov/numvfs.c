@@ -121,27 +121,26 @@ int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *e
 			 users);
 }
 
-/* How many of the n VFs have both links. */
-static unsigned linked(int root, struct bdf pf, unsigned n)
+static bool is_linked(int root, struct bdf pf, unsigned i)
 {
-	unsigned count = 0;
 	char back[64];
 	struct bdf vf;
 
-	for (unsigned i = 0; i < n; i++) {
-		if (pf_vf_bdf(root, pf, i, &vf) == 0 &&
-		    hostfs_link_name(root, back, sizeof(back), DEV "/physfn", BDF_STR(vf)) > 0)
-			count++;
-	}
-	return count;
+	return pf_vf_bdf(root, pf, i, &vf) == 0 &&
+	       hostfs_link_name(root, back, sizeof(back), DEV "/physfn", BDF_STR(vf)) > 0;
 }
 
+/* VFs appear in their order and stay, so those that were seen are not looked at again. */
 int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms, struct err *err)
 {
 	unsigned long start = now_ms(), told = start;
-	unsigned pause = 2, seen;
+	unsigned pause = 2, seen = 0;
 
-	while ((seen = linked(root, pf, n)) < n) {
+	for (;;) {
+		while (seen < n && is_linked(root, pf, seen))
+			seen++;
+		if (seen == n)
+			return 0;
 		if (now_ms() - start >= deadline_ms) {
 			err_plain(err, -ETIMEDOUT, "%s: only %u of %u VFs appeared within %u s",
 				  BDF_STR(pf), seen, n, (deadline_ms + 999) / 1000);
@@ -154,7 +153,6 @@ int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms,
 		sleep_ms(pause);
 		pause = pause < 100 ? pause * 2 : pause;
 	}
-	return 0;
 }
 
 int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err)

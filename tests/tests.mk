@@ -22,6 +22,8 @@ $(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
 
 # Something happens right behind the scan.
 $(O)/tests/unit/test_busy: TEST_LDLIBS = -Wl,--wrap=topo_scan
+# A clock that goes on when somebody sleeps, and a count of the links that are read.
+$(O)/tests/unit/test_vf_many: TEST_LDLIBS = -Wl,--wrap=nanosleep,--wrap=clock_gettime,--wrap=hostfs_link_name
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 

@@ -12,6 +12,7 @@ int __real_hostfs_write(int root, const char *value, unsigned deadline_ms, pid_t
 int __wrap_hostfs_write(int root, const char *value, unsigned deadline_ms, pid_t *ret_hung,
 			const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+unsigned fake_hostfs_deadline_ms;
 static fake_hostfs_fn handler;
 static void *handler_opaque;
 
@@ -35,5 +36,7 @@ int __wrap_hostfs_write(int root, const char *value, unsigned deadline_ms, pid_t
 		r = handler(handler_opaque, root, path, value);
 	if (r != FAKE_HOSTFS_PASS)
 		return r;
+	if (fake_hostfs_deadline_ms)
+		deadline_ms = fake_hostfs_deadline_ms;
 	return __real_hostfs_write(root, value, deadline_ms, ret_hung, "%s", path);
 }

@@ -11,6 +11,9 @@ typedef int (*fake_hostfs_fn)(void *opaque, int root, const char *path, const ch
 
 #define FAKE_HOSTFS_PASS 1
 
+/* Real writes wait so long instead of as long as they are told; 0: as told. */
+extern unsigned fake_hostfs_deadline_ms;
+
 /* Answer writes by fn from now on; NULL: the files' again. */
 void fake_hostfs(fake_hostfs_fn fn, void *opaque);
 

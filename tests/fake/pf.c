@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hostfs.h"
@@ -87,20 +88,38 @@ void fake_pf_set(struct fake_pf *k, unsigned n)
 	fake_sysfs_text(k->root, text, FAKE_PF_DIR "/sriov_numvfs");
 }
 
+/* A write that never ends: nobody reads the pipe, and opening it waits for a reader. */
+static void hang(struct fake_pf *k)
+{
+	fake_sysfs_remove(k->root, FAKE_PF_DIR "/sriov_numvfs");
+	if (mkfifoat(k->root, FAKE_PF_DIR "/sriov_numvfs", 0600) < 0)
+		abort();
+}
+
 static int write_numvfs(struct fake_pf *k, unsigned n)
 {
 	unsigned now = count(k);
 	int fail = k->fail;
+	char text[16];
 
 	if (n == now)
 		return 0;
 	if (n && now)
 		return -EBUSY;
-	if (n > 7)
+	if (n > k->total)
 		return -ERANGE;
+	if (k->hangs) {
+		hang(k);
+		return FAKE_HOSTFS_PASS;
+	}
 	if (n && fail) {
 		k->fail = 0;
 		return -fail;
+	}
+	if (k->late && n) { /* the number is there at once, its VFs are fake_pf_vf()'s */
+		snprintf(text, sizeof(text), "%u", n);
+		fake_sysfs_text(k->root, text, FAKE_PF_DIR "/sriov_numvfs");
+		return 0;
 	}
 	fake_pf_set(k, k->at_most && n > k->at_most ? k->at_most : n);
 	return 0;
@@ -121,9 +140,23 @@ static int on_write(void *opaque, int root, const char *path, const char *value)
 	return 0;
 }
 
+void fake_pf_vf(struct fake_pf *k, unsigned i)
+{
+	make_vf(k, i);
+}
+
+void fake_pf_total(struct fake_pf *k, unsigned total)
+{
+	char text[16];
+
+	k->total = total;
+	snprintf(text, sizeof(text), "%u", total);
+	fake_sysfs_text(k->root, text, FAKE_PF_DIR "/sriov_totalvfs");
+}
+
 void fake_pf_init(struct fake_pf *k)
 {
-	*k = (struct fake_pf){ .root = fake_sysfs(machine) };
+	*k = (struct fake_pf){ .root = fake_sysfs(machine), .total = 7 };
 	fake_hostfs(on_write, k);
 }
 
