@@ -86,25 +86,61 @@ static int save_or_remove(struct undo *u, struct entry *e)
 	return e->count ? entry_save(u->dir, e) : entry_remove(u->dir, e->name);
 }
 
-static void undo_one(struct undo *u, struct record *r, struct err *err)
+static bool same_attribute(const struct step *a, const struct step *b)
 {
+	return strcmp(a->op, b->op) == 0 && strcmp(a->dev, b->dev) == 0 &&
+	       strcmp(a->key, b->key) == 0;
+}
+
+/*
+ * Record i is undone. Later changes of its attribute that could not be are past: undoing
+ * one after all would take the device from the state it has again.
+ */
+static void supersede(struct entry *e, size_t i)
+{
+	for (size_t k = i + 1; k < e->count; k++) {
+		if (e->records[k].mark == MARK_UNDOING &&
+		    same_attribute(&e->records[k].step, &e->records[i].step))
+			e->records[k].mark = MARK_PLANNED;
+	}
+}
+
+/* One that fails stays marked, for supersede() to find. */
+static void undo_one(struct undo *u, struct entry *e, size_t i, struct err *err)
+{
+	struct record *r = &e->records[i];
 	struct err own = ERR_INIT;
 
 	if (undo_record(u, r, &own) == 0) {
 		r->mark = MARK_PLANNED;
 		u->count += !u->dev || strcmp(r->step.dev, u->dev) == 0;
+		supersede(e, i);
 		return;
 	}
-	r->mark = MARK_DONE;
 	if (r->step.optional) {
 		log_warn("%s, continuing", own.text);
 		r->mark = MARK_PLANNED;
 		return;
 	}
+	if (own.code == -ETIMEDOUT) /* it may come about yet */
+		r->mark = MARK_DONE;
 	if (err->code)
 		log_warn("%s", own.text);
 	else
 		*err = own;
+}
+
+/* Those that failed are as they were. Whether there are any. */
+static bool keep_failed(struct entry *e)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < e->count; i++) {
+		if (e->records[i].mark == MARK_UNDOING)
+			e->records[i].mark = MARK_DONE;
+		any |= e->records[i].mark == MARK_DONE;
+	}
+	return any;
 }
 
 int undo_entry(struct undo *u, struct entry *e,
@@ -133,7 +169,11 @@ int undo_entry(struct undo *u, struct entry *e,
 		log_warn("cannot write the journal, continuing");
 	for (size_t i = e->count; any && i-- > 0;) {
 		if (e->records[i].mark == MARK_UNDOING)
-			undo_one(u, &e->records[i], &first);
+			undo_one(u, e, i, &first);
+	}
+	if (!keep_failed(e) && first.code) {
+		log_warn("%s, continuing", first.text);
+		first = (struct err)ERR_INIT;
 	}
 	r = save_or_remove(u, e);
 	if (first.code) {

@@ -552,6 +552,25 @@ static void test_one_attribute_changed_twice_comes_back_to_the_first_value(void 
 	assert_untouched();
 }
 
+/* As bind is: no driver, then another; the first of the two undoings fails. */
+static void test_what_a_later_undo_made_good_is_not_undone_again(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	add(&p, DEV_A, "x", "");
+	add(&p, DEV_A, "x", "x2");
+	assert_int_equal(change(&p), 0);
+	row.fail_at = row.writes + 1;
+	row.fail_with = -EIO;
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+	assert_int_equal(n, 0);
+	assert_untouched();
+}
+
 /* A row whose write makes another device, as sriov_numvfs does. */
 static int making_write(int root, const struct step *s, const char *value, struct err *e)
 {
@@ -1289,6 +1308,7 @@ int main(void)
 		TEST(test_an_attribute_that_is_missing_fails_the_plan_before_it_begins),
 		TEST(test_a_transient_step_is_put_back_at_commit),
 		TEST(test_one_attribute_changed_twice_comes_back_to_the_first_value),
+		TEST(test_what_a_later_undo_made_good_is_not_undone_again),
 		TEST(test_a_step_may_speak_of_a_device_an_earlier_one_makes),
 		TEST(test_a_device_that_is_gone_counts_as_undone),
 		TEST(test_another_device_at_the_address_is_left_alone),

@@ -64,15 +64,16 @@ class Matrix:
             self.repair(op)
         return now == home
 
-    def recovered(self, op, where, start, end):
-        """What is there once the tool itself has recovered, and its name."""
+    def recovered(self, op, where, start, end, status):
+        """What is there once the tool itself has recovered, and its name. An undoing that said
+        that it failed may want to be run again, as it says."""
         settle()
         r = sh(op.recover) if op.recover else None
         if r and r.returncode:
             self.fail(op, where, "recover failed", r.stdout)
         now = wait_for(start, end)
         outcome = "done" if now == end else "as before" if now == start else "by hand"
-        if outcome == "by hand" and op.recover:
+        if outcome == "by hand" and op.recover and not (op.again and status > 0):
             self.fail(op, where, "the host is not as it was", difference(start, now))
         return now, outcome
 
@@ -81,7 +82,7 @@ class Matrix:
         where = "%s at %s %s" % (how, kind, what)
         home = end if op.again else start
         status, _ = struck(self.shim, op.command, number, how)
-        now, outcome = self.recovered(op, where, start, end)
+        now, outcome = self.recovered(op, where, start, end, status)
         if status == 0 and now != end:
             self.fail(op, where, "it said it was done", difference(end, now))
         if now != home and not self.undo(op, where, home):
