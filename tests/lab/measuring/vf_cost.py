@@ -91,8 +91,10 @@ def system_calls(tool, n):
         tracing.write("set_event_pid", str(pid))
         tracing.start(["raw_syscalls/sys_enter"], 64)
 
+    tracing.write("events/vfcost/enable", "0")
     run(tool, n, None, trace)
     tracing.stop(["raw_syscalls/sys_enter"])
+    tracing.write("events/vfcost/enable", "1")
     with open(f"{tracing.TRACING}/per_cpu/cpu0/stats") as f:
         stats = dict(line.split(": ") for line in f)
     tracing.write("set_event_pid", "")
@@ -122,8 +124,7 @@ def prepare():
     subprocess.run(["modprobe", "igbvf"], check=True)
     subprocess.run(["modprobe", "vfio-pci"], check=True)
     tracing.start([], 64)
-    for p in PROBES:
-        tracing.write("kprobe_events", f"p:vfcost/{p} {p}")
+    tracing.write("kprobe_events", "\n".join(f"p:vfcost/{p} {p}" for p in PROBES))
     tracing.write("events/vfcost/enable", "1")
     tracing.write("options/event-fork", "1")
 
