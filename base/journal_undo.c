@@ -124,21 +124,29 @@ static void undo_one(struct undo *u, struct entry *e, size_t i, struct err *err)
 	}
 	if (own.code == -ETIMEDOUT) /* it may come about yet */
 		r->mark = MARK_DONE;
-	if (err->code)
+	if (err->code && own.code != -ETIMEDOUT) {
 		log_warn("%s", own.text);
-	else
-		*err = own;
+		return;
+	}
+	if (err->code)
+		log_warn("%s", err->text);
+	*err = own;
 }
 
-/* Those that failed are as they were. Whether there are any. */
+/*
+ * Those that failed are as they were, and a user may try again; but what was never meant to
+ * last stays for recover to put back. Whether there are any.
+ */
 static bool keep_failed(struct entry *e)
 {
 	bool any = false;
 
 	for (size_t i = 0; i < e->count; i++) {
-		if (e->records[i].mark == MARK_UNDOING)
+		if (e->records[i].mark != MARK_UNDOING)
+			continue;
+		any = true;
+		if (!e->records[i].step.transient)
 			e->records[i].mark = MARK_DONE;
-		any |= e->records[i].mark == MARK_DONE;
 	}
 	return any;
 }
@@ -171,7 +179,7 @@ int undo_entry(struct undo *u, struct entry *e,
 		if (e->records[i].mark == MARK_UNDOING)
 			undo_one(u, e, i, &first);
 	}
-	if (!keep_failed(e) && first.code) {
+	if (!keep_failed(e) && first.code && first.code != -ETIMEDOUT) {
 		log_warn("%s, continuing", first.text);
 		first = (struct err)ERR_INIT;
 	}

@@ -552,6 +552,28 @@ static void test_one_attribute_changed_twice_comes_back_to_the_first_value(void 
 	assert_untouched();
 }
 
+/* The change stands, autoprobe is off: the next command, or recover, puts that back. */
+static void test_a_transient_step_that_cannot_be_put_back_is_put_back_later(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	p.steps[0].transient = true;
+	row.fail_at = 5;
+	row.fail_with = -EIO;
+	assert_int_equal(change(&p), 0);
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_int_equal(recover(), 1);
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	assert_string_equal(attr(DEV_A, "y"), "y1"); /* the rest stands */
+	assert_int_equal(entries(), 1);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), 0);
+	assert_int_equal(n, 3);
+	assert_untouched();
+	assert_int_equal(entries(), 0);
+}
+
 /* As bind is: no driver, then another; the first of the two undoings fails. */
 static void test_what_a_later_undo_made_good_is_not_undone_again(void **state)
 {
@@ -1308,6 +1330,7 @@ int main(void)
 		TEST(test_an_attribute_that_is_missing_fails_the_plan_before_it_begins),
 		TEST(test_a_transient_step_is_put_back_at_commit),
 		TEST(test_one_attribute_changed_twice_comes_back_to_the_first_value),
+		TEST(test_a_transient_step_that_cannot_be_put_back_is_put_back_later),
 		TEST(test_what_a_later_undo_made_good_is_not_undone_again),
 		TEST(test_a_step_may_speak_of_a_device_an_earlier_one_makes),
 		TEST(test_a_device_that_is_gone_counts_as_undone),
