@@ -25,7 +25,7 @@ def one(table, op, kind, how, number, start):
         table.fail(op, where, "nothing was struck", output())
     settle()
     r = sh(op.recover)
-    now, outcome = wait_for(start), "as before"
+    now, outcome = state() if entries() else wait_for(start), "as before"
     if r.returncode:
         table.fail(op, where, "recover failed", r.stdout)
     if now != start and entries():
