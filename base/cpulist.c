@@ -64,6 +64,15 @@ unsigned cpulist_count(const struct cpulist *l)
 	return count;
 }
 
+int cpulist_words(const struct cpulist *l, uint64_t *words, unsigned count)
+{
+	for (unsigned i = count; i < CPULIST_MAX / 64; i++)
+		if (l->bits[i])
+			return -ERANGE;
+	memcpy(words, l->bits, count * sizeof(*words));
+	return 0;
+}
+
 int cpulist_format(const struct cpulist *l, char *buf, unsigned size)
 {
 	unsigned len = 0;

@@ -18,6 +18,9 @@ int cpulist_parse(const char *s, struct cpulist *ret);
 bool cpulist_has(const struct cpulist *l, unsigned n);
 unsigned cpulist_count(const struct cpulist *l);
 
+/* The first 64 * count numbers as the kernel's bit sets. 0; -ERANGE when there is one beyond. */
+int cpulist_words(const struct cpulist *l, uint64_t *words, unsigned count);
+
 /* Write the shortest list; returns its length, or -ENOSPC. */
 int cpulist_format(const struct cpulist *l, char *buf, unsigned size);
 

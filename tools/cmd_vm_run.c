@@ -19,21 +19,18 @@
 #include "tools/supervisor.h"
 #include "tools/vm_devices.h"
 #include "tools/vm_memory.h"
+#include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
 #include "tools/vmm_process.h"
 
-/* Beside RAM the VMM pins nothing; a little is left for what the kernel rounds up. */
-#define MEMLOCK_SLACK (16ull << 20)
 /* One eventfd per MSI-X vector (2048 at most per function) and what every VMM has. */
 #define NOFILE_BASE	  256u
 #define NOFILE_PER_DEVICE 2100u
 
 static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 {
-	c->memory = o->memory;
-	c->mem_kind = o->mem_kind;
-	c->nodes = o->nodes;
+	numa_even(&c->numa, o->cpus, o->nodes);
 	c->cpus = o->cpus;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
@@ -44,16 +41,43 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	strcpy(c->cmdline, o->cmdline); /* length checked by vm_opts_parse() */
 }
 
-/* All that can be wrong without a device, before a device is touched. */
-static int open_files(int root, const struct vm_opts *o, struct vmm_config *config,
-		      struct err *err)
+/* Said, and not just the default, which takes what the host gives. */
+static bool wants_thp(const struct vm_opts *o)
+{
+	bool wants = o->memory.thp == VM_ON;
+
+	for (unsigned i = 0; i < o->nodes; i++)
+		wants |= o->node[i].thp == VM_ON;
+	return wants;
+}
+
+/* Where its RAM is to come from, and whether it is there. */
+static int place_memory(int root, const struct vm_opts *o, const struct vm_devices *devices,
+			struct vmm_config *config, struct err *err)
+{
+	struct vm_mem_request q;
+	bool pinned = devices->count > 0;
+	int r;
+
+	vm_opts_mem(o, &q);
+	r = vm_mem_opts_resolve(&q, config->mem, config->numa.cpu_node, err);
+	if (r == 0)
+		r = vm_nodes_place(root, &q, devices->bdf, config, err);
+	if (r == 0 && wants_thp(o))
+		r = vm_memory_check_thp(root, err);
+	return r < 0 ? r : vm_memory_check(root, config->mem, config->numa.nodes, pinned, err);
+}
+
+/* All that can be wrong before a device is touched. */
+static int open_files(int root, const struct vm_opts *o, const struct vm_devices *devices,
+		      struct vmm_config *config, struct err *err)
 {
 	int r = vm_open_file("--kernel", o->kernel, &config->kernel_fd, err);
 
 	if (r == 0 && o->initrd)
 		r = vm_open_file("--initrd", o->initrd, &config->initrd_fd, err);
 	if (r == 0)
-		r = vm_memory_check(root, o->memory, o->mem_kind, o->device_count > 0, err);
+		r = place_memory(root, o, devices, config, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
 	return r;
@@ -75,7 +99,8 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 		 struct err *err)
 {
 	struct vmm_limits limits = {
-		.memlock = config->device_count ? config->memory + MEMLOCK_SLACK : 0,
+		.memlock = vm_memory_locked(config->mem, config->numa.nodes,
+					    config->device_count > 0),
 		.nofile = NOFILE_BASE + (uint64_t)config->device_count * NOFILE_PER_DEVICE,
 	};
 	struct vmm_event e;
@@ -107,11 +132,12 @@ static int open_stats(const char *path, int *ret_fd, struct err *err)
 static int write_stats(const char *path, int fd, const struct vmm_event *e, struct err *err)
 {
 	json_t *doc = json_pack(
-		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "thruway.vm-stats/1",
+		"{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "schema", "thruway.vm-stats/1",
 		"exits", (json_int_t)e->stats.exits, "pio", (json_int_t)e->stats.pio, "mmio",
 		(json_int_t)e->stats.mmio, "interrupted", (json_int_t)e->stats.interrupted,
 		"other", (json_int_t)e->stats.other, "bar_faults", (json_int_t)e->stats.bar_faults,
-		"gsi_commits", (json_int_t)e->gsi_commits);
+		"gsi_commits", (json_int_t)e->gsi_commits, "ram_banks",
+		(json_int_t)e->ram_banks, "dma_maps", (json_int_t)e->dma_maps);
 	char *text = doc ? json_dumps(doc, JSON_INDENT(2)) : NULL;
 	int r = text ? 0 : -ENOMEM;
 
@@ -161,7 +187,9 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r < 0)
 		return r;
 	fill_config(&o, &config);
-	r = open_files(ctx->root, &o, &config, err);
+	r = vm_devices_find(ctx, &o, &devices, err);
+	if (r == 0)
+		r = open_files(ctx->root, &o, &devices, &config, err);
 	if (r == 0 && o.stats)
 		r = open_stats(o.stats, &stats_fd, err);
 	if (r < 0)

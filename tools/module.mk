@@ -46,7 +46,9 @@ tools_srcs := \
 	tools/vf_show.c \
 	tools/vf_words.c \
 	tools/vm_devices.c \
+	tools/vm_mem_opts.c \
 	tools/vm_memory.c \
+	tools/vm_nodes.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vmm_process.c \

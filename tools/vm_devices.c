@@ -26,12 +26,19 @@ static int resolve(int root, const struct topo *topo, const struct vm_opts *opts
 	return 0;
 }
 
-/* Reading every function of the host costs a start 60 system calls for each of them. */
+/*
+ * Reading every function of the host costs a start 60 system calls for each of them. One that is
+ * not there is found out when it is opened; but what is to be bound is looked at first.
+ */
 static bool all_by_address(int root, const struct vm_opts *opts, struct vm_devices *ret)
 {
-	for (unsigned i = 0; i < opts->device_count; i++)
-		if (!device_by_address(root, opts->devices[i].name, &ret->bdf[i]))
+	for (unsigned i = 0; i < opts->device_count; i++) {
+		const char *name = opts->devices[i].name;
+
+		if (opts->bind ? !device_by_address(root, name, &ret->bdf[i]) :
+				 bdf_parse(name, &ret->bdf[i]) < 0)
 			return false;
+	}
 	ret->count = opts->device_count;
 	return true;
 }
@@ -106,33 +113,35 @@ static int bind_and_look(struct ctx *ctx, struct vm_devices *devices, struct err
 	return r;
 }
 
-int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
+int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
 		    struct err *err)
 {
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	int r = 0;
 
-	if (opts->device_count == 0) {
-		*ret = devices;
-		return 0;
-	}
-	if (!all_by_address(ctx->root, opts, &devices)) {
+	if (opts->device_count && !all_by_address(ctx->root, opts, &devices)) {
 		r = topo_scan(ctx->root, &topo, err);
 		if (r == 0)
 			r = resolve(ctx->root, &topo, opts, &devices, err);
 	}
 	if (r == 0)
 		r = refuse_twice(&devices, err);
+	if (r == 0)
+		*ret = devices;
+	return r;
+}
+
+int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *devices,
+		    struct err *err)
+{
+	int r;
+
+	if (!devices->count || !opts->bind)
+		return 0;
 	/* What is bound already is told apart by its group, which one process at a time can open. */
-	if (r == 0 && opts->bind)
-		r = look_who_has(ctx->root, &devices, err);
-	if (r == 0 && opts->bind)
-		r = bind_and_look(ctx, &devices, err);
-	if (r < 0)
-		return r;
-	*ret = devices;
-	return 0;
+	r = look_who_has(ctx->root, devices, err);
+	return r < 0 ? r : bind_and_look(ctx, devices, err);
 }
 
 int vm_devices_give_back(int root, struct vm_devices *devices, struct err *err)

@@ -20,12 +20,16 @@ struct vm_devices {
 
 #define VM_DEVICES_INIT { .count = 0 }
 
+/* Resolve the names in opts. Changes nothing. 0, or -errno with err set. */
+int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
+		    struct err *err);
+
 /*
- * Resolve the names in opts and, with --bind, bind every device in one journalled
- * change that ends with this process. 0, or -errno with nothing left changed: -EBUSY
- * when another `vm run` that lives has bound one of them for itself.
+ * With --bind, bind every device in one journalled change that ends with this process.
+ * 0, or -errno with nothing left changed: -EBUSY when another `vm run` that lives has
+ * bound one of them for itself.
  */
-int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *ret,
+int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *devices,
 		    struct err *err);
 
 /*

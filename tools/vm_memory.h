@@ -12,9 +12,18 @@
 /*
  * Refuse (-ENOMEM) RAM that cannot be populated now: with small pages more than
  * MemAvailable less a margin, and swap unless it will be pinned (for devices); with
- * huge ones more than are free. What proc or sys does not tell is not refused. An
- * answer for this moment: what others take meanwhile is not reserved against.
+ * huge ones more than are free; on the node that policy=strict names, more than that
+ * one has. And -EOPNOTSUPP: huge pages that this host's settings make small ones of.
+ * What proc or sys does not tell is not refused. An answer for this moment: what others
+ * take meanwhile is not reserved against. nodes: what vm_nodes_place() made of them.
  */
-int vm_memory_check(int root, uint64_t bytes, enum mem_kind kind, bool pinned, struct err *err);
+int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool pinned,
+		    struct err *err);
+
+/* Refuse (-EOPNOTSUPP) thp=on for private memory where the host's setting is `never`. */
+int vm_memory_check_thp(int root, struct err *err);
+
+/* Bytes that RLIMIT_MEMLOCK has to allow: what devices pin and mlock() counts, each by itself. */
+uint64_t vm_memory_locked(const struct mem_node *nodes, unsigned count, bool pinned);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "tools/vm_nodes.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 #include "vfio/topology.h"
@@ -91,14 +92,6 @@ static int refuse_unbound(int root, const struct pci_function *dev, struct err *
 			bdf);
 }
 
-/* Its place among the guest's nodes; where the host does not say, the first. */
-static uint32_t guest_node(int root, struct bdf bdf, uint32_t nodes)
-{
-	int node = pci_function_numa_node(root, bdf);
-
-	return node < 0 ? 0 : (uint32_t)node % nodes;
-}
-
 /* The index of the group in config, opening it if it is new there. */
 static int group_index(int root, const struct pci_function *dev, struct vmm_config *config,
 		       uint32_t *ret, struct err *err)
@@ -128,6 +121,8 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 	struct pci_function dev;
 	int r = pci_function_read_binding(root, bdf, &dev);
 
+	if (r == -ENODEV)
+		return err_plain(err, r, "cannot attach %s: there is no such device", BDF_STR(bdf));
 	if (r < 0)
 		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));
 	for (unsigned i = 0; i < config->device_count; i++)
@@ -143,8 +138,8 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 	if (r < 0)
 		return r;
 	bdf_str(bdf, d->name);
-	if (config->nodes > 1)
-		d->node = guest_node(root, bdf, config->nodes);
+	if (config->numa.nodes > 1)
+		d->node = vm_nodes_for_device(root, config, pci_function_numa_node(root, bdf));
 	config->device_count++;
 	return 0;
 }

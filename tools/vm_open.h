@@ -24,7 +24,7 @@ int vm_open_kvm(int root, int *ret_fd, struct err *err);
 /*
  * Open the group of the function (and the container with the first of them) and
  * add both to config. The function must be bound to a VFIO driver; its guest
- * node is its host node modulo config->nodes.
+ * node is the one of vm_nodes_for_device().
  */
 int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err);
 

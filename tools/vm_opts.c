@@ -24,10 +24,20 @@ const char vm_run_help[] =
 	"      --initrd FILE    initial RAM disk\n"
 	"      --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
 	"  -c, --cpus N         virtual CPUs, 1 to 255 (default: 1)\n"
-	"  -m, --memory SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]\n"
-	"                       RAM; a bare number is MiB (default: 512M,backend=anon)\n"
-	"      --nodes N        guest NUMA nodes, each with a host bridge (default: 1);\n"
-	"                       a device of host node K goes to guest node K modulo N\n"
+	"  -m, --memory SIZE[,WORD=VALUE]...\n"
+	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
+	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
+	"                       host-node=LIST|none  whose memory (default: the devices' node)\n"
+	"                       policy=strict|preferred|interleave  when that has no more (default:\n"
+	"                       strict where host-node= names it, else preferred)\n"
+	"                       threads=N  populate it (default: one per GiB, from 2 GiB on)\n"
+	"                       thp=, merge=, lock=, dump=on|off  huge pages for anon (on), KSM,\n"
+	"                       mlock, in core dumps (off)\n"
+	"      --nodes N        guest NUMA nodes, each with a host bridge (default: 1), RAM and\n"
+	"                       CPUs evenly; each takes its memory from a host node of its own\n"
+	"      --node N[,memory=SIZE][,cpus=LIST][,WORD=VALUE]...\n"
+	"                       guest node N, with the words of --memory for it alone; devices\n"
+	"                       are on the guest node whose memory is on their host node\n"
 	"  -d, --device DEV[,token=UUID]\n"
 	"                       pass this device through: BDF, netdev, eth0/vf3; may be repeated.\n"
 	"                       The token is for a VF whose PF is bound to VFIO, and for that PF\n"
@@ -45,6 +55,7 @@ enum {
 	OPT_INITRD = 256,
 	OPT_CMDLINE,
 	OPT_NODES,
+	OPT_NODE,
 	OPT_HOTPLUG_SLOTS,
 	OPT_BIND,
 	OPT_NO_REBOOT,
@@ -58,6 +69,7 @@ static const struct option options[] = {
 	{ "cpus", required_argument, NULL, 'c' },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
+	{ "node", required_argument, NULL, OPT_NODE },
 	{ "hotplug-slots", required_argument, NULL, OPT_HOTPLUG_SLOTS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "bind", no_argument, NULL, OPT_BIND },
@@ -65,64 +77,6 @@ static const struct option options[] = {
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ 0 },
 };
-
-static const struct {
-	const char *name;
-	enum mem_kind kind;
-	uint64_t page;
-} backends[] = {
-	{ "anon", MEM_ANON, 2 * MiB },
-	{ "memfd", MEM_MEMFD, 2 * MiB },
-	{ "hugetlb-2M", MEM_HUGETLB_2M, 2 * MiB },
-	{ "hugetlb-1G", MEM_HUGETLB_1G, GiB },
-};
-
-static int backend_parse(const char *text, unsigned *ret_index, struct err *err)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (strcmp(text, backends[i].name) == 0) {
-			*ret_index = i;
-			return 0;
-		}
-	}
-	err_usage(err, "--memory: unknown backend '%s'", text);
-	return err_hint(err, "one of anon, memfd, hugetlb-2M, hugetlb-1G");
-}
-
-int vm_opts_memory(const char *text, uint64_t *ret_bytes, enum mem_kind *ret_kind, struct err *err)
-{
-	char size[32];
-	const char *comma = strchrnul(text, ',');
-	unsigned backend = 0;
-	uint64_t bytes;
-	int r;
-
-	snprintf(size, sizeof(size), "%.*s", (int)(comma - text), text);
-	if ((size_t)(comma - text) >= sizeof(size) || size_parse(size, &bytes) < 0) {
-		err_usage(err, "--memory: '%s' is not a size", text);
-		return err_hint(err, "write 512M, 2G or a number of MiB");
-	}
-	if (*comma) {
-		if (strncmp(comma, ",backend=", 9) != 0)
-			return err_usage(err, "--memory: '%s' after the size is not 'backend=…'",
-					 comma + 1);
-		r = backend_parse(comma + 9, &backend, err);
-		if (r < 0)
-			return r;
-	}
-	if (bytes < VM_MIN_MEMORY || bytes > VM_MAX_MEMORY) {
-		err_usage(err, "--memory: a guest with %s of RAM cannot run", SIZE_STR(bytes));
-		return err_hint(err, "give it between %s and %s", SIZE_STR(VM_MIN_MEMORY),
-				SIZE_STR(VM_MAX_MEMORY));
-	}
-	if (bytes % backends[backend].page)
-		return err_usage(err, "--memory: %s is no multiple of %s, the page size of %s",
-				 SIZE_STR(bytes), SIZE_STR(backends[backend].page),
-				 backends[backend].name);
-	*ret_bytes = bytes;
-	*ret_kind = backends[backend].kind;
-	return 0;
-}
 
 static int count_parse(const char *option, const char *text, uint64_t min, uint64_t max,
 		       unsigned *ret, struct err *err)
@@ -236,7 +190,8 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_INITRD: o->initrd = optarg; return 0;
 	case OPT_CMDLINE: o->cmdline = optarg; return 0;
 	case 'c': return cpus_parse(optarg, &o->cpus, err);
-	case 'm': return vm_opts_memory(optarg, &o->memory, &o->mem_kind, err);
+	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
+	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
 	case OPT_HOTPLUG_SLOTS: return slots_parse(optarg, o, err);
 	case 'd': return add_device(o, optarg, err);
@@ -255,12 +210,6 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 	}
 	if (strlen(o->cmdline) >= HANDOVER_CMDLINE_MAX)
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
-	if (o->memory / o->nodes < VM_MIN_MEMORY)
-		return err_usage(err, "--nodes: %u nodes leave less than %s of RAM to each", o->nodes,
-				 SIZE_STR(VM_MIN_MEMORY));
-	if (o->nodes > o->cpus)
-		return err_usage(err, "--nodes: %u nodes need at least as many CPUs (--cpus %u)",
-				 o->nodes, o->nodes);
 	if (o->bind && !o->device_count)
 		return err_usage(err, "--bind means something with --device only");
 	if (o->hotplug_pref && !o->hotplug_slots)
@@ -270,15 +219,53 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 	return 0;
 }
 
+/* --nodes says how many; else there are as many as --node has numbers, and all of them. */
+static int count_nodes(struct vm_opts *o, struct err *err)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < VMM_MAX_NODES; i++)
+		if (o->node[i].said)
+			count = i + 1;
+	if (o->nodes && count > o->nodes)
+		return err_usage(err, "--node %u: the guest has %u nodes (--nodes), 0 to %u", count - 1,
+				 o->nodes, o->nodes - 1);
+	for (unsigned i = 0; i < count && !o->nodes; i++)
+		if (!o->node[i].said)
+			return err_usage(err, "--node %u is missing: node %u was given", i, count - 1);
+	if (!o->nodes)
+		o->nodes = count ? count : 1;
+	return 0;
+}
+
+void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret)
+{
+	*ret = (struct vm_mem_request){ o->nodes, o->cpus, o->device_count, &o->memory, o->node };
+}
+
+/* What the words of --memory and --node say together is found out here, not when it is done. */
+static int check_memory(const struct vm_opts *o, struct err *err)
+{
+	struct mem_node mem[VMM_MAX_NODES];
+	uint8_t cpu_node[VMM_MAX_CPUS];
+	struct vm_mem_request q;
+
+	vm_opts_mem(o, &q);
+	return vm_mem_opts_resolve(&q, mem, cpu_node, err);
+}
+
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
-	struct vm_opts o = { .cmdline = "console=ttyS0", .memory = 512 * MiB, .cpus = 1,
-			     .nodes = 1 };
+	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = 1, .memory = VM_MEM_OPTS_INIT };
 	struct opts parser;
 	int c, r;
 
+	o.memory.size = VM_DEFAULT_MEMORY;
+	for (unsigned i = 0; i < VMM_MAX_NODES; i++)
+		o.node[i] = (struct vm_mem_opts)VM_MEM_OPTS_INIT;
 	opts_init(&parser, ctx, argc, argv, options);
-	parser.repeats = 'd';
+	parser.repeats[0] = 'd';
+	parser.repeats[1] = OPT_NODE;
 	while ((c = opts_next(&parser, err)) > 0) {
 		r = take_option(&o, c, err);
 		if (r < 0)
@@ -288,7 +275,11 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 		return c;
 	r = opts_operands(&parser, 0, 0, "nothing", err);
 	if (r == 0)
+		r = count_nodes(&o, err);
+	if (r == 0)
 		r = check(ctx, &o, err);
+	if (r == 0)
+		r = check_memory(&o, err);
 	if (r == 0)
 		*ret = o;
 	return r;

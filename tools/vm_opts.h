@@ -7,12 +7,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tools/vm_mem_opts.h"
 #include "vmm/handover.h"
-#include "vmm/mem.h"
-
-/* A guest this small boots no Linux; one this large is a typing error. */
-#define VM_MIN_MEMORY (16ull << 20)
-#define VM_MAX_MEMORY (16ull << 40)
 
 struct vm_opt_device {
 	char name[64];	/* as the user wrote it: BDF, netdev, eth0/vf3 */
@@ -26,8 +22,8 @@ struct vm_opts {
 	const char *stats; /* file that receives counts as JSON at the end */
 	struct vm_opt_device devices[HANDOVER_MAX_DEVICES];
 	unsigned device_count;
-	uint64_t memory; /* bytes */
-	enum mem_kind mem_kind;
+	struct vm_mem_opts memory; /* --memory */
+	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	unsigned cpus;
 	unsigned nodes; /* guest NUMA nodes */
 	unsigned hotplug_slots;
@@ -45,17 +41,15 @@ struct ctx;
  */
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err);
 
+#define VM_DEFAULT_MEMORY (512ull << 20)
+
+/* What they say of RAM and nodes, for vm_mem_opts_resolve(); borrows from o. */
+void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret);
+
 /* As many as there are 32-bit windows for, with room left for devices. */
 #define VM_MAX_HOTPLUG_SLOTS 16
 /* More than any BAR there is. */
 #define VM_MAX_WINDOW (1ull << 40)
-
-/*
- * "SIZE[,backend=anon|memfd|hugetlb-2M|hugetlb-1G]". -EINVAL for what is no size,
- * 0, outside VM_MIN..VM_MAX_MEMORY, or no multiple of the backend's page size.
- */
-int vm_opts_memory(const char *text, uint64_t *ret_bytes, enum mem_kind *ret_kind,
-		   struct err *err);
 
 /* The command's own part of --help. */
 extern const char vm_run_help[];

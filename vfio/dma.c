@@ -158,6 +158,11 @@ int dma_unmap(struct dma *dma, iova_t iova)
 	return -ENOENT;
 }
 
+unsigned dma_maps(const struct dma *dma)
+{
+	return dma->count;
+}
+
 uint64_t dma_ram(const struct dma *dma)
 {
 	return dma->ram;

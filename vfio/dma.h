@@ -34,6 +34,9 @@ int dma_map_device(struct dma *dma, iova_t iova, uint64_t size, void *hva);
 /* The mapping that begins at iova. 0, -ENOENT, or -errno. */
 int dma_unmap(struct dma *dma, iova_t iova);
 
+/* Mappings of RAM and of devices' memory there are now. */
+unsigned dma_maps(const struct dma *dma);
+
 /* Bytes of RAM mapped now. */
 uint64_t dma_ram(const struct dma *dma);
 

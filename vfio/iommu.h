@@ -28,7 +28,7 @@ struct iommu_ops {
 
 struct iommu {
 	const struct iommu_ops *ops;
-	/* What the IOMMU takes: known after the first device's group has joined. */
+	/* What the IOMMU takes of all groups that have joined: known after the first. */
 	uint64_t page_sizes; /* bit n: 2^n bytes */
 	unsigned max_maps;   /* mappings still allowed when asked; 0: the kernel does not say */
 	unsigned nranges;    /* 0: the kernel does not say */
@@ -45,6 +45,12 @@ bool iommu_reaches(const struct iommu *iommu, iova_t iova, uint64_t size);
 iova_t iommu_limit(const struct iommu *iommu);
 
 /*
+ * The largest piece of [start, end) that is usable throughout, where devices' own memory
+ * may lie; size 0: none of it is.
+ */
+struct range iommu_room(const struct iommu *iommu, iova_t start, iova_t end);
+
+/*
  * type1v2 on an open /dev/vfio/vfio, without groups yet. container_fd is
  * borrowed and outlives it. -ENOTTY, -EINVAL: not a container of this ABI.
  */
@@ -52,7 +58,7 @@ int iommu_type1_new(int container_fd, struct iommu **ret, struct err *err);
 
 /*
  * Put a group (open /dev/vfio/N, borrowed; number for messages) into the address
- * space. The first one sets the IOMMU and reads its limits. -EBUSY: somebody else
+ * space. The first one sets the IOMMU; each may make its limits narrower. -EBUSY: somebody else
  * has it; -EPERM: not viable, or no interrupt remapping (err and its hint say).
  */
 int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, struct err *err);

@@ -114,11 +114,6 @@ int iommu_type1_new(int container_fd, struct iommu **ret, struct err *err)
 	if (version != VFIO_API_VERSION)
 		return err_plain(err, -EINVAL, "the kernel's VFIO has API version %d, not %d",
 				 version, VFIO_API_VERSION);
-	if (VALUE_IOCTL(container_fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) <= 0) {
-		err_plain(err, -ENODEV, "the kernel's VFIO has no type1v2 IOMMU driver");
-		err_hint(err, "load it: modprobe vfio_iommu_type1");
-		return -ENODEV;
-	}
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_set(err, -ENOMEM, "cannot open an I/O address space");
@@ -163,6 +158,8 @@ static int read_limits(struct type1 *t)
 
 	if (r < 0)
 		return r;
+	t->iommu.nranges = 0;
+	t->iommu.max_maps = 0;
 	if (info->flags & VFIO_IOMMU_INFO_PGSIZES)
 		t->iommu.page_sizes = info->iova_pgsizes;
 	if (!(info->flags & VFIO_IOMMU_INFO_CAPS))
@@ -221,13 +218,23 @@ static int first_group(struct type1 *t, unsigned number, struct err *err)
 				"enable it in the firmware (VT-d or AMD-Vi with x2APIC) and do not "
 				"boot with intremap=off");
 	}
+	/* Asked for the reason alone: a start can do without the question. */
+	if (r < 0 && VALUE_IOCTL(t->fd, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) <= 0) {
+		err_plain(err, -ENODEV, "the kernel's VFIO has no type1v2 IOMMU driver");
+		return err_hint(err, "load it: modprobe vfio_iommu_type1");
+	}
 	if (r < 0)
 		return err_set(err, r, "IOMMU group %u: the IOMMU cannot be given to userspace",
 			       number);
-	r = read_limits(t);
-	if (r < 0)
-		return err_set(err, r, "IOMMU group %u: cannot read the IOMMU's limits", number);
 	return 0;
+}
+
+/* After each group: the next one may be behind another IOMMU, or have regions reserved. */
+static int limits_with(struct type1 *t, unsigned number, struct err *err)
+{
+	int r = read_limits(t);
+
+	return r < 0 ? err_set(err, r, "IOMMU group %u: cannot read the IOMMU's limits", number) : 0;
 }
 
 int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, struct err *err)
@@ -247,6 +254,8 @@ int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, st
 			       number);
 	if (!t->groups)
 		r = first_group(t, number, err);
+	if (r == 0)
+		r = limits_with(t, number, err);
 	if (r < 0) {
 		iommu_type1_del_group(iommu, group_fd);
 		return r;

@@ -84,6 +84,7 @@ static bool config_valid(const struct vmm_config *c, size_t len)
 {
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
+	       c->numa.nodes <= VMM_MAX_NODES &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }
 

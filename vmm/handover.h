@@ -15,10 +15,12 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/mem.h"
+#include "vmm/numa.h"
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     1
+#define HANDOVER_VERSION     2
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_FDS     64
 #define HANDOVER_CMDLINE_MAX 4096
@@ -34,9 +36,8 @@ struct vmm_config {
 	uint32_t version;
 	uint32_t size; /* sizeof(struct vmm_config) */
 
-	uint64_t memory; /* bytes */
-	uint32_t mem_kind; /* enum mem_kind */
-	uint32_t nodes;	   /* guest NUMA nodes: host bridges */
+	struct numa numa; /* the guest's nodes: RAM, CPUs and a host bridge each */
+	struct mem_node mem[VMM_MAX_NODES];
 	uint32_t cpus;
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
@@ -69,6 +70,8 @@ struct vmm_event {
 	uint32_t reason; /* enum vm_request */
 	struct vm_stats stats;
 	uint32_t gsi_commits;
+	uint32_t ram_banks; /* a memory slot each, and with devices a DMA mapping each */
+	uint32_t dma_maps;
 	struct err err;
 };
 

@@ -61,4 +61,7 @@
 #define VMM_MAX_CPUS	    255
 #define VMM_MAX_NODES	    8
 
+/* Pieces of RAM: one per node, one more at the hole below 4 GiB, others at what devices do not reach. */
+#define MEM_MAX_BANKS	    (VMM_MAX_NODES + 1 + 15)
+
 #endif

@@ -2,8 +2,10 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <unistd.h>
 
+#include "base/size.h"
 #include "vmm/coalesced.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
@@ -67,16 +69,33 @@ static int connect_console(struct machine *m, struct err *err)
 
 /* --- the machine, in order ---------------------------------------------------------------------- */
 
+/*
+ * RAM lies where the devices reach, so their IOMMU is asked first; it is mapped for KVM
+ * and for them when all of it is there.
+ */
 static int add_memory(struct machine *m, struct err *err)
 {
-	const struct mem_config config = {
-		.size = m->config->memory,
-		.kind = (enum mem_kind)m->config->mem_kind,
-		.nodes = m->config->nodes,
-	};
-	int r = mem_new(&config, &m->vm.mem, err);
+	struct mem_config config = { .nodes = m->config->numa.nodes, .node = m->config->mem };
+	int r = vfio_pci_join_all(&m->vm, m->config, &m->host_devices, err);
 
-	return r < 0 ? r : memslots_back_ram(m->vm.slots, m->vm.mem, err);
+	if (r < 0)
+		return r;
+	config.usable = vfio_pci_reach(m->host_devices, &config.nusable, &config.max_banks);
+	r = mem_new(&config, &m->vm.mem, err);
+	if (r == 0)
+		r = memslots_back_ram(m->vm.slots, m->vm.mem, err);
+	return r < 0 ? r : vfio_pci_map_all(m->host_devices, err);
+}
+
+/* A page past the processor's addresses would never be found by the guest. */
+static int check_reach(const struct vm *vm, struct err *err)
+{
+	if (mem_end(vm->mem) <= 1ull << vm->phys_bits)
+		return 0;
+	err_plain(err, -ERANGE, "guest memory of %s ends at 0x%" PRIx64
+		  ", and this processor's guests have addresses of %u bits",
+		  SIZE_STR(mem_size(vm->mem)), mem_end(vm->mem), vm->phys_bits);
+	return err_hint(err, "give the guest less memory (--memory)");
 }
 
 static int add_cpus(struct machine *m, struct err *err)
@@ -89,7 +108,9 @@ static int add_cpus(struct machine *m, struct err *err)
 	/* Nobody is there, and Linux writes 20 bytes to each before it believes it. */
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO, 1);
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO_2, 1);
-	return x86_cpuid_set_all(&m->vm, m->config->nodes, err);
+	r = x86_cpuid_set_all(&m->vm, &m->config->numa, vfio_pci_address_bits(m->host_devices),
+			      err);
+	return r < 0 ? r : check_reach(&m->vm, err);
 }
 
 static int add_devices(struct machine *m, struct err *err)
@@ -103,23 +124,20 @@ static int add_devices(struct machine *m, struct err *err)
 	return r < 0 ? r : connect_console(m, err);
 }
 
-/* 64-bit windows begin above RAM and end where the CPU's, or the devices', reach ends. */
+/* 64-bit windows are above RAM, in the largest piece that both CPU and devices reach. */
 static int add_pci(struct machine *m, struct err *err)
 {
+	struct range room = vfio_pci_room(m->host_devices, align_up(mem_end(m->vm.mem), GiB),
+					  1ull << m->vm.phys_bits);
 	struct pci_config config = {
-		.nodes = m->config->nodes,
+		.nodes = m->config->numa.nodes,
 		.hotplug_slots = m->config->hotplug_slots,
 		.hotplug_pref = m->config->hotplug_pref,
-		.mmio64_start = align_up(mem_end(m->vm.mem), GiB),
-		.mmio64_end = 1ull << m->vm.phys_bits,
+		.mmio64_start = room.start,
+		.mmio64_end = room.start + room.size,
 	};
-	int r = vfio_pci_join_all(&m->vm, m->config, &m->host_devices, err);
+	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
-	if (r < 0)
-		return r;
-	if (vfio_pci_dma_limit(m->host_devices) < config.mmio64_end)
-		config.mmio64_end = vfio_pci_dma_limit(m->host_devices);
-	r = pci_new(&m->vm, &config, &m->vm.pci, err);
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	return r < 0 ? r : pci_assign(m->vm.pci, err);
@@ -140,7 +158,7 @@ static int load(struct machine *m, bool fresh, struct err *err)
 	if (r == 0 && smbios_write(m->vm.mem) < 0)
 		r = err_plain(err, -EFAULT, "no memory where SMBIOS belongs");
 	if (r == 0)
-		r = acpi_build(&m->vm, m->config->nodes, err);
+		r = acpi_build(&m->vm, &m->config->numa, err);
 	if (r < 0)
 		return r;
 	r = x86_state_enter(m->vm.vcpus[0].fd, &entry);

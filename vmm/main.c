@@ -15,7 +15,9 @@
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
 #include "vmm/machine.h"
+#include "vmm/mem.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfio_pci/vfio_pci.h"
 
 /*
  * The terminal's signals go to the whole process group; what they mean is the
@@ -125,6 +127,8 @@ static int run(const struct vmm_config *config, struct err *err)
 	exit_event = (struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = serve(&m) };
 	exit_event.stats = m.vm.stats;
 	exit_event.gsi_commits = gsi_commits(m.vm.gsi);
+	exit_event.ram_banks = mem_bank_count(m.vm.mem);
+	exit_event.dma_maps = vfio_pci_maps(m.host_devices);
 	if (exit_event.reason == VM_CRASH)
 		exit_event.err = m.vm.crash;
 	/* Before the event: the supervisor gives the terminal back when it reads that. */

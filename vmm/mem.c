@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysinfo.h>
 
 #include "base/fd.h"
 #include "vmm/layout.h"
@@ -13,98 +12,65 @@
 
 struct mem {
 	uint64_t size;
-	int fd; /* of a shared backend; owned */
 	unsigned count;
 	struct mem_bank banks[MEM_MAX_BANKS];
+	int fds[VMM_MAX_NODES]; /* of shared backends, else -1; owned */
 	struct mem_listener *listeners;
 };
 
-static int check(const struct mem_config *config, struct err *err)
+/* One descriptor per node: kinds and host nodes may differ. */
+static int open_backends(struct mem *mem, const struct mem_config *config, struct err *err)
 {
-	uint64_t page = mem_backend_page(config->kind);
-	struct sysinfo host;
-
-	if (!page)
-		return err_plain(err, -EINVAL, "guest memory of an unknown kind (%u)",
-				 config->kind);
-	if (config->nodes == 0 || config->nodes > VMM_MAX_NODES)
-		return err_plain(err, -EINVAL, "a guest has 1 to %u NUMA nodes, not %u",
-				 VMM_MAX_NODES, config->nodes);
-	if (config->size == 0 || config->size % page)
-		return err_plain(err, -EINVAL, "guest memory of %s is no multiple of its pages of %s",
-				 SIZE_STR(config->size), SIZE_STR(page));
-	if (config->size / config->nodes < page)
-		return err_plain(err, -EINVAL, "guest memory of %s cannot be shared by %u nodes",
-				 SIZE_STR(config->size), config->nodes);
-	if (sysinfo(&host) == 0 && config->size / host.mem_unit > host.totalram) {
-		err_plain(err, -ENOMEM, "guest memory of %s is more than the host's %s",
-			  SIZE_STR(config->size), SIZE_STR((uint64_t)host.totalram * host.mem_unit));
-		return err_hint(err, "all of it is populated before the guest starts");
-	}
-	return 0;
-}
-
-/* Node by node, skipping the hole: guest addresses rise with the offset into RAM. */
-unsigned mem_plan_banks(uint64_t size, uint64_t page, unsigned nodes, struct mem_bank *banks)
-{
-	/* Nodes meet at 2 MiB where they can, so that no huge page belongs to two. */
-	uint64_t share = size / nodes, done = 0;
-	unsigned n = 0;
-
-	share = align_down(share, share >= 2 * MiB && page < 2 * MiB ? 2 * MiB : page);
-	for (unsigned node = 0; node < nodes; node++) {
-		uint64_t end = node + 1 == nodes ? size : done + share;
-
-		while (done < end) {
-			bool low = done < LAYOUT_LOW_RAM_END;
-			uint64_t stop = low && end > LAYOUT_LOW_RAM_END ? LAYOUT_LOW_RAM_END : end;
-
-			banks[n++] = (struct mem_bank){
-				.gpa = low ? done : done - LAYOUT_LOW_RAM_END + LAYOUT_HIGH_RAM,
-				.size = stop - done,
-				.node = node,
-				.fd = -1,
-				.fd_offset = done,
-			};
-			done = stop;
-		}
-	}
-	return n;
-}
-
-static int map_banks(struct mem *mem, enum mem_kind kind, unsigned count, struct err *err)
-{
-	for (; mem->count < count; mem->count++) {
-		struct mem_bank *b = &mem->banks[mem->count];
-		int r = mem_backend_map(kind, mem->fd, b->fd_offset, b->size, &b->hva, err);
+	for (unsigned i = 0; i < config->nodes; i++) {
+		int r = mem_backend_open((enum mem_kind)config->node[i].kind, config->node[i].size,
+					 &mem->fds[i], err);
 
 		if (r < 0)
 			return r;
-		b->fd = mem->fd;
+		mem->size += config->node[i].size;
 	}
 	return 0;
+}
+
+static int map_banks(struct mem *mem, const struct mem_config *config, unsigned count,
+		     struct err *err)
+{
+	int r = 0;
+
+	while (mem->count < count && r == 0) {
+		struct mem_bank *b = &mem->banks[mem->count++];
+
+		b->fd = mem->fds[b->node];
+		r = mem_backend_map(&config->node[b->node], b, err);
+	}
+	return r;
+}
+
+static int build(struct mem *mem, const struct mem_config *config, struct err *err)
+{
+	int banks = mem_plan_banks(config, mem->banks, err), r;
+
+	if (banks < 0)
+		return banks;
+	r = open_backends(mem, config, err);
+	if (r == 0)
+		r = map_banks(mem, config, (unsigned)banks, err);
+	return r < 0 ? r : mem_backend_fill(config->node, mem->banks, mem->count, err);
 }
 
 int mem_new(const struct mem_config *config, struct mem **ret, struct err *err)
 {
 	struct mem *mem;
-	int r = check(config, err);
+	int r = mem_check(config, err);
 
 	if (r < 0)
 		return r;
 	mem = calloc(1, sizeof(*mem));
 	if (!mem)
 		return err_set(err, -ENOMEM, "cannot describe guest memory");
-	mem->size = config->size;
-	r = mem_backend_open(config->kind, config->size, &mem->fd, err);
-	if (r < 0) {
-		free(mem);
-		return r;
-	}
-	r = map_banks(mem, config->kind,
-		      mem_plan_banks(config->size, mem_backend_page(config->kind), config->nodes,
-				     mem->banks),
-		      err);
+	for (unsigned i = 0; i < VMM_MAX_NODES; i++)
+		mem->fds[i] = -1;
+	r = build(mem, config, err);
 	if (r < 0) {
 		mem_free(mem);
 		return r;
@@ -118,8 +84,9 @@ struct mem *mem_free(struct mem *mem)
 	if (!mem)
 		return NULL;
 	for (unsigned i = 0; i < mem->count; i++)
-		mem_backend_unmap(mem->banks[i].hva, mem->banks[i].size);
-	close_fdp(&mem->fd);
+		mem_backend_unmap(&mem->banks[i]);
+	for (unsigned i = 0; i < VMM_MAX_NODES; i++)
+		close_fdp(&mem->fds[i]);
 	free(mem);
 	return NULL;
 }
@@ -131,14 +98,23 @@ uint64_t mem_size(const struct mem *mem)
 
 uint64_t mem_low_end(const struct mem *mem)
 {
-	return mem->size < LAYOUT_LOW_RAM_END ? mem->size : LAYOUT_LOW_RAM_END;
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < mem->count && mem->banks[i].gpa == end; i++)
+		end += mem->banks[i].size;
+	return end;
 }
 
 gpa_t mem_end(const struct mem *mem)
 {
-	if (mem->size <= LAYOUT_LOW_RAM_END)
-		return LAYOUT_HIGH_RAM;
-	return LAYOUT_HIGH_RAM + (mem->size - LAYOUT_LOW_RAM_END);
+	const struct mem_bank *last = &mem->banks[mem->count - 1];
+
+	return last->gpa < LAYOUT_HIGH_RAM ? LAYOUT_HIGH_RAM : last->gpa + last->size;
+}
+
+unsigned mem_bank_count(const struct mem *mem)
+{
+	return mem->count;
 }
 
 const struct mem_bank *mem_bank(const struct mem *mem, unsigned i)

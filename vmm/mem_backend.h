@@ -3,7 +3,6 @@
 #ifndef VMM_MEM_BACKEND_H
 #define VMM_MEM_BACKEND_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -19,12 +18,21 @@ uint64_t mem_backend_page(enum mem_kind kind);
 int mem_backend_open(enum mem_kind kind, uint64_t size, int *ret_fd, struct err *err);
 
 /*
- * Map size bytes (of fd from offset, if there is one) and populate every page,
- * aligned so that guest and host addresses share huge pages. -ENOMEM says which
- * pages, and how many, are missing.
+ * Map bank->size bytes (of bank->fd, if there is one), aligned so that guest and host
+ * addresses share huge pages, bound to the node's host nodes and with its advice given.
+ * Huge pages are reserved here, no page is touched. Sets bank->hva and ->mapping.
+ * -errno with err set, and what is mapped is for mem_backend_unmap() all the same.
  */
-int mem_backend_map(enum mem_kind kind, int fd, uint64_t offset, uint64_t size, uint8_t **ret,
-		    struct err *err);
-void mem_backend_unmap(uint8_t *hva, uint64_t size);
+int mem_backend_map(const struct mem_node *node, struct mem_bank *bank, struct err *err);
+
+/*
+ * Have every page of the banks, and lock those that are to be. Nodes one after the other
+ * in the array, which has MEM_MAX_BANKS at most. -ENOMEM says which pages are missing where.
+ */
+int mem_backend_fill(const struct mem_node *nodes, const struct mem_bank *banks, unsigned count,
+		     struct err *err);
+
+/* NULL is fine for bank->mapping. */
+void mem_backend_unmap(const struct mem_bank *bank);
 
 #endif

@@ -6,10 +6,14 @@
 #include "vmm/layout.h"
 #include "vmm/mem.h"
 
-/* One per node, and one more for the node that straddles the hole below 4 GiB. */
-#define MEM_MAX_BANKS (VMM_MAX_NODES + 1)
+/* -EINVAL with err set for sizes, kinds and numbers of nodes that cannot be. */
+int mem_check(const struct mem_config *config, struct err *err);
 
-/* Fills gpa, size, node and fd_offset of each bank; returns how many. */
-unsigned mem_plan_banks(uint64_t size, uint64_t page, unsigned nodes, struct mem_bank *banks);
+/*
+ * Fills gpa, size, node and fd_offset of each bank, in order of address; there is room for
+ * MEM_MAX_BANKS. Returns how many; -ERANGE (too little that is usable, or none where a
+ * kernel needs it) or -E2BIG (more pieces than can be), with err set.
+ */
+int mem_plan_banks(const struct mem_config *config, struct mem_bank *banks, struct err *err);
 
 #endif

@@ -73,7 +73,7 @@ static int kvm_vfio(void *opaque, int fd, unsigned long request, void *arg)
 
 void vfio_machine_new(struct vfio_machine *m)
 {
-	struct mem_config ram = { .size = 4 * MiB, .nodes = 1 };
+	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = 4 * MiB } };
 	struct pci_config pci = { .nodes = 1, .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
 	struct vm *vm = &m->guest.vm;
 
@@ -106,6 +106,8 @@ int vfio_machine_start(struct vfio_machine *m)
 	struct err *err = &m->guest.err;
 	int r = vfio_pci_join_all(&m->guest.vm, &m->config, &m->set, err);
 
+	if (r == 0)
+		r = vfio_pci_map_all(m->set, err);
 	if (r == 0)
 		r = vfio_pci_attach_all(m->set, &m->config, err);
 	return r < 0 ? r : pci_assign(m->guest.vm.pci, err);

@@ -24,9 +24,12 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/numa.h"
 
 #define CODE	 0x1000
 #define RAM_SIZE 0x10000
+
+static const struct numa one_node = { .nodes = 1 };
 
 static struct vm vm;
 static int kvm;
@@ -61,7 +64,7 @@ static void unlock(void *opaque)
 
 static int build(void)
 {
-	struct mem_config ram = { .size = RAM_SIZE, .kind = MEM_ANON, .nodes = 1 };
+	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = RAM_SIZE } };
 	struct pci_config pci = { .nodes = 1 };
 	int r = vm_new(&vm, kvm, 1, NULL);
 
@@ -72,7 +75,7 @@ static int build(void)
 	if (r == 0)
 		r = vcpus_new(&vm, NULL);
 	if (r == 0)
-		r = x86_cpuid_set_all(&vm, 1, NULL);
+		r = x86_cpuid_set_all(&vm, &one_node, 64, NULL);
 	if (r < 0)
 		return r;
 	coalesced_init(&vm);

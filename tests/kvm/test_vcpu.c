@@ -24,12 +24,15 @@
 #include "vmm/vm.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/state.h"
+#include "vmm/numa.h"
 
 #define CODE	 0x1000
 #define CODE_2	 0x2000
 #define PORT	 0x500
 #define MMIO	 0xd0000
 #define RAM_SIZE 0x10000
+
+static const struct numa one_node = { .nodes = 1 };
 
 static struct machine {
 	int kvm;
@@ -89,7 +92,7 @@ static void enter_at(uint64_t rip)
 
 static int build(void)
 {
-	struct mem_config ram = { .size = RAM_SIZE, .kind = MEM_ANON, .nodes = 1 };
+	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = RAM_SIZE } };
 	int r = vm_new(&m.vm, m.kvm, 1, NULL);
 
 	if (r < 0)
@@ -102,7 +105,7 @@ static int build(void)
 	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
 		return -1;
 	r = vcpus_new(&m.vm, NULL);
-	return r < 0 ? r : x86_cpuid_set_all(&m.vm, 1, NULL);
+	return r < 0 ? r : x86_cpuid_set_all(&m.vm, &one_node, 64, NULL);
 }
 
 static int setup(void **state)

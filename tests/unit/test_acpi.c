@@ -25,12 +25,12 @@ static struct acpi_machine machine(unsigned cpus, unsigned nodes)
 {
 	struct acpi_machine m = {
 		.cpus = cpus,
-		.nodes = nodes,
 		.bridge_count = nodes,
 		.memory_count = 2,
 		.memory = { { 0, 3 * GiB, 0 }, { 4 * GiB, 1 * GiB, nodes - 1 } },
 	};
 
+	numa_even(&m.numa, cpus, nodes);
 	for (unsigned i = 0; i < nodes; i++)
 		m.bridges[i] = (struct pci_bridge_info){
 			.node = i,
@@ -193,6 +193,27 @@ static void test_nodes_own_cpus_and_memory(void **state)
 	assert_memory_equal(t + 44, ((const uint8_t[]){ 10, 20, 20, 10 }), 4);
 }
 
+static void test_nodes_are_as_far_apart_as_is_said(void **state)
+{
+	struct acpi_machine m = machine(4, 3);
+	static const uint8_t want[] = { 10, 21, 31, 21, 10, 11, 32, 11, 10 };
+	const uint8_t *t;
+
+	for (unsigned i = 0; i < 9; i++)
+		m.numa.distance[i / 3][i % 3] = want[i];
+	memcpy(m.numa.cpu_node, (const uint8_t[]){ 2, 0, 1, 2 }, 4);
+	length = acpi_write(&m, buf, sizeof(buf));
+	t = find("SLIT");
+	assert_int_equal(get_le64(t + 36), 3);
+	assert_memory_equal(t + 44, want, 9);
+	/* In order of nodes, so that the guest calls them as we do. */
+	t = find("SRAT");
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(t[48 + 16 * i + 2], ((const uint8_t[]){ 0, 1, 2, 2 })[i]);
+		assert_int_equal(t[48 + 16 * i + 3], ((const uint8_t[]){ 1, 2, 0, 3 })[i]);
+	}
+}
+
 static void test_a_single_node_has_all(void **state)
 {
 	unsigned cpus = 0, memory = 0;
@@ -213,9 +234,11 @@ static void test_cpus_are_split_evenly(void **state)
 	for (unsigned nodes = 1; nodes <= 8; nodes++) {
 		for (unsigned cpus = nodes; cpus <= 255; cpus++) {
 			unsigned count[8] = { 0 };
+			struct numa numa;
 
+			numa_even(&numa, cpus, nodes);
 			for (unsigned i = 0; i < cpus; i++)
-				count[acpi_cpu_node(i, cpus, nodes)]++;
+				count[numa.cpu_node[i]]++;
 			for (unsigned n = 0; n < nodes; n++)
 				assert_in_range(count[n], cpus / nodes, cpus / nodes + 1);
 		}
@@ -292,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_madt_has_each_cpu_and_the_overrides_of_the_gsi_table),
 		cmocka_unit_test(test_mcfg_is_all_of_ecam),
 		cmocka_unit_test(test_nodes_own_cpus_and_memory),
+		cmocka_unit_test(test_nodes_are_as_far_apart_as_is_said),
 		cmocka_unit_test(test_a_single_node_has_all),
 		cmocka_unit_test(test_cpus_are_split_evenly),
 		cmocka_unit_test(test_the_largest_machine_fits_and_less_room_is_an_error),

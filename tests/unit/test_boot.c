@@ -38,7 +38,7 @@ struct fixture {
 
 static int setup(void **state)
 {
-	struct mem_config config = { .size = RAM, .kind = MEM_ANON, .nodes = 1 };
+	struct mem_config config = { .nodes = 1, .node = &(struct mem_node){ .size = RAM } };
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	*state = f;

@@ -91,24 +91,67 @@ static void test_each_cpu_is_a_core_of_one_package(void **state)
 
 static void test_no_package_spans_two_nodes(void **state)
 {
+	struct numa numa;
+
 	(void)state;
 	for (unsigned nodes = 1; nodes <= 8; nodes++) {
 		for (unsigned n = nodes; n <= 255; n++) {
 			_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
-			unsigned package = x86_cpuid_package(n, nodes), shift;
+			unsigned package, shift;
+
+			numa_even(&numa, n, nodes);
+			package = x86_cpuid_package(&numa, n);
 
 			x86_cpuid_adapt(c, 0, package, true);
 			shift = leaf(c, 0xb, 1)->eax;
 			for (unsigned i = 1; i < n; i++) {
 				if (i >> shift == (i - 1) >> shift)
-					assert_int_equal(acpi_cpu_node(i, n, nodes),
-							 acpi_cpu_node(i - 1, n, nodes));
+					assert_int_equal(numa.cpu_node[i], numa.cpu_node[i - 1]);
 			}
 		}
 	}
-	assert_int_equal(x86_cpuid_package(6, 1), 6);
-	assert_int_equal(x86_cpuid_package(8, 2), 4);
-	assert_int_equal(x86_cpuid_package(6, 2), 1);
+	numa_even(&numa, 6, 1);
+	assert_int_equal(x86_cpuid_package(&numa, 6), 6);
+	numa_even(&numa, 8, 2);
+	assert_int_equal(x86_cpuid_package(&numa, 8), 4);
+	numa_even(&numa, 6, 2);
+	assert_int_equal(x86_cpuid_package(&numa, 6), 1);
+}
+
+static void test_packages_follow_the_cpus_of_each_node(void **state)
+{
+	static const struct {
+		unsigned package;
+		uint8_t cpu_node[8];
+	} rows[] = {
+		{ 4, { 0, 0, 0, 0, 1, 1, 1, 1 } }, { 4, { 1, 1, 1, 1, 0, 0, 0, 0 } },
+		{ 2, { 0, 0, 1, 1, 1, 1, 0, 0 } }, /* two packages each */
+		{ 1, { 0, 1, 0, 1, 0, 1, 0, 1 } }, { 1, { 0, 0, 0, 1, 1, 1, 1, 1 } },
+		{ 1, { 0, 0, 1, 0, 0, 0, 1, 1 } },
+	};
+	struct numa numa;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		numa_even(&numa, 8, 2);
+		memcpy(numa.cpu_node, rows[i].cpu_node, sizeof(rows[i].cpu_node));
+		assert_int_equal(x86_cpuid_package(&numa, 8), rows[i].package);
+	}
+}
+
+static void test_addresses_end_where_devices_do(void **state)
+{
+	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
+	unsigned bits = x86_cpuid_phys_bits(c), mapped = leaf(c, 0x80000008, 0)->eax >> 16 & 0xff;
+
+	(void)state;
+	x86_cpuid_limit_phys_bits(c, 64);
+	assert_int_equal(x86_cpuid_phys_bits(c), bits);
+	assert_int_equal(leaf(c, 0x80000008, 0)->eax >> 16 & 0xff, mapped);
+	x86_cpuid_limit_phys_bits(c, 39);
+	assert_int_equal(x86_cpuid_phys_bits(c), 39);
+	assert_int_equal(leaf(c, 0x80000008, 0)->eax & 0xff, 39);
+	assert_in_range(leaf(c, 0x80000008, 0)->eax >> 16 & 0xff, 0, 39);
 }
 
 static void test_only_the_last_cache_is_shared(void **state)
@@ -180,6 +223,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_cpu_is_a_core_of_one_package),
 		cmocka_unit_test(test_no_package_spans_two_nodes),
+		cmocka_unit_test(test_packages_follow_the_cpus_of_each_node),
+		cmocka_unit_test(test_addresses_end_where_devices_do),
 		cmocka_unit_test(test_only_the_last_cache_is_shared),
 		cmocka_unit_test(test_levels_above_the_package_are_gone),
 		cmocka_unit_test(test_topology_leaf_appears_where_the_host_has_none),

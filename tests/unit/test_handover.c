@@ -36,7 +36,7 @@ static int unpair(void **state)
 
 static struct vmm_config one_device(void)
 {
-	struct vmm_config c = { .memory = 1 << 28, .cpus = 2, .group_count = 1, .device_count = 1,
+	struct vmm_config c = { .mem = { { .size = 1 << 28 } }, .cpus = 2, .group_count = 1, .device_count = 1,
 				.kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
 				.container_fd = -1, .group_fds = { -1 } };
 

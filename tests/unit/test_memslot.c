@@ -127,7 +127,8 @@ static void test_a_fault_takes_the_bar_it_names(void **state)
 
 static void test_a_fault_without_address_takes_all_bars_and_no_ram(void **state)
 {
-	struct mem_config config = { .size = 4 * MiB, .kind = MEM_ANON, .nodes = 2 };
+	struct mem_node nodes[] = { { .size = 2 * MiB }, { .size = 2 * MiB } };
+	struct mem_config config = { .nodes = 2, .node = nodes };
 	struct mem *mem = NULL;
 	unsigned a, b;
 	gpa_t ram = MiB;
@@ -151,7 +152,7 @@ static void test_a_fault_without_address_takes_all_bars_and_no_ram(void **state)
 
 static void test_ram_that_kvm_refuses_is_said(void **state)
 {
-	struct mem_config config = { .size = 4 * MiB, .kind = MEM_ANON, .nodes = 1 };
+	struct mem_config config = { .nodes = 1, .node = &(struct mem_node){ .size = 4 * MiB } };
 	struct mem *mem = NULL;
 	struct err err = ERR_INIT;
 

@@ -80,11 +80,13 @@ static int take(const char *first, const char *second, bool bind, struct vm_devi
 {
 	struct ctx ctx = { .root = kernel.root, .lock_timeout_s = 1 };
 	struct vm_opts o = { .bind = bind, .device_count = second ? 2 : 1 };
+	int r;
 
 	snprintf(o.devices[0].name, sizeof(o.devices[0].name), "%s", first);
 	if (second)
 		snprintf(o.devices[1].name, sizeof(o.devices[1].name), "%s", second);
-	return vm_devices_take(&ctx, &o, ret, &err);
+	r = vm_devices_find(&ctx, &o, ret, &err);
+	return r < 0 ? r : vm_devices_take(&ctx, &o, ret, &err);
 }
 
 /* A `vm run --bind` that has VF, and stays as it is. Its pid as long as nobody reaps it. */

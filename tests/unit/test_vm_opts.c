@@ -50,8 +50,9 @@ static void test_defaults_are_those_the_help_states(void **state)
 	assert_int_equal(parse("--kernel k", &o, &err), 0);
 	assert_string_equal(o.kernel, "k");
 	assert_string_equal(o.cmdline, "console=ttyS0");
-	assert_int_equal(o.memory, 512 * MiB);
-	assert_int_equal(o.mem_kind, MEM_ANON);
+	assert_int_equal(o.memory.size, 512 * MiB);
+	assert_int_equal(o.memory.kind, VM_KIND_UNSAID);
+	assert_false(o.memory.said);
 	assert_int_equal(o.cpus, 1);
 	assert_int_equal(o.nodes, 1);
 	assert_int_equal(o.hotplug_slots, 0);
@@ -64,12 +65,15 @@ static void test_every_option_reaches_its_field(void **state)
 	struct vm_opts o = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 -d 01:10.0 "
+	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0,2 --node 0 -d 01:10.0 "
 			       "--device eth0/vf3,token=" TOKEN " --bind --force=route --no-reboot --stats s "
 			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
 	assert_int_equal(o.cpus, 4);
-	assert_int_equal(o.memory, 2 * GiB);
-	assert_int_equal(o.mem_kind, MEM_HUGETLB_1G);
+	assert_int_equal(o.memory.size, 2 * GiB);
+	assert_int_equal(o.memory.kind, MEM_HUGETLB_1G);
+	assert_int_equal(o.node[1].cpus[0], 5);
+	assert_true(o.node[0].said);
+	assert_false(o.node[2].said);
 	assert_int_equal(o.nodes, 2);
 	assert_int_equal(o.hotplug_slots, 2);
 	assert_int_equal(o.hotplug_pref, 16 * GiB);
@@ -100,9 +104,14 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -m 513M,backend=hugetlb-1G", "1 GiB" },
 		{ "-k k -m 33M", "2 MiB" },
 		{ "-k k -m 512M,backend=disk", "'disk'" },
-		{ "-k k -m 512M,pages=big", "pages=big" },
+		{ "-k k -m 512M,pages=big", "'pages'" },
 		{ "-k k --nodes 0", "'0'" },
 		{ "-k k --nodes 2", "--cpus 2" },
+		{ "-k k -c 2 --node 1", "--node 0 is missing" },
+		{ "-k k -c 2 --nodes 2 --node 2", "0 to 1" },
+		{ "-k k -c 2 --node 0 --node 0", "node 0 is given twice" },
+		{ "-k k -m 1G -m 1G", "twice" },
+		{ "-k k -m 1G,merge=on -d 01:10.0", "merge=on" },
 		{ "-k k --hotplug-slots 17", "0 to 16" },
 		{ "-k k --hotplug-slots -1", "'-1'" },
 		{ "-k k --hotplug-slots 0000000000000000001,pref=2M", "not a number" },

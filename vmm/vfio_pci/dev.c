@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * A device's life in the VMM, and the order of it: the group joins the container,
- * the first one sets the IOMMU, KVM is told of the group, RAM is mapped, and only
- * then is a device opened, because drivers take KVM's pointer at the first open
+ * the first one sets the IOMMU, KVM is told of the group, RAM is made where they reach
+ * and mapped, and only then is a device opened, because drivers take KVM's pointer at the first open
  * and the kernel resets the function there.
  */
 #include "vmm/vfio_pci/internal.h"
@@ -190,8 +190,7 @@ static int join(struct vfio_pci_set *set, const struct vmm_config *config, struc
 	set->dma = dma_new(set->iommu);
 	if (!set->dma)
 		return err_set(err, -ENOMEM, "cannot attach the devices");
-	r = join_groups(set, config, err);
-	return r < 0 ? r : vfio_pci_map_ram(set, err);
+	return join_groups(set, config, err);
 }
 
 int vfio_pci_join_all(struct vm *vm, const struct vmm_config *config, struct vfio_pci_set **ret,
@@ -218,9 +217,36 @@ int vfio_pci_join_all(struct vm *vm, const struct vmm_config *config, struct vfi
 	return 0;
 }
 
-uint64_t vfio_pci_dma_limit(const struct vfio_pci_set *set)
+const struct range *vfio_pci_reach(const struct vfio_pci_set *set, unsigned *ret_count,
+				   unsigned *ret_max)
 {
-	return set ? iommu_limit(set->iommu) : UINT64_MAX;
+	*ret_count = set ? set->iommu->nranges : 0;
+	*ret_max = set ? set->iommu->max_maps : 0;
+	return *ret_count ? set->iommu->ranges : NULL;
+}
+
+unsigned vfio_pci_address_bits(const struct vfio_pci_set *set)
+{
+	uint64_t limit = set ? iommu_limit(set->iommu) : UINT64_MAX;
+
+	return limit == UINT64_MAX ? 64 : 63 - (unsigned)__builtin_clzll(limit | 1);
+}
+
+struct range vfio_pci_room(const struct vfio_pci_set *set, uint64_t start, uint64_t end)
+{
+	if (set)
+		return iommu_room(set->iommu, start, end);
+	return (struct range){ start, end > start ? end - start : 0 };
+}
+
+int vfio_pci_map_all(struct vfio_pci_set *set, struct err *err)
+{
+	return set ? vfio_pci_map_ram(set, err) : 0;
+}
+
+unsigned vfio_pci_maps(const struct vfio_pci_set *set)
+{
+	return set ? dma_maps(set->dma) : 0;
 }
 
 int vfio_pci_attach_all(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err)

@@ -9,26 +9,43 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/range.h"
 
 struct vfio_pci_set;
 struct vm;
 struct vmm_config;
 
 /*
- * Put the groups of config into one I/O address space, tell KVM of them and map
- * guest RAM for their DMA. vm->mem and vm->loop must exist. config's descriptors
- * are borrowed and stay open until the set is freed. No device: *ret is NULL and
- * it is no error.
+ * Put the groups of config into one I/O address space and tell KVM of them: the first
+ * thing a machine does, because its RAM has to lie where they reach. config's descriptors
+ * are borrowed and stay open until the set is freed. No device: *ret is NULL and it is no
+ * error.
  */
 int vfio_pci_join_all(struct vm *vm, const struct vmm_config *config, struct vfio_pci_set **ret,
 		      struct err *err);
 
-/* One past the last address the devices reach; UINT64_MAX: no limit known, or no device. */
-uint64_t vfio_pci_dma_limit(const struct vfio_pci_set *set);
+/*
+ * Addresses that all of them reach, in order; NULL and 0: no limit known, or no device.
+ * *ret_max: mappings the IOMMU takes, 0: any number.
+ */
+const struct range *vfio_pci_reach(const struct vfio_pci_set *set, unsigned *ret_count,
+				   unsigned *ret_max);
+
+/* Bits of an address that devices reach; 64: no limit known, or no device. */
+unsigned vfio_pci_address_bits(const struct vfio_pci_set *set);
+
+/* The largest part of [start, end) that devices reach. */
+struct range vfio_pci_room(const struct vfio_pci_set *set, uint64_t start, uint64_t end);
+
+/* Map guest RAM (vm->mem) for their DMA, bank by bank. NULL is fine. */
+int vfio_pci_map_all(struct vfio_pci_set *set, struct err *err);
+
+/* DMA mappings there are now. */
+unsigned vfio_pci_maps(const struct vfio_pci_set *set);
 
 /*
  * Then open the devices and pci_add() them: between pci_new() and pci_assign().
- * Also vm->slots, gsi and both buses must exist. A failure leaves the set to be
+ * Also vm->loop, slots, gsi and both buses must exist. A failure leaves the set to be
  * freed. NULL is fine.
  */
 int vfio_pci_attach_all(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err);

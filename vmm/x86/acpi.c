@@ -214,12 +214,16 @@ static void mcfg(struct area *area, const struct acpi_machine *m)
 	list(area, t);
 }
 
-unsigned acpi_cpu_node(unsigned index, unsigned ncpus, unsigned nodes)
+static uint8_t *srat_cpu(uint8_t *p, unsigned cpu, unsigned node)
 {
-	return index * nodes / ncpus;
+	p[1] = 16;
+	p[2] = (uint8_t)node;
+	p[3] = (uint8_t)cpu;
+	put_le32(p + 4, 1);
+	return p + 16;
 }
 
-/* 5.2.16 */
+/* 5.2.16. Node by node: Linux numbers them in the order in which it meets them here. */
 static void srat(struct area *area, const struct acpi_machine *m)
 {
 	size_t len = HEADER_LEN + 12 + 16 * m->cpus + 40 * m->memory_count;
@@ -229,12 +233,10 @@ static void srat(struct area *area, const struct acpi_machine *m)
 		return;
 	put_le32(t + 36, 1); /* reserved, for compatibility */
 	p = t + 48;
-	for (unsigned i = 0; i < m->cpus; i++, p += 16) {
-		p[1] = 16;
-		p[2] = (uint8_t)acpi_cpu_node(i, m->cpus, m->nodes);
-		p[3] = (uint8_t)i;
-		put_le32(p + 4, 1);
-	}
+	for (unsigned node = 0; node < m->numa.nodes; node++)
+		for (unsigned i = 0; i < m->cpus; i++)
+			if (m->numa.cpu_node[i] == node)
+				p = srat_cpu(p, i, node);
 	for (unsigned i = 0; i < m->memory_count; i++, p += 40) {
 		p[0] = 1;
 		p[1] = 40;
@@ -247,17 +249,18 @@ static void srat(struct area *area, const struct acpi_machine *m)
 	list(area, t);
 }
 
-/* 5.2.17: near is 10; 20 is what Linux assumes of anything far. */
+/* 5.2.17 */
 static void slit(struct area *area, const struct acpi_machine *m)
 {
-	size_t len = HEADER_LEN + 8 + m->nodes * m->nodes;
+	unsigned n = m->numa.nodes;
+	size_t len = HEADER_LEN + 8 + n * n;
 	uint8_t *t = take(area, len);
 
 	if (!t)
 		return;
-	put_le64(t + 36, m->nodes);
-	for (unsigned i = 0; i < m->nodes * m->nodes; i++)
-		t[44 + i] = i / m->nodes == i % m->nodes ? 10 : 20;
+	put_le64(t + 36, n);
+	for (unsigned i = 0; i < n * n; i++)
+		t[44 + i] = m->numa.distance[i / n][i % n];
 	seal(t, "SLIT", 1, len);
 	list(area, t);
 }
@@ -293,15 +296,15 @@ long acpi_write(const struct acpi_machine *machine, uint8_t *buf, size_t space)
 	mcfg(&area, machine);
 	/* With one node too: on AMD, Linux otherwise looks for nodes by 32 PCI accesses. */
 	srat(&area, machine);
-	if (machine->nodes > 1)
+	if (machine->numa.nodes > 1)
 		slit(&area, machine);
 	roots(&area, rsdp);
 	return area.full ? -ENOSPC : (long)area.len;
 }
 
-int acpi_build(struct vm *vm, unsigned nodes, struct err *err)
+int acpi_build(struct vm *vm, const struct numa *numa, struct err *err)
 {
-	struct acpi_machine m = { .cpus = vm->ncpus, .nodes = nodes };
+	struct acpi_machine m = { .cpus = vm->ncpus, .numa = *numa };
 	_cleanup_free_ uint8_t *buf = calloc(1, LAYOUT_ACPI_END - LAYOUT_ACPI);
 	const struct mem_bank *bank;
 	long len;

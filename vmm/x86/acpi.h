@@ -11,26 +11,24 @@
 
 #include "base/err.h"
 #include "vmm/layout.h"
+#include "vmm/numa.h"
 #include "vmm/pci/pci.h"
 
 struct vm;
 
 /*
  * Describe the machine in guest RAM, at LAYOUT_ACPI. After pci_assign(); again at
- * guest reset, because the guest may have written there. The CPUs are split
- * evenly among the nodes, in order: acpi_cpu_node(). 0 or -errno.
+ * guest reset, because the guest may have written there. 0 or -errno.
  */
-int acpi_build(struct vm *vm, unsigned nodes, struct err *err);
-
-/* Guest NUMA node of CPU index of ncpus. */
-unsigned acpi_cpu_node(unsigned index, unsigned ncpus, unsigned nodes);
+int acpi_build(struct vm *vm, const struct numa *numa, struct err *err);
 
 /* --- below: what acpi_build() is made of, for the tests --- */
 
-#define ACPI_MAX_MEMORY (2 * VMM_MAX_NODES)
+#define ACPI_MAX_MEMORY MEM_MAX_BANKS
 
 struct acpi_machine {
-	unsigned cpus, nodes;
+	unsigned cpus;
+	struct numa numa;
 	unsigned bridge_count;
 	struct pci_bridge_info bridges[VMM_MAX_NODES];
 	unsigned memory_count;

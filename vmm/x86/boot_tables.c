@@ -46,18 +46,33 @@ int boot_tables_write(const struct mem *mem)
 	return 0;
 }
 
+/* One more piece of RAM; a bank that goes on where the last ended is none of its own. */
+static unsigned add_ram(struct e820_entry *map, unsigned n, uint64_t start, uint64_t end)
+{
+	struct e820_entry *last = &map[n - 1];
+
+	if (start >= end)
+		return n;
+	if (last->type == E820_RAM && last->start + last->size == start) {
+		last->size += end - start;
+		return n;
+	}
+	map[n] = (struct e820_entry){ start, end - start, E820_RAM };
+	return n + 1;
+}
+
 unsigned boot_memory_map(const struct mem *mem, struct e820_entry *map)
 {
-	unsigned n = 0;
+	const struct mem_bank *b;
+	unsigned n = 0, i = 0;
 
 	map[n++] = (struct e820_entry){ 0, LAYOUT_EBDA, E820_RAM };
 	map[n++] = (struct e820_entry){ LAYOUT_EBDA, MiB - LAYOUT_EBDA, E820_RESERVED };
-	if (mem_low_end(mem) > MiB)
-		map[n++] = (struct e820_entry){ MiB, mem_low_end(mem) - MiB, E820_RAM };
+	for (; (b = mem_bank(mem, i)) && b->gpa < LAYOUT_LOW_RAM_END; i++)
+		n = add_ram(map, n, b->gpa < MiB ? MiB : b->gpa, b->gpa + b->size);
 	/* Linux uses ECAM only where some table reserves it. */
 	map[n++] = (struct e820_entry){ LAYOUT_ECAM, LAYOUT_ECAM_SIZE, E820_RESERVED };
-	if (mem_end(mem) > LAYOUT_HIGH_RAM)
-		map[n++] = (struct e820_entry){ LAYOUT_HIGH_RAM, mem_end(mem) - LAYOUT_HIGH_RAM,
-						E820_RAM };
+	for (; (b = mem_bank(mem, i)); i++)
+		n = add_ram(map, n, b->gpa, b->gpa + b->size);
 	return n;
 }

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "vmm/layout.h"
+
 struct mem;
 
 /* Selectors, as the boot protocol fixes them. */
@@ -24,7 +26,8 @@ struct e820_entry {
 	enum e820_type type;
 };
 
-#define E820_MAX 8
+/* Each bank, the firmware's part of the first, and ECAM. */
+#define E820_MAX (MEM_MAX_BANKS + 3)
 
 /* Fills at most E820_MAX entries in order of address; returns how many. */
 unsigned boot_memory_map(const struct mem *mem, struct e820_entry *map);

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/ioctl.h"
 #include "base/range.h"
+#include "vmm/numa.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/msr.h"
@@ -200,11 +201,33 @@ static void two_topology_levels(struct kvm_cpuid2 *cpuid)
 }
 
 /* CPUs of two nodes with a cache in common are a broken machine to Linux (topology_sane()). */
-unsigned x86_cpuid_package(unsigned ncpus, unsigned nodes)
+unsigned x86_cpuid_package(const struct numa *numa, unsigned ncpus)
 {
-	if (nodes <= 1)
+	unsigned n = 1;
+
+	if (numa->nodes <= 1)
 		return ncpus;
-	return ncpus % nodes == 0 && is_pow2(ncpus / nodes) ? ncpus / nodes : 1;
+	while (n < ncpus && numa->cpu_node[n] == numa->cpu_node[0])
+		n++;
+	if (ncpus % n || !is_pow2(n))
+		return 1;
+	for (unsigned i = 0; i < ncpus; i++)
+		if (numa->cpu_node[i] != numa->cpu_node[i - i % n])
+			return 1;
+	return n;
+}
+
+/* Both what the processor has and, since Linux 6.10, what its page tables reach. */
+void x86_cpuid_limit_phys_bits(struct kvm_cpuid2 *cpuid, unsigned bits)
+{
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		if (e->function != 0x80000008)
+			continue;
+		set_bits(&e->eax, 0, 8, at_most(e->eax & 0xff, bits));
+		set_bits(&e->eax, 16, 8, at_most(e->eax >> 16 & 0xff, bits));
+	}
 }
 
 void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned package,
@@ -217,14 +240,16 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned package,
 		adapt_entry(&cpuid->entries[i], &t);
 }
 
-int x86_cpuid_set_all(struct vm *vm, unsigned nodes, struct err *err)
+int x86_cpuid_set_all(struct vm *vm, const struct numa *numa, unsigned max_phys_bits,
+		      struct err *err)
 {
-	unsigned package = x86_cpuid_package(vm->ncpus, nodes);
+	unsigned package = x86_cpuid_package(numa, vm->ncpus);
 	_cleanup_free_ struct kvm_cpuid2 *cpuid = NULL;
 	int r = x86_cpuid_host(vm->kvm_fd, &cpuid, err);
 
 	if (r < 0)
 		return r;
+	x86_cpuid_limit_phys_bits(cpuid, max_phys_bits);
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	for (unsigned i = 0; i < vm->ncpus; i++) {
 		x86_cpuid_adapt(cpuid, i, package, vm->tsc_deadline);

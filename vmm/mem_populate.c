@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/mem_populate.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/size.h"
+#include "vmm/layout.h"
+
+/* What a thread takes at a time: any huge page whole, small enough that all end together. */
+#define PART	    (64 * MiB)
+#define STACK_SIZE  (64 * KiB)
+
+/* The areas of one guest node, and how far its threads have come. */
+struct work {
+	const struct mem_node *node;
+	struct mem_area *areas;
+	unsigned count;
+	mem_fill fill;
+	uint64_t next; /* the part to be taken, counted over all areas; atomic */
+	bool failed;   /* atomic: no part is taken any more */
+};
+
+/* Who is alone takes an area at a time. */
+static uint64_t part_size(const struct mem_node *node)
+{
+	if (node->threads <= 1)
+		return 1ull << 63;
+	return node->kind == MEM_HUGETLB_1G ? GiB : PART;
+}
+
+static uint64_t parts_of(const struct mem_area *a, uint64_t size)
+{
+	return a->size / size + (a->size % size != 0);
+}
+
+/* Part n of the node's RAM; false behind the last. */
+static bool take(struct work *w, struct mem_area **ret, uint64_t *ret_off)
+{
+	uint64_t size = part_size(w->node), n = __atomic_fetch_add(&w->next, 1, __ATOMIC_RELAXED);
+
+	for (unsigned i = 0; i < w->count; i++) {
+		if (w->areas[i].node != w->node)
+			continue;
+		if (n < parts_of(&w->areas[i], size)) {
+			*ret = &w->areas[i];
+			*ret_off = n * size;
+			return true;
+		}
+		n -= parts_of(&w->areas[i], size);
+	}
+	return false;
+}
+
+static void *fill_parts(void *opaque)
+{
+	struct work *w = opaque;
+	struct mem_area *a;
+	uint64_t off;
+
+	while (!__atomic_load_n(&w->failed, __ATOMIC_RELAXED) && take(w, &a, &off)) {
+		uint64_t size = part_size(w->node);
+		int r = w->fill(w->node, a->hva + off, size < a->size - off ? size : a->size - off);
+
+		if (r == 0)
+			continue;
+		__atomic_store_n(&a->fill_error, r, __ATOMIC_RELAXED);
+		__atomic_store_n(&w->failed, true, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* Best effort: a cpuset may have none of these CPUs. */
+static void go_to_node(const struct mem_node *node)
+{
+	cpu_set_t set;
+
+	_Static_assert(sizeof(set) == sizeof(node->host_cpus), "both are 1024 bits");
+	memcpy(&set, node->host_cpus, sizeof(set));
+	if (CPU_COUNT(&set))
+		(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void *thread(void *opaque)
+{
+	const struct work *w = opaque;
+
+	go_to_node(w->node);
+	return fill_parts(opaque);
+}
+
+struct crew {
+	pthread_t threads[MEM_MAX_THREADS];
+	unsigned count;
+};
+
+static void start(struct crew *crew, struct work *w)
+{
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_SIZE);
+	for (unsigned i = 0; i < w->node->threads && i < MEM_MAX_THREADS; i++) {
+		if (pthread_create(&crew->threads[crew->count], &attr, thread, w) != 0)
+			break;
+		crew->count++;
+	}
+	pthread_attr_destroy(&attr);
+}
+
+/* One node's areas: by its crew, or at once by the caller. */
+static void begin(struct crew *crew, struct work *w)
+{
+	if (w->node->threads > 1)
+		start(crew, w);
+	if (!crew->count)
+		fill_parts(w);
+}
+
+static bool first_of_its_node(const struct mem_area *areas, unsigned i)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (areas[k].node == areas[i].node)
+			return false;
+	return true;
+}
+
+/* Those with threads first, so that they work while the caller does. */
+static unsigned begin_all(struct crew *crews, struct work *works, struct mem_area *areas,
+			  unsigned count, mem_fill fill)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		if (first_of_its_node(areas, i) && n < VMM_MAX_NODES)
+			works[n++] = (struct work){ areas[i].node, areas, count, fill, 0, false };
+	for (unsigned i = 0; i < n; i++)
+		if (works[i].node->threads > 1)
+			begin(&crews[i], &works[i]);
+	for (unsigned i = 0; i < n; i++)
+		if (works[i].node->threads <= 1)
+			begin(&crews[i], &works[i]);
+	return n;
+}
+
+int mem_populate(struct mem_area *areas, unsigned count, mem_fill fill)
+{
+	struct work works[VMM_MAX_NODES];
+	struct crew *crews = calloc(VMM_MAX_NODES, sizeof(*crews));
+	unsigned n;
+
+	if (!crews)
+		return -ENOMEM;
+	for (unsigned i = 0; i < count; i++)
+		areas[i].fill_error = 0;
+	n = begin_all(crews, works, areas, count, fill);
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < crews[i].count; k++)
+			pthread_join(crews[i].threads[k], NULL);
+	free(crews);
+	for (unsigned i = 0; i < count; i++)
+		if (areas[i].fill_error)
+			return areas[i].fill_error;
+	return 0;
+}
