@@ -33,7 +33,7 @@ $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(O)/tests/lab/fault.so $(O)/tests/lab/hostile
+lab_tools := $(O)/tests/lab/fault.so $(O)/tests/lab/hostile $(O)/tests/lab/populate
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -43,6 +43,11 @@ $(O)/tests/lab/hostile: tests/lab/l2/hostile.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+$(O)/tests/lab/populate: $(O)/tests/lab/measuring/populate.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+-include $(O)/tests/lab/measuring/populate.d
 
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)
