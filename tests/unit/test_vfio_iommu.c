@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include <linux/vfio.h>
 
+#include "base/fd.h"
 #include "base/size.h"
 #include "tests/fake/ioctl.h"
 #include "vfio/dma.h"
@@ -25,6 +27,7 @@ static struct {
 	char calls[64];
 	uint32_t group_flags;
 	int set_iommu, set_container, map;
+	bool no_type1;
 	unsigned nranges, avail, maps;
 	struct vfio_iova_range ranges[4];
 } fake;
@@ -68,7 +71,7 @@ static int container(void *opaque, int fd, unsigned long request, void *arg)
 {
 	switch (request) {
 	case VFIO_GET_API_VERSION: return VFIO_API_VERSION;
-	case VFIO_CHECK_EXTENSION: return 1;
+	case VFIO_CHECK_EXTENSION: return !fake.no_type1;
 	case VFIO_SET_IOMMU:
 		saw('I');
 		assert_int_equal((uintptr_t)arg, VFIO_TYPE1v2_IOMMU);
@@ -143,6 +146,56 @@ static void test_first_group_sets_the_iommu_and_later_ones_join(void **state)
 	assert_int_equal(iommu->max_maps, 3);
 	assert_int_equal(iommu->nranges, 2);
 	assert_int_equal(iommu_limit(iommu), 0x8000000000);
+}
+
+/* The next group's IOMMU maps less, or has addresses reserved. */
+static void test_each_group_may_make_the_reach_narrower(void **state)
+{
+	assert_int_equal(iommu_type1_add_group(iommu, GROUP, 42, &err), 0);
+	fake.nranges = 1;
+	fake.ranges[0] = (struct vfio_iova_range){ 0x10000, 0xffffffff };
+	fake.avail = 2;
+	assert_int_equal(iommu_type1_add_group(iommu, GROUP2, 43, &err), 0);
+	assert_int_equal(iommu->nranges, 1);
+	assert_int_equal(iommu->ranges[0].start, 0x10000);
+	assert_int_equal(iommu_limit(iommu), 0x100000000);
+	assert_int_equal(iommu->max_maps, 2);
+}
+
+static void test_the_largest_room_lies_between_reserved_addresses(void **state)
+{
+	static const struct {
+		uint64_t start, end, from, to;
+	} rows[] = {
+		{ 5 * GiB, 1ull << 48, 1ull << 40, 1ull << 41 },
+		{ 5 * GiB, (1ull << 40) + GiB, 5 * GiB, 0xfd00000000 },
+		{ 600 * GiB, 1ull << 41, 1ull << 40, 1ull << 41 },
+		{ 0xfd00000000, 1ull << 40, 0xfd00000000, 0xfd00000000 }, /* all of it is reserved */
+		{ 9 * GiB, 8 * GiB, 9 * GiB, 9 * GiB },
+	};
+
+	fake.ranges[0] = (struct vfio_iova_range){ 0, 0xfcffffffff };
+	fake.ranges[1] = (struct vfio_iova_range){ 1ull << 40, (1ull << 41) - 1 };
+	assert_int_equal(iommu_type1_add_group(iommu, GROUP, 42, &err), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct range room = iommu_room(iommu, rows[i].start, rows[i].end);
+
+		assert_int_equal(room.start, rows[i].from);
+		assert_int_equal(room.start + room.size, rows[i].to);
+	}
+	iommu->nranges = 0; /* the kernel does not say */
+	assert_int_equal(iommu_room(iommu, 5 * GiB, 1ull << 48).size, (1ull << 48) - 5 * GiB);
+}
+
+static void test_a_kernel_without_type1_is_told_from_one_that_refuses(void **state)
+{
+	fake.set_iommu = -EINVAL;
+	assert_int_equal(iommu_type1_add_group(iommu, GROUP, 42, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "cannot be given to userspace"));
+	err = (struct err)ERR_INIT;
+	fake.no_type1 = true;
+	assert_true(iommu_type1_add_group(iommu, GROUP, 42, &err) < 0);
+	assert_non_null(strstr(err.hint, "modprobe vfio_iommu_type1"));
 }
 
 static void test_group_with_a_host_driver_is_named(void **state)
@@ -291,6 +344,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_first_group_sets_the_iommu_and_later_ones_join),
+		T(test_each_group_may_make_the_reach_narrower),
+		T(test_the_largest_room_lies_between_reserved_addresses),
+		T(test_a_kernel_without_type1_is_told_from_one_that_refuses),
 		T(test_group_with_a_host_driver_is_named),
 		T(test_group_of_another_vm_is_busy),
 		T(test_missing_interrupt_remapping_is_said_and_undone),
