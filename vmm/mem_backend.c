@@ -170,14 +170,12 @@ static int populate(const struct mem_node *node, uint8_t *hva, uint64_t size)
 #define NOT_HUGE (-ENOENT)
 
 /*
- * MADV_COLLAPSE does what shmem_enabled=never would not let a fault do (Debian 13's 6.12; a 6.18
- * refuses it with never, too). It takes the page from
- * where most of the small ones are, so a node's have to be there first; where the kernel may
- * choose, it makes huge pages out of nothing, which is half the work.
+ * MADV_COLLAPSE does what shmem_enabled=never would not let a fault do. It makes a huge page out of
+ * small ones, on the node where most of them are: they have to be there first.
  */
 static int collapse(const struct mem_node *node, uint8_t *hva, uint64_t size)
 {
-	int r = node->policy == MEM_UNBOUND ? 0 : populate(node, hva, size);
+	int r = populate(node, hva, size);
 
 	if (r < 0)
 		return r;
@@ -200,8 +198,8 @@ static int fill_error(const struct mem_node *node, int code, uint64_t size, stru
 			  "the kernel makes no transparent huge pages of shared memory, and "
 			  "backend=memfd-thp is not to end up with small ones");
 		return err_hint(err, "write advise to /sys/kernel/mm/transparent_hugepage/shmem_enabled "
-				     "(deny forbids it, and so does never in newer kernels; before "
-				     "Linux 6.1 it is not there); or choose backend=memfd or hugetlb-2M");
+				     "(deny forbids it; before Linux 6.1 it takes that word); or choose "
+				     "backend=memfd or hugetlb-2M");
 	}
 	err_set(err, code, "cannot have %s of shared memory in transparent huge pages", SIZE_STR(size));
 	return err_hint(err, "memory is in pieces: backend=hugetlb-2M with pages reserved at boot has "

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vmm/mem_populate.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -116,9 +115,9 @@ static void start(struct crew *crew, struct work *w)
 /* One node's areas: by its crew, or at once by the caller. */
 static void begin(struct crew *crew, struct work *w)
 {
-	if (w->node->threads > 1)
+	if (crew && w->node->threads > 1)
 		start(crew, w);
-	if (!crew->count)
+	if (!crew || !crew->count)
 		fill_parts(w);
 }
 
@@ -128,6 +127,16 @@ static bool first_of_its_node(const struct mem_area *areas, unsigned i)
 		if (areas[k].node == areas[i].node)
 			return false;
 	return true;
+}
+
+/* A small guest needs none, and no memory for one. NULL then, and when there is no memory. */
+static struct crew *crews_for(const struct mem_area *areas, unsigned count)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < count; i++)
+		any |= areas[i].node->threads > 1;
+	return any ? calloc(VMM_MAX_NODES, sizeof(struct crew)) : NULL;
 }
 
 /* Those with threads first, so that they work while the caller does. */
@@ -141,25 +150,23 @@ static unsigned begin_all(struct crew *crews, struct work *works, struct mem_are
 			works[n++] = (struct work){ areas[i].node, areas, count, fill, 0, false };
 	for (unsigned i = 0; i < n; i++)
 		if (works[i].node->threads > 1)
-			begin(&crews[i], &works[i]);
+			begin(crews ? &crews[i] : NULL, &works[i]);
 	for (unsigned i = 0; i < n; i++)
 		if (works[i].node->threads <= 1)
-			begin(&crews[i], &works[i]);
+			begin(crews ? &crews[i] : NULL, &works[i]);
 	return n;
 }
 
 int mem_populate(struct mem_area *areas, unsigned count, mem_fill fill)
 {
 	struct work works[VMM_MAX_NODES];
-	struct crew *crews = calloc(VMM_MAX_NODES, sizeof(*crews));
+	struct crew *crews = crews_for(areas, count);
 	unsigned n;
 
-	if (!crews)
-		return -ENOMEM;
 	for (unsigned i = 0; i < count; i++)
 		areas[i].fill_error = 0;
 	n = begin_all(crews, works, areas, count, fill);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n && crews; i++)
 		for (unsigned k = 0; k < crews[i].count; k++)
 			pthread_join(crews[i].threads[k], NULL);
 	free(crews);
