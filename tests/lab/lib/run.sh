@@ -20,6 +20,8 @@ write_job()		# COMMAND…
 	local var
 
 	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg" "$OUT/kept.tar"
+	rm -f "$OUT/.lab/netdevsim.ko"
+	[[ ! $NETDEVSIM ]] || cp "$NETDEVSIM/netdevsim.ko" "$OUT/.lab/"
 	echo "$INIT" >"$OUT/.lab/init"
 	{
 		echo "export LAB=1 LAB_HOST=$HOST_KIND LAB_INIT=$INIT"
