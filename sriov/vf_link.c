@@ -2,6 +2,7 @@
 #include "sriov/vf_link.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <time.h>
 #include <arpa/inet.h>
@@ -21,6 +22,7 @@
 	X(nl_socket_free)                \
 	X(nl_socket_modify_cb)           \
 	X(nl_socket_modify_err_cb)       \
+	X(nl_socket_set_buffer_size)     \
 	X(nl_connect)                    \
 	X(nl_send_auto)                  \
 	X(nl_send_sync)                  \
@@ -57,6 +59,12 @@ static struct dl_library libnl = { "libnl-3.so.200", "libnl-3-200", symbols, ARR
 #define BUSY_TRIES    20
 #define BUSY_PAUSE_MS 100
 
+/*
+ * The kernel gives up on an answer that the socket's buffer would not hold, which is
+ * libnl's 64 KiB for some 300 VFs. The kernel's own limit (rmem_max) may cut this one down.
+ */
+#define ANSWER_ROOM (1 << 20)
+
 #define UNKNOWN 0xffffffffu /* the kernel's "the driver did not fill this in" */
 
 static void free_sockp(struct nl_sock **sk)
@@ -82,6 +90,9 @@ static int from_nl(int nl)
 	case NLE_NOMEM: return -ENOMEM;
 	case NLE_PERM:
 	case NLE_NOACCESS: return -EPERM;
+	case NLE_MSG_OVERFLOW:
+	case NLE_MSG_TRUNC:
+	case NLE_MSG_TOOSHORT: return -EMSGSIZE;
 	default: return -EIO;
 	}
 }
@@ -118,7 +129,9 @@ static void parse_vlan(struct nlattr **tb, struct vf_attrs *a)
 		return;
 	a->vlan = (uint16_t)(info ? info->vlan : vlan->vlan);
 	a->qos = (uint8_t)(info ? info->qos : vlan->qos);
-	a->proto = info ? ntohs(info->vlan_proto) : VF_PROTO_8021Q; /* before 4.9: no list */
+	a->proto = info ? ntohs(info->vlan_proto) : 0;
+	if (!a->proto) /* before 4.9: no list; a driver that fills in nothing until one is set */
+		a->proto = VF_PROTO_8021Q;
 	a->have |= vf_group_mask(VF_GROUP_VLAN);
 }
 
@@ -182,12 +195,28 @@ static int parse_vf(struct nlattr *info, unsigned *ret_vf, struct vf_attrs *ret)
 	return 0;
 }
 
-/* Call fn for each VF of the message; stops at its first failure. 0 or -errno. */
+/* The number of VFs, where the kernel says it beside their list; else 0. */
+static unsigned told_number(struct nlmsghdr *nlh)
+{
+	struct nlattr *attr = dl_nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_NUM_VF);
+	uint32_t n = 0;
+
+	if (attr && (size_t)dl_nla_len(attr) >= sizeof(n))
+		memcpy(&n, dl_nla_data(attr), sizeof(n));
+	return n;
+}
+
+/*
+ * Call fn for each VF of the message; stops at its first failure. 0 or -errno. *ret_cut: the
+ * list holds fewer than there are. Its length is 16 bits, and the kernel writes what is left
+ * of a longer one.
+ */
 static int each_vf(const void *msg, size_t len, int (*fn)(struct nlattr *info, void *opaque),
-		   void *opaque)
+		   void *opaque, bool *ret_cut)
 {
 	struct nlmsghdr *nlh = (struct nlmsghdr *)msg;
 	struct nlattr *list, *pos;
+	unsigned listed = 0;
 	int rem, r = dl_load(&libnl, NULL);
 
 	if (r < 0)
@@ -195,15 +224,19 @@ static int each_vf(const void *msg, size_t len, int (*fn)(struct nlattr *info, v
 	if (len < sizeof(*nlh) || !dl_nlmsg_ok(nlh, (int)len) ||
 	    !dl_nlmsg_valid_hdr(nlh, sizeof(struct ifinfomsg)))
 		return -EBADMSG;
+	*ret_cut = false;
 	list = dl_nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
 	if (!list)
 		return 0;
 	for_each_nested(pos, list, rem) {
-		if (dl_nla_type(pos) == IFLA_VF_INFO)
-			r = fn(pos, opaque);
+		if (dl_nla_type(pos) != IFLA_VF_INFO)
+			continue;
+		r = fn(pos, opaque);
 		if (r < 0)
 			return r;
+		listed++;
 	}
+	*ret_cut = listed < told_number(nlh);
 	return 0;
 }
 
@@ -230,9 +263,12 @@ static int take_attrs(struct nlattr *info, void *opaque)
 int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n)
 {
 	struct attrs_out out = { ret, n, 0 };
-	int r = each_vf(msg, len, take_attrs, &out);
+	bool cut;
+	int r = each_vf(msg, len, take_attrs, &out, &cut);
 
-	return r < 0 ? r : out.seen;
+	if (r < 0)
+		return r;
+	return cut && (unsigned)out.seen < n ? -EMSGSIZE : out.seen;
 }
 
 /* --- counters --------------------------------------------------------------------------------- */
@@ -287,10 +323,13 @@ static int take_stats(struct nlattr *info, void *opaque)
 int vf_link_parse_stats(const void *msg, size_t len, struct vf_stats *ret, unsigned n)
 {
 	struct stats_out out = { ret, n, 0, false };
-	int r = each_vf(msg, len, take_stats, &out);
+	bool cut;
+	int r = each_vf(msg, len, take_stats, &out, &cut);
 
 	if (r < 0)
 		return r;
+	if (cut && (unsigned)out.seen < n)
+		return -EMSGSIZE;
 	return out.any ? out.seen : -ENODATA;
 }
 
@@ -346,8 +385,9 @@ struct reading {
 	struct vf_attrs *attrs;
 	struct vf_stats *stats;
 	unsigned n;
-	int result;
+	int result; /* as vf_link_read()'s, or NO_ANSWER */
 };
+#define NO_ANSWER INT_MIN
 
 static int on_link(struct nl_msg *msg, void *opaque)
 {
@@ -374,28 +414,32 @@ static int ask(int root, const struct pf *pf, uint32_t mask, struct reading *rea
 	msg = new_message(RTM_GETLINK, ifindex);
 	if (!msg || dl_nla_put_u32(msg, IFLA_EXT_MASK, mask) < 0)
 		return -ENOMEM;
+	(void)dl_nl_socket_set_buffer_size(sk, ANSWER_ROOM, 0);
 	dl_nl_socket_modify_cb(sk, NL_CB_VALID, NL_CB_CUSTOM, on_link, reading);
 	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &reading->result);
 	r = dl_nl_send_auto(sk, msg);
 	if (r >= 0)
 		r = dl_nl_recvmsgs_default(sk);
-	return r < 0 && reading->result >= 0 ? from_nl(r) : reading->result;
+	/* Nothing was told: libnl knows why, and of an answer that found no room that only. */
+	if (r < 0 && reading->result == NO_ANSWER)
+		return r == -NLE_NOMEM ? -EMSGSIZE : from_nl(r);
+	return reading->result == NO_ANSWER ? -ENODEV : reading->result;
 }
 
 /*
- * Without the counters a VF takes less than half the room, and all of them must fit
+ * Without the counters a VF takes two thirds of the room, and all of them must fit
  * into one attribute of 64 KiB.
  */
 int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n)
 {
-	struct reading reading = { .attrs = ret, .n = n, .result = -ENODEV };
+	struct reading reading = { .attrs = ret, .n = n, .result = NO_ANSWER };
 
 	return ask(root, pf, RTEXT_FILTER_VF | RTEXT_FILTER_SKIP_STATS, &reading);
 }
 
 int vf_link_read_stats(int root, const struct pf *pf, struct vf_stats *ret, unsigned n)
 {
-	struct reading reading = { .stats = ret, .n = n, .result = -ENODEV };
+	struct reading reading = { .stats = ret, .n = n, .result = NO_ANSWER };
 
 	return ask(root, pf, RTEXT_FILTER_VF, &reading);
 }

@@ -17,7 +17,9 @@
  * in `have`: unsupported, which is not zero. (Of `state` and the rates the kernel
  * does not say whether the driver has them; they read as auto and 0.) Returns how
  * many VFs the kernel listed, entries past that being untouched, or -errno:
- * -EOPNOTSUPP when the PF has no network interface here, or more than one.
+ * -EOPNOTSUPP when the PF has no network interface here, or more than one; -EMSGSIZE
+ * when the kernel's list, which is of 64 KiB, ends before the n-th (some 330; with
+ * counters some 200).
  */
 int vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n);
 
@@ -47,7 +49,7 @@ int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6]);
 /* Give an interface another MAC. 0 or the driver's -errno. */
 int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6]);
 
-/* The VFs in an RTM_NEWLINK message; as vf_link_read. -EBADMSG: malformed. */
+/* The VFs in an RTM_NEWLINK message; as vf_link_read(). -EBADMSG: malformed. */
 int vf_link_parse(const void *msg, size_t len, struct vf_attrs *ret, unsigned n);
 
 #endif

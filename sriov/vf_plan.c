@@ -311,7 +311,9 @@ int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attr
 	if (r < 0)
 		return r;
 	r = vf_link_read(root, pf, now, vf + 1);
-	if (r < 0)
-		return err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
+	if (r < 0) {
+		err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
+		return vf_set_unreadable(r, err);
+	}
 	return vf_plan_attrs(pf, vf, attrs, &now[vf], plan, err);
 }

@@ -43,6 +43,10 @@ static const char *guess(const struct pf *pf, enum vf_group group, int code,
 	if (code == -EPERM)
 		return geteuid() == 0 ? "root alone does not do: it takes CAP_NET_ADMIN, in the "
 					"interface's network namespace" : "run it as root";
+	if (group == VF_GROUP_RATE && code == -EOPNOTSUPP)
+		return "in switchdev mode the rates of VFs are set by devlink: devlink port function rate";
+	if (group == VF_GROUP_RATE && attrs->max_tx_rate && attrs->min_tx_rate > attrs->max_tx_rate)
+		return "min_tx_rate is more than max_tx_rate";
 	if (group == VF_GROUP_RATE && attrs->min_tx_rate && code == -EINVAL)
 		return "it may know no min_tx_rate";
 	if (group == VF_GROUP_RATE && !pf->up)
@@ -62,9 +66,11 @@ static int explain(const struct pf *pf, unsigned vf, enum vf_group group, int co
 	const char *why = guess(pf, group, code, attrs);
 	char text[STEP_VALUE_MAX] = "";
 
-	if (code == -EOPNOTSUPP && !(group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD))
-		return err_set(err, code, "%s: the %s driver has no %s for VFs (vf%u)",
-			       BDF_STR(pf->bdf), pf->driver, vf_group_word(group), vf);
+	if (code == -EOPNOTSUPP && !(group == VF_GROUP_VLAN && attrs->proto == VF_PROTO_8021AD)) {
+		err_set(err, code, "%s: the %s driver has no %s for VFs (vf%u)", BDF_STR(pf->bdf),
+			pf->driver, vf_group_word(group), vf);
+		return why ? err_hint(err, "%s", why) : code;
+	}
 	(void)vf_group_format(attrs, group, text, sizeof(text));
 	if (code == -EPERM || code == -EACCES)
 		err_set(err, code, "%s: cannot set %s of vf%u", BDF_STR(pf->bdf), text, vf);
@@ -72,6 +78,13 @@ static int explain(const struct pf *pf, unsigned vf, enum vf_group group, int co
 		err_set(err, code, "%s: the %s driver refuses %s for vf%u", BDF_STR(pf->bdf),
 			pf->driver, text, vf);
 	return why ? err_hint(err, "%s", why) : code;
+}
+
+int vf_set_unreadable(int code, struct err *err)
+{
+	if (code != -EMSGSIZE)
+		return code;
+	return err_hint(err, "the kernel lists the attributes of some 300 VFs of a PF and no more");
 }
 
 static int read_back(int root, const struct pf *pf, unsigned vf, enum vf_group group,
@@ -84,9 +97,11 @@ static int read_back(int root, const struct pf *pf, unsigned vf, enum vf_group g
 	if (!now)
 		return -ENOMEM;
 	r = vf_link_read(root, pf, now, vf + 1);
-	if (r < 0)
-		return err_set(err, r, "%s: cannot read back %s of vf%u", BDF_STR(pf->bdf),
-			       vf_group_word(group), vf);
+	if (r < 0) {
+		err_set(err, r, "%s: cannot read back %s of vf%u", BDF_STR(pf->bdf),
+			vf_group_word(group), vf);
+		return vf_set_unreadable(r, err);
+	}
 	(void)vf_group_format(&now[vf], group, text, sizeof(text));
 	if (strcmp(text, wanted) == 0)
 		return 0;

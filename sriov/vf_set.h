@@ -25,6 +25,9 @@ int vf_set(int root, const struct pf *at, unsigned vf, enum vf_group group,
 /* -EOPNOTSUPP with err set when pf's VFs cannot have such attributes at all. */
 int vf_set_check(const struct pf *pf, struct err *err);
 
+/* Add a hint to err where vf_link_read() failed for there being too many VFs. Returns code. */
+int vf_set_unreadable(int code, struct err *err);
+
 /* "vf3 vlan" of a journal key. 0 or -EINVAL. */
 int vf_set_parse_key(const char *key, unsigned *ret_vf, enum vf_group *ret_group);
 

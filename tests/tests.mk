@@ -9,6 +9,8 @@ fake_objs := $(patsubst %.c,$(O)/%.o,$(wildcard tests/fake/*.c))
 unit_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/test_*.c))
 # Scripts that say what they found as cmocka does (TAP), about the program they are given.
 unit_scripts := $(sort $(filter-out %.c,$(wildcard tests/unit/*)))
+# With the kernel's simulated network card, in the lab (tests/lab/full/netdevsim).
+nsim_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/netdevsim/test_*.c))
 kvm_progs := $(patsubst %.c,$(O)/%,$(wildcard tests/kvm/test_*.c))
 
 $(O)/libthruway.a: $(lib_objs)
@@ -31,6 +33,12 @@ $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
 
+# The card is on the bus "netdevsim", and what speaks of PCI devices is told so on the way.
+$(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=dlsym -o $@ $< $(O)/tests/netdevsim/card.o \
+		$(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
 lab_tools := $(O)/tests/lab/fault.so $(O)/tests/lab/hostile $(O)/tests/lab/populate
@@ -49,14 +57,14 @@ $(O)/tests/lab/populate: $(O)/tests/lab/measuring/populate.o $(O)/libthruway.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 -include $(O)/tests/lab/measuring/populate.d
 
-.SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(fake_objs)
--include $(unit_progs:=.d) $(kvm_progs:=.d) $(fake_objs:.o=.d)
+.SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(nsim_progs:=.o) $(fake_objs)
+-include $(unit_progs:=.d) $(kvm_progs:=.d) $(nsim_progs:=.d) $(O)/tests/netdevsim/card.d $(fake_objs:.o=.d)
 
 .PHONY: lab-tools check check-unit check-kvm check-lab check-full demo layer-check hdr-check scan-build \
 	check-programs
-check-programs: programs $(unit_progs) $(kvm_progs)
+check-programs: programs $(unit_progs) $(kvm_progs) $(nsim_progs)
 
-lab-tools: $(lab_tools) $(kvm_progs)
+lab-tools: $(lab_tools) $(kvm_progs) $(nsim_progs)
 
 check-unit: $(unit_progs) $(O)/thruway
 	@THRUWAY=$(O)/thruway tests/run-programs $(unit_progs) $(unit_scripts)
@@ -83,7 +91,7 @@ demo:
 
 # Each header alone, as the first line of a file.
 headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h host/*/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
-	tests/fake/*.h)
+	tests/fake/*.h tests/netdevsim/*.h)
 hdr-check:
 	@for h in $(headers); do \
 		printf '#include "%s"\n' $$h | $(CC) $(ALL_CFLAGS) $(HOST_CFLAGS) -x c -fsyntax-only - \

@@ -133,6 +133,51 @@ static void test_a_kernel_without_vlan_lists_means_8021q(void **state)
 	assert_false(VF_HAS(&vf, VF_MAX_TX_RATE));
 }
 
+static void test_no_vlan_protocol_means_8021q(void **state)
+{
+	struct ifla_vf_vlan_info info = { .vf = 0, .vlan = 7 };
+	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO), *vlans;
+	struct ifla_vf_mac mac = { .vf = 0 };
+	struct vf_attrs vf = { 0 };
+
+	nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+	vlans = nla_nest_start(msg, IFLA_VF_VLAN_LIST);
+	nla_put(msg, IFLA_VF_VLAN_INFO, sizeof(info), &info);
+	nla_nest_end(msg, vlans);
+	nla_nest_end(msg, nest);
+	assert_int_equal(parse(&vf, 1), 1);
+	assert_int_equal(vf.vlan, 7);
+	assert_int_equal(vf.proto, VF_PROTO_8021Q);
+}
+
+/* The kernel lets the length of a list over 64 KiB overflow: what is left of it is a short list. */
+static void test_a_list_that_is_cut_is_enough_for_its_vfs_only(void **state)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct vf_stats stats[3] = { 0 };
+	struct vf_attrs vfs[3] = { 0 };
+
+	put_stats(0, 1, 0);
+	put_stats(1, 1, 0);
+	nla_nest_end(msg, list);
+	assert_int_equal(nla_put_u32(msg, IFLA_NUM_VF, 400), 0);
+	assert_int_equal(vf_link_parse(nlh, nlh->nlmsg_len, vfs, 2), 2);
+	assert_int_equal(vf_link_parse(nlh, nlh->nlmsg_len, vfs, 3), -EMSGSIZE);
+	assert_int_equal(vf_link_parse_stats(nlh, nlh->nlmsg_len, stats, 2), 2);
+	assert_int_equal(vf_link_parse_stats(nlh, nlh->nlmsg_len, stats, 3), -EMSGSIZE);
+}
+
+static void test_more_may_be_asked_for_than_there_are(void **state)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct vf_attrs vfs[3] = { 0 };
+
+	put_stats(0, 1, 0);
+	nla_nest_end(msg, list);
+	assert_int_equal(nla_put_u32(msg, IFLA_NUM_VF, 1), 0);
+	assert_int_equal(vf_link_parse(nlh, nlh->nlmsg_len, vfs, 3), 1);
+}
+
 static void test_vfs_beyond_the_array_are_left_out(void **state)
 {
 	struct vf_attrs vfs[2] = { 0 };
@@ -223,6 +268,9 @@ int main(void)
 		T(test_every_attribute_is_read),
 		T(test_what_the_driver_left_out_is_unsupported),
 		T(test_a_kernel_without_vlan_lists_means_8021q),
+		T(test_no_vlan_protocol_means_8021q),
+		T(test_a_list_that_is_cut_is_enough_for_its_vfs_only),
+		T(test_more_may_be_asked_for_than_there_are),
 		T(test_vfs_beyond_the_array_are_left_out),
 		T(test_counters_of_each_vf),
 		T(test_nothing_but_zeros_are_no_counters),
