@@ -158,8 +158,9 @@ kernel_command_line()
 	# The TSC of software emulation is the machine's own; checking it costs a
 	# second and a half.
 	# The kernel's tests of its own cryptography and of a noise source cost one more.
+	# Messages cost a second at the emulated port; those below a warning are in dmesg alone.
 	# A kernel at a random physical address may sit in the only free gigabyte.
-	line="console=ttyS0 panic=-1 nokaslr cryptomgr.notests initcall_blacklist=jent_mod_init tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
+	line="console=ttyS0 quiet panic=-1 nokaslr cryptomgr.notests initcall_blacklist=jent_mod_init tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 	# Zeroing each page when it is given and again when it is used is half of what a guest's
 	# RAM costs. Where costs are counted the host is as it comes.
 	[[ $ICOUNT ]] || line+=" init_on_alloc=0"
