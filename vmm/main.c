@@ -125,7 +125,7 @@ static int run(const struct vmm_config *config, struct err *err)
 		return r;
 	}
 	exit_event = (struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = serve(&m) };
-	exit_event.stats = m.vm.stats;
+	vcpus_stats(&m.vm, &exit_event.stats);
 	exit_event.gsi_commits = gsi_commits(m.vm.gsi);
 	exit_event.ram_banks = mem_bank_count(m.vm.mem);
 	exit_event.dma_maps = vfio_pci_maps(m.host_devices);

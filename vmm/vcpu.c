@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <linux/kvm.h>
 
@@ -84,6 +87,18 @@ static void wait_for_pause(struct vcpu_park *park)
 	pthread_mutex_unlock(&park->lock);
 }
 
+/* Who it is to the host's tools. Behind the first KVM_RUN, so that no start waits for it. */
+static void introduce(struct vcpu *cpu)
+{
+	char name[16];
+
+	if (cpu->tid)
+		return;
+	snprintf(name, sizeof(name), "vcpu/%u", cpu->index);
+	(void)prctl(PR_SET_NAME, name);
+	__atomic_store_n(&cpu->tid, gettid(), __ATOMIC_RELEASE);
+}
+
 static void *vcpu_thread(void *opaque)
 {
 	struct vcpu *cpu = opaque;
@@ -98,7 +113,8 @@ static void *vcpu_thread(void *opaque)
 		if (__atomic_load_n(&park->pause, __ATOMIC_ACQUIRE) && !stay_parked(cpu))
 			return NULL;
 		r = VALUE_IOCTL(cpu->fd, KVM_RUN, 0);
-		vcpu_count(&cpu->vm->stats.exits);
+		introduce(cpu);
+		vcpu_count(&cpu->stats.exits);
 		/* Before pause is read again; whoever sets pause signals after that. */
 		__atomic_store_n(&cpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		alive = r < 0 ? vcpu_handle_error(cpu, r) : vcpu_handle_exit(cpu);
@@ -171,6 +187,23 @@ int vcpus_start(struct vm *vm, struct err *err)
 	}
 	pthread_attr_destroy(&attr);
 	return r ? err_set(err, -r, "cannot start the CPUs' threads") : 0;
+}
+
+void vcpus_stats(const struct vm *vm, struct vm_stats *ret)
+{
+	struct vm_stats sum = { 0 };
+
+	for (unsigned i = 0; vm->vcpus && i < vm->ncpus; i++) {
+		const struct vm_stats *s = &vm->vcpus[i].stats;
+
+		sum.exits += __atomic_load_n(&s->exits, __ATOMIC_RELAXED);
+		sum.pio += __atomic_load_n(&s->pio, __ATOMIC_RELAXED);
+		sum.mmio += __atomic_load_n(&s->mmio, __ATOMIC_RELAXED);
+		sum.interrupted += __atomic_load_n(&s->interrupted, __ATOMIC_RELAXED);
+		sum.other += __atomic_load_n(&s->other, __ATOMIC_RELAXED);
+		sum.bar_faults += __atomic_load_n(&s->bar_faults, __ATOMIC_RELAXED);
+	}
+	*ret = sum;
 }
 
 static unsigned started(const struct vm *vm)

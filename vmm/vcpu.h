@@ -15,9 +15,9 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/vm.h"
 
 struct kvm_run;
-struct vm;
 
 struct vcpu {
 	struct vm *vm; /* borrowed */
@@ -28,6 +28,8 @@ struct vcpu {
 	pthread_t thread;
 	bool started;
 	unsigned faults; /* EFAULTs in a row */
+	struct vm_stats stats;
+	int tid; /* of its thread; atomic, 0 until it first left KVM_RUN */
 };
 
 /* vm->ncpus vCPUs with no state yet, threads not started. Fills vm->vcpus. */
@@ -38,6 +40,9 @@ void vcpus_free(struct vm *vm);
 
 /* Start the threads; they run at once. Once. */
 int vcpus_start(struct vm *vm, struct err *err);
+
+/* What all CPUs counted so far. */
+void vcpus_stats(const struct vm *vm, struct vm_stats *ret);
 
 /* All out of KVM_RUN when it returns. The caller must not hold vm_lock(). */
 void vcpus_pause(struct vm *vm);

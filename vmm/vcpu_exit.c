@@ -30,7 +30,7 @@ static void handle_pio(struct vcpu *cpu)
 	struct vm *vm = cpu->vm;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 
-	vcpu_count(&vm->stats.pio);
+	vcpu_count(&cpu->stats.pio);
 	vm_lock(vm);
 	coalesced_drain(vm);
 	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size)
@@ -47,7 +47,7 @@ static void handle_mmio(struct vcpu *cpu)
 	struct kvm_run *run = cpu->run;
 	struct vm *vm = cpu->vm;
 
-	vcpu_count(&vm->stats.mmio);
+	vcpu_count(&cpu->stats.mmio);
 	vm_lock(vm);
 	coalesced_drain(vm);
 	if (run->mmio.is_write)
@@ -117,10 +117,10 @@ bool vcpu_handle_exit(struct vcpu *cpu)
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 	case KVM_EXIT_HLT: /* not with an in-kernel irqchip, but harmless */
-		vcpu_count(&cpu->vm->stats.other);
+		vcpu_count(&cpu->stats.other);
 		return true;
 	}
-	vcpu_count(&cpu->vm->stats.other);
+	vcpu_count(&cpu->stats.other);
 	switch (run->exit_reason) {
 	case KVM_EXIT_SYSTEM_EVENT:
 		return handle_system_event(cpu);
@@ -150,14 +150,14 @@ static void handle_fault(struct vcpu *cpu)
 
 	vm_lock(vm);
 	if (memslots_fault(vm->slots, known ? &gpa : NULL))
-		vcpu_count(&vm->stats.bar_faults);
+		vcpu_count(&cpu->stats.bar_faults);
 	vm_unlock(vm);
 }
 
 bool vcpu_handle_error(struct vcpu *cpu, int error)
 {
 	if (error == -EINTR || error == -EAGAIN) {
-		vcpu_count(&cpu->vm->stats.interrupted);
+		vcpu_count(&cpu->stats.interrupted);
 		return true;
 	}
 	if (error == -EFAULT && cpu->faults++ < FAULTS_MAX) {

@@ -37,7 +37,7 @@ enum vm_request {
 	VM_QUIT,     /* Ctrl-A x, or the supervisor said so */
 };
 
-/* Counted by vCPU threads without the lock (relaxed atomics), summed for reports. */
+/* Of each CPU, counted by its thread without the lock (relaxed atomics); summed for reports. */
 struct vm_stats {
 	uint64_t exits; /* returns of KVM_RUN to us */
 	uint64_t pio, mmio, interrupted, other;
@@ -76,8 +76,6 @@ struct vm {
 	enum vm_request request; /* atomic: set by vm_request(), taken by vm_take_request() */
 	int request_fd;		 /* eventfd, readable once there is a request */
 	struct err crash;	 /* why, with VM_CRASH; under lock */
-
-	struct vm_stats stats;
 };
 
 /*

@@ -133,7 +133,7 @@ static void test_a_reset_does_not_wait_for_another_access(void **state)
 	};
 
 	assert_int_equal(run(code, sizeof(code)), VM_REBOOT);
-	assert_int_equal(vm.stats.pio, 1);
+	assert_int_equal(vm.vcpus[0].stats.pio, 1);
 }
 
 /* A thousand times "choose a register, read it": an exit for each read, none for the choice. */
@@ -165,7 +165,7 @@ static void test_choosing_a_register_needs_no_exit(void **state)
 	getrusage(RUSAGE_THREAD, &after);
 	assert_true(cpu_ms(&after) - cpu_ms(&before) < 500);
 	/* Where the machine is so slow that the burst ends meanwhile, some more. */
-	assert_in_range(vm.stats.pio, 1001, 1200);
+	assert_in_range(vm.vcpus[0].stats.pio, 1001, 1200);
 }
 
 static void test_a_reset_right_after_a_scan_comes_too(void **state)

@@ -183,9 +183,9 @@ static void test_ports_and_mmio_reach_the_buses(void **state)
 	assert_int_equal(m.last_off, 1);
 	assert_int_equal(m.last_len, 2);
 	assert_int_equal(m.last_value, 0x4040);
-	assert_int_equal(m.vm.stats.pio, 3);
-	assert_int_equal(m.vm.stats.mmio, 2);
-	assert_true(m.vm.stats.exits >= 5);
+	assert_int_equal(m.vm.vcpus[0].stats.pio, 3);
+	assert_int_equal(m.vm.vcpus[0].stats.mmio, 2);
+	assert_true(m.vm.vcpus[0].stats.exits >= 5);
 	vcpus_resume(&m.vm);
 }
 
@@ -213,12 +213,12 @@ static void test_coalesced_writes_come_in_order_without_exits(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(expected); i++)
 		assert_int_equal(m.history[i], expected[i]);
 	assert_int_equal(m.writes, 4);
-	assert_int_equal(m.vm.stats.pio, 1);
+	assert_int_equal(m.vm.vcpus[0].stats.pio, 1);
 	coalesced_del_port(&m.vm, PORT, 1);
 	enter_at(CODE);
 	vcpus_resume(&m.vm);
 	wait_writes(8);
-	assert_int_equal(m.vm.stats.pio, 5);
+	assert_int_equal(m.vm.vcpus[0].stats.pio, 5);
 }
 
 static void test_ports_may_be_coalesced_from_the_first_exit_on(void **state)
@@ -239,7 +239,7 @@ static void test_ports_may_be_coalesced_from_the_first_exit_on(void **state)
 	wait_writes(4);
 	vcpus_pause(&m.vm);
 	assert_int_equal(m.writes, 4);
-	assert_int_equal(m.vm.stats.pio, 2);
+	assert_int_equal(m.vm.vcpus[0].stats.pio, 2);
 }
 
 /* More writes than the ring holds: the one that finds it full exits, and none is lost. */
@@ -262,7 +262,7 @@ static void test_a_full_ring_loses_nothing(void **state)
 	vcpus_pause(&m.vm);
 	assert_int_equal(m.writes, 501);
 	assert_int_equal(m.history[500 % ARRAY_SIZE(m.history)] >> 8, 1);
-	assert_in_range(m.vm.stats.pio, 2, 10);
+	assert_in_range(m.vm.vcpus[0].stats.pio, 2, 10);
 }
 
 static void test_unclaimed_ports_read_all_ones(void **state)
@@ -420,8 +420,8 @@ static void test_a_page_that_faults_becomes_mmio(void **state)
 	wait_writes(1);
 	assert_int_equal(m.last_value, 0xff);
 	/* Hardware faults and asks us; where KVM emulates every instruction it sees MMIO at once. */
-	assert_true(m.vm.stats.bar_faults <= 1);
-	assert_int_equal(m.vm.stats.mmio, 1);
+	assert_true(m.vm.vcpus[0].stats.bar_faults <= 1);
+	assert_int_equal(m.vm.vcpus[0].stats.mmio, 1);
 	vcpus_pause(&m.vm);
 	munmap(bar, 4096);
 }

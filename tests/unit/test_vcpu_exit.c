@@ -122,7 +122,7 @@ static void test_exits_without_meaning_go_on(void **state)
 	assert_true(vcpu_handle_error(&f.cpu, -EINTR));
 	assert_true(vcpu_handle_error(&f.cpu, -EAGAIN));
 	assert_int_equal(vm_take_request(&f.vm), VM_RUN);
-	assert_int_equal(f.vm.stats.interrupted, 2);
+	assert_int_equal(f.cpu.stats.interrupted, 2);
 }
 
 static void test_string_io_is_dispatched_element_by_element(void **state)
@@ -146,7 +146,7 @@ static void test_a_fault_on_a_bar_is_answered_and_counted(void **state)
 	put_le64(f.u.run.padding + 8, BAR + 0x123);
 	assert_true(vcpu_handle_error(&f.cpu, -EFAULT));
 	assert_int_equal(f.slots, 0);
-	assert_int_equal(f.vm.stats.bar_faults, 1);
+	assert_int_equal(f.cpu.stats.bar_faults, 1);
 	assert_int_equal(vm_take_request(&f.vm), VM_RUN);
 }
 
