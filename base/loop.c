@@ -74,6 +74,18 @@ int loop_add(struct loop *loop, int fd, loop_fn fn, void *opaque)
 	return 0;
 }
 
+int loop_writable(struct loop *loop, int fd, bool on)
+{
+	for (struct source *s = loop->sources; s; s = s->next) {
+		struct epoll_event ev = { .events = on ? EPOLLOUT : EPOLLIN,
+					  .data.u64 = s->id };
+
+		if (s->fd == fd)
+			return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
+	}
+	return -ENOENT;
+}
+
 void loop_del(struct loop *loop, int fd)
 {
 	for (struct source **p = &loop->sources; *p; p = &(*p)->next) {

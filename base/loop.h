@@ -6,6 +6,7 @@
 #ifndef BASE_LOOP_H
 #define BASE_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct loop;
@@ -18,6 +19,12 @@ struct loop *loop_free(struct loop *loop); /* closes nothing that was added; NUL
 
 /* Call fn whenever fd is readable or hung up. The fd stays the caller's. 0 or -errno. */
 int loop_add(struct loop *loop, int fd, loop_fn fn, void *opaque);
+
+/*
+ * Call its fn whenever fd can be written to, instead of read (on), or as before. An
+ * fd that was added. 0 or -errno.
+ */
+int loop_writable(struct loop *loop, int fd, bool on);
 
 /* Safe inside a callback, also for another fd whose event is already fetched. */
 void loop_del(struct loop *loop, int fd);
