@@ -1,1 +1,1 @@
-irq_srcs := irq/gsi.c irq/intx.c irq/irqfd.c irq/msi.c irq/msix.c irq/vectors.c
+irq_srcs := irq/gsi.c irq/intx.c irq/irqfd.c irq/message.c irq/msi.c irq/msix.c irq/vectors.c

@@ -32,8 +32,6 @@
 #define TICK_NS   5000000ull
 #define MAX_TICKS 8
 
-enum path { PATH_OFF, PATH_USER, PATH_IRQFD };
-
 struct vector {
 	uint64_t address;
 	uint32_t data;
@@ -44,6 +42,7 @@ struct vector {
 	bool wired;
 	bool staged; /* its route waits for the commit */
 	bool routed; /* KVM has the route for address and data */
+	uint64_t relayed;
 };
 
 struct vectors {
@@ -81,7 +80,7 @@ static int start_user(struct vectors *vs, struct vector *v)
 		failed(vs, v, "cannot watch its eventfd", r);
 		return r;
 	}
-	v->path = PATH_USER;
+	v->path = VECTOR_USER;
 	return 0;
 }
 
@@ -94,7 +93,7 @@ static int start_irqfd(struct vectors *vs, struct vector *v)
 		failed(vs, v, "no irqfd", r);
 		return r;
 	}
-	v->path = PATH_IRQFD;
+	v->path = VECTOR_IRQFD;
 	/* Delivered, but the count stays: it must not look pending after the next mask. */
 	(void)irqfd_drain(v->fd);
 	return 0;
@@ -103,9 +102,9 @@ static int start_irqfd(struct vectors *vs, struct vector *v)
 /* From here on signals stay in the eventfd. */
 static void stop(struct vectors *vs, struct vector *v)
 {
-	if (v->path == PATH_USER)
+	if (v->path == VECTOR_USER)
 		epoll_ctl(vs->epoll_fd, EPOLL_CTL_DEL, v->fd, NULL);
-	if (v->path == PATH_IRQFD) {
+	if (v->path == VECTOR_IRQFD) {
 		/*
 		 * Before the irqfd goes: kernels before 5.11 leave in the count what they have
 		 * delivered. Draining afterwards could throw away a signal nobody delivered.
@@ -113,7 +112,7 @@ static void stop(struct vectors *vs, struct vector *v)
 		(void)irqfd_drain(v->fd);
 		(void)irqfd_deassign(vs->config.vm_fd, v->fd, v->gsi);
 	}
-	v->path = PATH_OFF;
+	v->path = VECTOR_OFF;
 }
 
 static bool have_fd(struct vectors *vs, struct vector *v)
@@ -150,7 +149,7 @@ static void wire(struct vectors *vs, struct vector *v)
 {
 	int r;
 
-	if (v->wired || v->path == PATH_OFF)
+	if (v->wired || v->path == VECTOR_OFF)
 		return;
 	r = vs->config.ops->set_vectors(vs->config.opaque, index_of(vs, v), 1, &v->fd);
 	if (r < 0)
@@ -166,7 +165,7 @@ static unsigned unwired_run(struct vectors *vs, unsigned first)
 	for (; first + n < vs->config.count; n++) {
 		struct vector *v = &vs->v[first + n];
 
-		if (v->wired || v->path == PATH_OFF)
+		if (v->wired || v->path == VECTOR_OFF)
 			break;
 		vs->fds[n] = v->fd;
 	}
@@ -235,6 +234,7 @@ void vectors_disable(struct vectors *vs)
 		if (v->gsi)
 			gsi_release(vs->config.gsi, v->gsi);
 		v->gsi = 0;
+		v->relayed = 0;
 		v->routed = v->wired = v->want = false;
 	}
 	vs->short_of_routes = false;
@@ -252,7 +252,7 @@ void vectors_set_message(struct vectors *vs, unsigned i, uint64_t address, uint3
 	v->data = data;
 	v->routed = false;
 	/* The irqfd goes before its route changes. */
-	if (v->path == PATH_IRQFD)
+	if (v->path == VECTOR_IRQFD)
 		stop(vs, v);
 }
 
@@ -272,9 +272,9 @@ void vectors_update(struct vectors *vs, unsigned i)
 	struct vector *v = &vs->v[i];
 	bool live = v->want && vs->enabled;
 
-	if (!live && v->path != PATH_OFF)
+	if (!live && v->path != VECTOR_OFF)
 		stop(vs, v);
-	if (!live || v->path != PATH_OFF || !have_fd(vs, v))
+	if (!live || v->path != VECTOR_OFF || !have_fd(vs, v))
 		return;
 	if (!v->routed || start_irqfd(vs, v) < 0) {
 		if (start_user(vs, v) < 0)
@@ -305,7 +305,7 @@ static bool stage_routes(struct vectors *vs)
 static void settle_one(struct vectors *vs, struct vector *v)
 {
 	if (!v->routed) {
-		if (v->path == PATH_OFF)
+		if (v->path == VECTOR_OFF)
 			(void)start_user(vs, v);
 		return;
 	}
@@ -334,7 +334,7 @@ void vectors_settle(struct vectors *vs)
 		if (v->staged)
 			v->routed = r >= 0;
 		v->staged = false;
-		if (v->want && v->fd >= 0 && v->path != PATH_IRQFD)
+		if (v->want && v->fd >= 0 && v->path != VECTOR_IRQFD)
 			settle_one(vs, v);
 	}
 }
@@ -344,7 +344,7 @@ void vectors_update_all(struct vectors *vs)
 	for (unsigned i = 0; i < vs->config.count; i++) {
 		struct vector *v = &vs->v[i];
 
-		if (!v->want && v->path != PATH_OFF)
+		if (!v->want && v->path != VECTOR_OFF)
 			stop(vs, v);
 		if (v->want && vs->enabled)
 			(void)have_fd(vs, v);
@@ -355,7 +355,7 @@ void vectors_update_all(struct vectors *vs)
 
 bool vectors_pending(const struct vectors *vs, unsigned i)
 {
-	return vs->v[i].path == PATH_OFF && vs->v[i].fd >= 0 && irqfd_pending(vs->v[i].fd);
+	return vs->v[i].path == VECTOR_OFF && vs->v[i].fd >= 0 && irqfd_pending(vs->v[i].fd);
 }
 
 /* --- the event loop's side --- */
@@ -364,9 +364,10 @@ static void relay(struct vectors *vs, struct vector *v)
 {
 	int r;
 
-	if (v->path != PATH_USER || !irqfd_drain(v->fd))
+	if (v->path != VECTOR_USER || !irqfd_drain(v->fd))
 		return;
 	vs->relayed++;
+	v->relayed++;
 	r = irqfd_signal_msi(vs->config.vm_fd, v->address, v->data);
 	if (r < 0)
 		failed(vs, v, "its message was not taken", r);
@@ -475,6 +476,22 @@ bool vectors_enabled(const struct vectors *vs)
 	return vs->enabled;
 }
 
+void vectors_info(const struct vectors *vs, unsigned i, struct vector_info *ret)
+{
+	const struct vector *v = &vs->v[i];
+
+	*ret = (struct vector_info){
+		.address = v->address,
+		.data = v->data,
+		.gsi = v->gsi,
+		.path = v->path,
+		.wanted = v->want,
+		.wired = v->wired,
+		.pending = vectors_pending(vs, i),
+		.relayed = v->relayed,
+	};
+}
+
 void vectors_stats(const struct vectors *vs, struct vector_stats *ret)
 {
 	struct vector_stats s = { .relayed = vs->relayed, .failures = vs->failures };
@@ -483,8 +500,8 @@ void vectors_stats(const struct vectors *vs, struct vector_stats *ret)
 		const struct vector *v = &vs->v[i];
 
 		s.live += vs->enabled && v->want;
-		s.irqfds += v->path == PATH_IRQFD;
-		s.user += v->path == PATH_USER;
+		s.irqfds += v->path == VECTOR_IRQFD;
+		s.user += v->path == VECTOR_USER;
 		s.wired += v->wired;
 	}
 	*ret = s;

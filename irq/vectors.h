@@ -82,6 +82,25 @@ bool vectors_pending(const struct vectors *vs, unsigned i);
 /* What the timer does: an irqfd for each vector still served from userspace. */
 void vectors_settle(struct vectors *vs);
 
+/* Who takes a vector's signals to the guest. */
+enum vector_path {
+	VECTOR_OFF,   /* nobody: masked, or the mode is off */
+	VECTOR_USER,  /* the event loop */
+	VECTOR_IRQFD, /* KVM, by the vector's route */
+};
+
+struct vector_info {
+	uint64_t address; /* its message */
+	uint32_t data;
+	uint32_t gsi; /* of its route; 0: none */
+	enum vector_path path;
+	bool wanted;  /* the guest does not mask it */
+	bool wired;   /* the device raises it */
+	bool pending; /* as vectors_pending() */
+	uint64_t relayed; /* delivered by the event loop, since it was last enabled */
+};
+void vectors_info(const struct vectors *vs, unsigned i, struct vector_info *ret);
+
 struct vector_stats {
 	unsigned live;     /* wanted by the guest now */
 	unsigned irqfds;   /* of them in the kernel's hands */
