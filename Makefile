@@ -86,6 +86,8 @@ vmm_objs  := $(vmm_prog_srcs:%.c=$(O)/%.o)
 
 $(host_objs) : EXTRA = -fPIE $(HOST_CFLAGS) -DTHRUWAY_LIBEXECDIR='"$(LIBEXECDIR)"'
 $(vmm_objs)  : EXTRA = -fPIE
+# The VMM links one library, its archive: JSON, for its control socket.
+VMM_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LINKED_LIBS) 2>/dev/null)
 
 # What is compiled in and may be said anew: make, then make install PREFIX=/opt/x.
 $(O)/libexecdir: FORCE
@@ -114,7 +116,7 @@ VMM_LINK := -pie
 endif
 $(O)/thruway-vmm: $(vmm_objs)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(VMM_LINK) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_CFLAGS) $(VMM_LINK) $(LDFLAGS) -o $@ $^ $(VMM_LDLIBS)
 
 -include $(host_objs:.o=.d) $(vmm_objs:.o=.d)
 

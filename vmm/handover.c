@@ -133,7 +133,7 @@ int handover_next_event(int sock, struct vmm_event *ret)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)
 		return -EPIPE;
-	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_REBOOT)
+	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_RUNNING)
 		return -EPROTO;
 	event.err.text[sizeof(event.err.text) - 1] = '\0';
 	event.err.hint[sizeof(event.err.hint) - 1] = '\0';
@@ -141,27 +141,57 @@ int handover_next_event(int sock, struct vmm_event *ret)
 	return 0;
 }
 
-int handover_command(int sock, enum vmm_command command)
+int handover_command(int sock, enum vmm_command command, int fd)
 {
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
 	uint32_t wire = command;
+	struct iovec iov = { .iov_base = &wire, .iov_len = sizeof(wire) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	return send(sock, &wire, sizeof(wire), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (fd >= 0) {
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+							 .cmsg_type = SCM_RIGHTS,
+							 .cmsg_len = CMSG_LEN(sizeof(int)) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int handover_next_command(int sock, enum vmm_command *ret)
+static bool command_valid(uint32_t wire, ssize_t len, bool has_fd)
 {
-	uint32_t wire;
+	return len == sizeof(wire) && wire >= VMM_COMMAND_POWER_BUTTON &&
+	       wire <= VMM_COMMAND_CONTROL && has_fd == (wire == VMM_COMMAND_CONTROL);
+}
+
+int handover_next_command(int sock, enum vmm_command *ret, int *ret_fd)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	uint32_t wire = 0;
+	struct iovec iov = { .iov_base = &wire, .iov_len = sizeof(wire) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	_cleanup_close_ int fd = -1;
 	ssize_t len;
 
 	do
-		len = recv(sock, &wire, sizeof(wire), MSG_DONTWAIT);
+		len = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (len < 0 && errno == EINTR);
 	if (len < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)
 		return -EPIPE;
-	if (len != sizeof(wire) || wire < VMM_COMMAND_POWER_BUTTON || wire > VMM_COMMAND_QUIT)
+	(void)received_fds(&msg, &fd);
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !command_valid(wire, len, fd >= 0))
 		return -EPROTO;
 	*ret = (enum vmm_command)wire;
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }

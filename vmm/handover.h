@@ -43,6 +43,7 @@ struct vmm_config {
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
 	bool console;	   /* stdin belongs to the guest's serial port */
+	uint32_t ctl_uid;  /* may use the control socket, beside root */
 	bool tty;	   /* stdin is a terminal: Ctrl-A x ends, raw mode is the supervisor's */
 	int32_t log_level; /* enum log_level */
 
@@ -63,6 +64,7 @@ enum vmm_event_type {
 	VMM_EVENT_ERROR,     /* err: it ends with status 1 or 2 after this */
 	VMM_EVENT_EXIT,	     /* reason and stats: the guest ended */
 	VMM_EVENT_REBOOT,    /* the guest resets in place */
+	VMM_EVENT_RUNNING,   /* its CPUs run: time for what a start need not wait for */
 };
 
 struct vmm_event {
@@ -79,6 +81,7 @@ struct vmm_event {
 enum vmm_command {
 	VMM_COMMAND_POWER_BUTTON = 1, /* ACPI power button: an orderly shutdown, if the guest listens */
 	VMM_COMMAND_QUIT,	      /* end now, as Ctrl-A x does */
+	VMM_COMMAND_CONTROL,	      /* with a descriptor: the control socket, listening */
 };
 
 /* Supervisor's side. 0 or -errno. */
@@ -86,12 +89,16 @@ int handover_send(int sock, const struct vmm_config *config);
 /* One event. 0; -EPIPE when the VMM is gone; -EPROTO for what is no event. */
 int handover_next_event(int sock, struct vmm_event *ret);
 
-int handover_command(int sock, enum vmm_command command);
+/* fd goes along with VMM_COMMAND_CONTROL and stays the caller's; else -1. */
+int handover_command(int sock, enum vmm_command command, int fd);
 
 /* The VMM's side. -EPROTO with err set when it is not from this build. */
 int handover_receive(int sock, struct vmm_config *ret, struct err *err);
 void handover_event(int sock, const struct vmm_event *event);
-/* One command, without waiting. 0; -EAGAIN: none; -EPIPE: the supervisor is gone; -EPROTO. */
-int handover_next_command(int sock, enum vmm_command *ret);
+/*
+ * One command, without waiting; *ret_fd is what came with it, the caller's, or -1.
+ * 0; -EAGAIN: none; -EPIPE: the supervisor is gone; -EPROTO.
+ */
+int handover_next_command(int sock, enum vmm_command *ret, int *ret_fd);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/size.h"
 #include "vmm/coalesced.h"
+#include "vmm/control.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -165,6 +166,11 @@ static int load(struct machine *m, bool fresh, struct err *err)
 	return r < 0 ? err_set(err, r, "KVM refused the first CPU's registers") : 0;
 }
 
+static void device_event(void *opaque, const char *event, const char *device)
+{
+	control_event(opaque, event, json_pack("{s:s}", "device", device));
+}
+
 int machine_new(struct machine *m, const struct vmm_config *config, struct err *err)
 {
 	int r;
@@ -173,6 +179,8 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	r = vm_new(&m->vm, config->kvm_fd, config->cpus, err);
 	if (r < 0)
 		return r;
+	m->vm.on_event = device_event;
+	m->vm.on_event_opaque = m;
 	r = add_memory(m, err);
 	if (r == 0)
 		r = add_cpus(m, err);
@@ -189,6 +197,7 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 
 void machine_fini(struct machine *m)
 {
+	control_stop(m);
 	vcpus_free(&m->vm);
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
 	m->vm.pci = pci_free(m->vm.pci);

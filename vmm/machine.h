@@ -3,10 +3,14 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <stdbool.h>
+#include <time.h>
+
 #include "base/err.h"
 #include "vmm/vm.h"
 
 struct console;
+struct ctl;
 struct pm;
 struct rtc;
 struct serial;
@@ -22,6 +26,11 @@ struct machine {
 	struct console *console;
 	int console_error; /* of machine_fini(): the first -errno that lost output */
 	struct vfio_pci_set *host_devices;
+	struct ctl *ctl; /* NULL: no control socket */
+	bool paused;	 /* from outside: CPUs stand until they are resumed */
+	bool stats_asked; /* the CPUs' KVM statistics are open */
+	unsigned reboots;
+	struct timespec started; /* CLOCK_MONOTONIC */
 };
 
 /* Everything up to the point where CPUs may run. */

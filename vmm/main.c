@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "irq/gsi.h"
 #include "vmm/coalesced.h"
+#include "vmm/control.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
 #include "vmm/machine.h"
@@ -46,7 +47,7 @@ static void on_command(void *opaque, int fd)
 {
 	struct machine *m = opaque;
 	enum vmm_command command;
-	int r = handover_next_command(fd, &command);
+	int with = -1, r = handover_next_command(fd, &command, &with);
 
 	if (r == -EAGAIN)
 		return;
@@ -54,6 +55,8 @@ static void on_command(void *opaque, int fd)
 		vm_request(&m->vm, VM_QUIT);
 	else if (command == VMM_COMMAND_POWER_BUTTON)
 		pm_power_button(m->pm);
+	else if (command == VMM_COMMAND_CONTROL && control_start(m, with) < 0)
+		log_warn("this machine cannot be controlled: out of memory");
 	if (r < 0)
 		loop_del(m->vm.loop, fd);
 }
@@ -78,6 +81,13 @@ static int watch(struct machine *m, struct err *err)
 	return r < 0 ? err_set(err, r, "cannot watch the machine") : 0;
 }
 
+/* The CPUs go on, unless somebody paused them. */
+static void resumed(struct machine *m)
+{
+	if (!m->paused)
+		vcpus_resume(&m->vm);
+}
+
 /* Run until the guest ends; resets in place on the way. Returns why it ended. */
 static enum vm_request serve(struct machine *m)
 {
@@ -94,8 +104,10 @@ static enum vm_request serve(struct machine *m)
 		why = vm_take_request(&m->vm);
 		if (why == VM_REBOOT && m->config->reboot) {
 			handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_REBOOT });
+			m->reboots++;
+			control_event(m, "reboot", NULL);
 			if (machine_reset(m, &err) == 0) {
-				vcpus_resume(&m->vm);
+				resumed(m);
 				continue;
 			}
 			m->vm.crash = err;
@@ -103,8 +115,20 @@ static enum vm_request serve(struct machine *m)
 		}
 		if (why != VM_RUN)
 			return why;
-		vcpus_resume(&m->vm);
+		resumed(m);
 	}
+}
+
+static const char *reason_word(enum vm_request why)
+{
+	switch (why) {
+	case VM_POWEROFF: return "poweroff";
+	case VM_REBOOT: return "reboot";
+	case VM_CRASH: return "crash";
+	case VM_QUIT:
+	case VM_RUN: break;
+	}
+	return "quit";
 }
 
 static int run(const struct vmm_config *config, struct err *err)
@@ -118,17 +142,20 @@ static int run(const struct vmm_config *config, struct err *err)
 	r = watch(&m, err);
 	if (r == 0) {
 		handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_READY });
+		clock_gettime(CLOCK_MONOTONIC, &m.started);
 		r = vcpus_start(&m.vm, err);
 	}
 	if (r < 0) {
 		machine_fini(&m);
 		return r;
 	}
+	handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_RUNNING });
 	exit_event = (struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = serve(&m) };
 	vcpus_stats(&m.vm, &exit_event.stats);
 	exit_event.gsi_commits = gsi_commits(m.vm.gsi);
 	exit_event.ram_banks = mem_bank_count(m.vm.mem);
 	exit_event.dma_maps = vfio_pci_maps(m.host_devices);
+	control_event(&m, "end", json_pack("{s:s}", "reason", reason_word(exit_event.reason)));
 	if (exit_event.reason == VM_CRASH)
 		exit_event.err = m.vm.crash;
 	/* Before the event: the supervisor gives the terminal back when it reads that. */

@@ -164,7 +164,7 @@ int vcpus_new(struct vm *vm, struct err *err)
 		return err_set(err, -ENOMEM, "cannot describe %u CPUs", vm->ncpus);
 	}
 	for (unsigned i = 0; i < vm->ncpus; i++)
-		vm->vcpus[i] = (struct vcpu){ .vm = vm, .fd = -1, .index = i };
+		vm->vcpus[i] = (struct vcpu){ .vm = vm, .fd = -1, .stats_fd = -1, .index = i };
 	for (unsigned i = 0; i < vm->ncpus && r == 0; i++)
 		r = open_vcpu(vm, i, (size_t)run_size, err);
 	if (r == 0 && sigaction(KICK_SIGNAL, &action, NULL) < 0)
@@ -259,6 +259,7 @@ void vcpus_free(struct vm *vm)
 	for (unsigned i = 0; vm->vcpus && i < vm->ncpus; i++) {
 		if (vm->vcpus[i].run)
 			munmap(vm->vcpus[i].run, vm->vcpus[i].run_size);
+		close_fdp(&vm->vcpus[i].stats_fd);
 		close_fdp(&vm->vcpus[i].fd);
 	}
 	free(vm->vcpus);

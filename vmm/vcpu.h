@@ -29,6 +29,7 @@ struct vcpu {
 	bool started;
 	unsigned faults; /* EFAULTs in a row */
 	struct vm_stats stats;
+	int stats_fd; /* of kvm_stats_open(); -1: not asked for yet, or not to be had */
 	int tid; /* of its thread; atomic, 0 until it first left KVM_RUN */
 };
 

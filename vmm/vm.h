@@ -76,6 +76,9 @@ struct vm {
 	enum vm_request request; /* atomic: set by vm_request(), taken by vm_take_request() */
 	int request_fd;		 /* eventfd, readable once there is a request */
 	struct err crash;	 /* why, with VM_CRASH; under lock */
+	/* Where what happens to a device is told to; NULL: nowhere. Set before devices are. */
+	void (*on_event)(void *opaque, const char *event, const char *device);
+	void *on_event_opaque;
 };
 
 /*
@@ -110,6 +113,13 @@ enum vm_request vm_take_request(struct vm *vm);
 
 /* VM_CRASH with a sentence; the first one stands. Takes the lock: not while holding it. */
 void vm_crash(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Something happened to a device that whoever watches the machine wants to know. */
+static inline void vm_event(struct vm *vm, const char *event, const char *device)
+{
+	if (vm->on_event)
+		vm->on_event(vm->on_event_opaque, event, device);
+}
 
 /* Drive IOAPIC/PIC pin gsi (0..23) with KVM_IRQ_LINE. */
 void vm_irq_line(struct vm *vm, unsigned gsi, bool level);

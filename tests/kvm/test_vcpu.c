@@ -19,6 +19,7 @@
 #include "vmm/bus.h"
 #include "vmm/coalesced.h"
 #include "vmm/mem.h"
+#include "vmm/kvm_stats.h"
 #include "vmm/memslot.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
@@ -187,6 +188,32 @@ static void test_ports_and_mmio_reach_the_buses(void **state)
 	assert_int_equal(m.vm.vcpus[0].stats.mmio, 2);
 	assert_true(m.vm.vcpus[0].stats.exits >= 5);
 	vcpus_resume(&m.vm);
+}
+
+static void test_kvms_own_counts_are_read_while_the_guest_runs(void **state)
+{
+	static const uint8_t code[] = { 0xec, 0xeb, 0xfd /* again: in al, dx; jmp again */ };
+	json_t *vcpu, *vm;
+	int fd;
+
+	start(code, sizeof(code));
+	usleep(20000);
+	vcpus_pause(&m.vm);
+	m.vm.vcpus[0].stats_fd = kvm_stats_open(m.vm.vcpus[0].fd);
+	vcpus_resume(&m.vm);
+	if (m.vm.vcpus[0].stats_fd == -ENOTTY) {
+		print_message("this KVM has no binary statistics (before Linux 5.14)\n");
+		skip();
+	}
+	assert_int_equal(kvm_stats_read(m.vm.vcpus[0].stats_fd, &vcpu), 0);
+	assert_true(json_integer_value(json_object_get(vcpu, "exits")) > 0);
+	json_decref(vcpu);
+	fd = kvm_stats_open(m.vm.fd);
+	assert_int_equal(kvm_stats_read(fd, &vm), 0);
+	assert_true(json_is_integer(json_object_get(vm, "pages_4k")));
+	json_decref(vm);
+	close(fd);
+	assert_int_equal(kvm_stats_read(-1, &vm), -EBADF);
 }
 
 static void test_coalesced_writes_come_in_order_without_exits(void **state)
@@ -456,6 +483,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_ports_and_mmio_reach_the_buses),
+		T(test_kvms_own_counts_are_read_while_the_guest_runs),
 		T(test_coalesced_writes_come_in_order_without_exits),
 		T(test_ports_may_be_coalesced_from_the_first_exit_on),
 		T(test_a_full_ring_loses_nothing),

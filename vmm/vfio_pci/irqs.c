@@ -110,11 +110,12 @@ static void on_error(void *opaque, int fd)
 {
 	struct vfio_pci *v = opaque;
 
-	if (irqfd_drain(fd))
-		log_warn_limited(
-			"%s: the host reports an uncorrectable error of the device; it may not work "
-			"any more",
-			v->pci.name);
+	if (!irqfd_drain(fd))
+		return;
+	log_warn_limited("%s: the host reports an uncorrectable error of the device; it may not "
+			 "work any more",
+			 v->pci.name);
+	vm_event(v->set->vm, "device-error", v->pci.name);
 }
 
 static void on_request(void *opaque, int fd)
@@ -122,11 +123,12 @@ static void on_request(void *opaque, int fd)
 	struct vfio_pci *v = opaque;
 
 	/* The kernel repeats it while it waits. */
-	if (irqfd_drain(fd))
-		log_warn_limited(
-			"%s: the host asks for the device back; it waits until this virtual "
-			"machine ends",
-			v->pci.name);
+	if (!irqfd_drain(fd))
+		return;
+	log_warn_limited("%s: the host asks for the device back; it waits until this virtual "
+			 "machine ends",
+			 v->pci.name);
+	vm_event(v->set->vm, "device-request", v->pci.name);
 }
 
 /* A device without the event is no worse for it. */
@@ -289,4 +291,53 @@ void vfio_pci_irqs_fini(struct vfio_pci *v)
 	v->intx = intx_free(v->intx);
 	forget(v, &v->err_fd);
 	forget(v, &v->req_fd);
+}
+
+/* --- reports --- */
+
+static void add_stats(struct vfio_pci_vectors *sum, const struct vectors *vs)
+{
+	struct vector_stats s;
+
+	vectors_stats(vs, &s);
+	sum->live += s.live;
+	sum->irqfds += s.irqfds;
+	sum->user += s.user;
+	sum->relayed += s.relayed;
+	sum->failures += s.failures;
+}
+
+unsigned vfio_pci_count(const struct vfio_pci_set *set)
+{
+	return set ? set->ndevices : 0;
+}
+
+void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *ret)
+{
+	*ret = (struct vfio_pci_vectors){ 0 };
+	for (unsigned i = 0; i < vfio_pci_count(set); i++) {
+		const struct vfio_pci *v = set->devices[i];
+
+		if (v->msix)
+			add_stats(ret, msix_vectors(v->msix));
+		if (v->msi)
+			add_stats(ret, msi_vectors(v->msi));
+	}
+}
+
+void vfio_pci_interrupts(const struct vfio_pci_set *set, unsigned i,
+			 struct vfio_pci_interrupts *ret)
+{
+	const struct vfio_pci *v = set->devices[i];
+
+	*ret = (struct vfio_pci_interrupts){ .name = v->pci.name, .mode = "none" };
+	if (v->msix && vectors_enabled(msix_vectors(v->msix))) {
+		ret->mode = "msix";
+		ret->vectors = msix_vectors(v->msix);
+	} else if (v->msi && vectors_enabled(msi_vectors(v->msi))) {
+		ret->mode = "msi";
+		ret->vectors = msi_vectors(v->msi);
+	} else if (v->intx && intx_is_on(v->intx)) {
+		ret->mode = "intx";
+	}
 }

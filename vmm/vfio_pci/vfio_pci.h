@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/range.h"
 
+struct vectors;
 struct vfio_pci_set;
 struct vm;
 struct vmm_config;
@@ -49,6 +50,24 @@ unsigned vfio_pci_maps(const struct vfio_pci_set *set);
  * freed. NULL is fine.
  */
 int vfio_pci_attach_all(struct vfio_pci_set *set, const struct vmm_config *config, struct err *err);
+
+/* Message vectors of all devices together. NULL: none. */
+struct vfio_pci_vectors {
+	unsigned live, irqfds, user; /* as in struct vector_stats */
+	uint64_t relayed, failures;
+};
+void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *ret);
+
+/* Devices in the set; 0 for NULL. */
+unsigned vfio_pci_count(const struct vfio_pci_set *set);
+
+struct vfio_pci_interrupts {
+	const char *name;	       /* the device's; borrowed, as all here */
+	const char *mode;	       /* "msix", "msi", "intx" or "none" */
+	const struct vectors *vectors; /* of the mode; NULL unless msix or msi */
+};
+void vfio_pci_interrupts(const struct vfio_pci_set *set, unsigned i,
+			 struct vfio_pci_interrupts *ret);
 
 /*
  * Stop the devices, take their interrupts, memory slots and DMA mappings away and

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/control.h"
+
+#include <errno.h>
+
+#include "base/fd.h"
+#include "vmm/control_report.h"
+#include "vmm/ctl.h"
+#include "vmm/handover.h"
+#include "vmm/hw/pm.h"
+#include "vmm/kvm_stats.h"
+#include "vmm/machine.h"
+#include "vmm/vcpu.h"
+
+/*
+ * Methods run as callbacks of the event loop, with the device lock. CPUs that are
+ * to be stopped may be waiting for that lock.
+ */
+static int pause_cpus(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret, (void)err;
+	if (m->paused)
+		return 0;
+	m->paused = true;
+	vm_unlock(&m->vm);
+	vcpus_pause(&m->vm);
+	vm_lock(&m->vm);
+	control_event(m, "paused", NULL);
+	return 0;
+}
+
+static int resume_cpus(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret, (void)err;
+	if (!m->paused)
+		return 0;
+	m->paused = false;
+	vcpus_resume(&m->vm);
+	control_event(m, "resumed", NULL);
+	return 0;
+}
+
+static int press_button(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret;
+	if (m->paused) {
+		err_plain(err, -EBUSY, "a guest that is paused does not see its power button");
+		return err_hint(err, "resume it first");
+	}
+	pm_power_button(m->pm);
+	return 0;
+}
+
+static int reset(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret, (void)err;
+	vm_request(&m->vm, VM_REBOOT);
+	return 0;
+}
+
+static int quit(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret, (void)err;
+	vm_request(&m->vm, VM_QUIT);
+	return 0;
+}
+
+static int subscribe(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+
+	(void)params, (void)ret, (void)err;
+	ctl_subscribe(m->ctl);
+	return 0;
+}
+
+static int report(json_t *doc, json_t **ret, struct err *err)
+{
+	if (!doc)
+		return err_set(err, -ENOMEM, "cannot report");
+	*ret = doc;
+	return 0;
+}
+
+static int status(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	(void)params;
+	return report(control_report_status(opaque), ret, err);
+}
+
+/* Once, at the first question: the CPUs leave KVM_RUN for it. */
+static void open_stats(struct machine *m)
+{
+	if (m->stats_asked)
+		return;
+	m->stats_asked = true;
+	vm_unlock(&m->vm);
+	vcpus_pause(&m->vm);
+	for (unsigned i = 0; i < m->vm.ncpus; i++)
+		m->vm.vcpus[i].stats_fd = kvm_stats_open(m->vm.vcpus[i].fd);
+	if (!m->paused)
+		vcpus_resume(&m->vm);
+	vm_lock(&m->vm);
+}
+
+static int stats(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	(void)params;
+	open_stats(opaque);
+	return report(control_report_stats(opaque), ret, err);
+}
+
+static int interrupts(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	(void)params;
+	return report(control_report_interrupts(opaque), ret, err);
+}
+
+static const struct jsonrpc_method methods[] = {
+	{ .name = "status", .call = status },
+	{ .name = "stats", .call = stats },
+	{ .name = "interrupts", .call = interrupts },
+	{ .name = "pause", .call = pause_cpus },
+	{ .name = "resume", .call = resume_cpus },
+	{ .name = "power_button", .call = press_button },
+	{ .name = "reset", .call = reset },
+	{ .name = "quit", .call = quit },
+	{ .name = "subscribe", .call = subscribe },
+	{ 0 },
+};
+
+int control_start(struct machine *m, int listen_fd)
+{
+	const struct ctl_config config = {
+		.loop = m->vm.loop,
+		.listen_fd = listen_fd,
+		.uid = m->config->ctl_uid,
+		.methods = methods,
+		.opaque = m,
+	};
+
+	if (m->ctl) {
+		close_fdp(&listen_fd);
+		return -EEXIST;
+	}
+	return ctl_new(&config, &m->ctl);
+}
+
+void control_stop(struct machine *m)
+{
+	m->ctl = ctl_free(m->ctl);
+}
+
+void control_event(struct machine *m, const char *event, json_t *params)
+{
+	ctl_notify(m->ctl, event, params);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/control_report.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "irq/gsi.h"
+#include "irq/message.h"
+#include "irq/vectors.h"
+#include "vmm/handover.h"
+#include "vmm/kvm_stats.h"
+#include "vmm/machine.h"
+#include "vmm/mem.h"
+#include "vmm/vcpu.h"
+#include "vmm/vfio_pci/vfio_pci.h"
+
+/* --- status ------------------------------------------------------------------------------------ */
+
+static json_t *device_names(const struct vmm_config *config)
+{
+	json_t *names = json_array();
+
+	for (unsigned i = 0; names && i < config->device_count; i++)
+		json_array_append_new(names, json_string(config->devices[i].name));
+	return names;
+}
+
+static json_int_t seconds_since(const struct timespec *then)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (json_int_t)(now.tv_sec - then->tv_sec);
+}
+
+json_t *control_report_status(struct machine *m)
+{
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o}", "state",
+			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
+			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
+			 (int)m->vm.ncpus, "nodes", (int)m->config->nodes, "memory_bytes",
+			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
+			 device_names(m->config));
+}
+
+/* --- stats ------------------------------------------------------------------------------------- */
+
+/* What this kernel does not count is null, not zero. */
+static json_t *kvm_counts(int stats_fd)
+{
+	json_t *counts;
+
+	return kvm_stats_read(stats_fd, &counts) < 0 ? json_null() : counts;
+}
+
+static json_t *kvm_counts_of_vm(const struct vm *vm)
+{
+	_cleanup_close_ int fd = kvm_stats_open(vm->fd);
+
+	return kvm_counts(fd);
+}
+
+static json_t *exits(const struct vm_stats *s)
+{
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "all", (json_int_t)s->exits, "pio",
+			 (json_int_t)s->pio, "mmio", (json_int_t)s->mmio, "interrupted",
+			 (json_int_t)s->interrupted, "other", (json_int_t)s->other, "bar_faults",
+			 (json_int_t)s->bar_faults);
+}
+
+static json_t *cpu_stats(const struct vcpu *cpu)
+{
+	return json_pack("{s:i, s:i, s:o, s:o}", "cpu", (int)cpu->index, "thread",
+			 __atomic_load_n(&cpu->tid, __ATOMIC_ACQUIRE), "exits", exits(&cpu->stats),
+			 "kvm", kvm_counts(cpu->stats_fd));
+}
+
+static json_t *all_cpus(const struct vm *vm)
+{
+	json_t *cpus = json_array();
+
+	for (unsigned i = 0; cpus && i < vm->ncpus; i++)
+		json_array_append_new(cpus, cpu_stats(&vm->vcpus[i]));
+	return cpus;
+}
+
+json_t *control_report_stats(struct machine *m)
+{
+	struct vm_stats sum;
+	struct vfio_pci_vectors v;
+
+	vcpus_stats(&m->vm, &sum);
+	vfio_pci_vectors(m->host_devices, &v);
+	return json_pack("{s:o, s:{s:i, s:i, s:i, s:I, s:I, s:i}, s:o, s:o}", "exits", exits(&sum),
+			 "interrupts", "vectors", (int)v.live, "by_irqfd", (int)v.irqfds,
+			 "by_userspace", (int)v.user, "relayed", (json_int_t)v.relayed, "failures",
+			 (json_int_t)v.failures, "routing_commits", (int)gsi_commits(m->vm.gsi),
+			 "cpus", all_cpus(&m->vm), "kvm", kvm_counts_of_vm(&m->vm));
+}
+
+/* --- interrupts -------------------------------------------------------------------------------- */
+
+static const char *path_word(enum vector_path path)
+{
+	switch (path) {
+	case VECTOR_IRQFD: return "irqfd";
+	case VECTOR_USER: return "userspace";
+	case VECTOR_OFF: break;
+	}
+	return "off";
+}
+
+static json_t *delivery_word(const struct message *msg)
+{
+	switch (msg->delivery) {
+	case MESSAGE_FIXED: return json_string("fixed");
+	case MESSAGE_LOWEST: return json_string("lowest");
+	case MESSAGE_SMI: return json_string("smi");
+	case MESSAGE_NMI: return json_string("nmi");
+	case MESSAGE_INIT: return json_string("init");
+	case MESSAGE_EXTINT: return json_string("extint");
+	default: return json_null();
+	}
+}
+
+/* What the message says, where it says anything. */
+static void add_message(json_t *to, const struct vector_info *info, unsigned ncpus)
+{
+	struct message msg;
+	int cpu;
+
+	if (!message_decode(info->address, info->data, &msg))
+		return;
+	cpu = message_target(&msg, ncpus);
+	json_object_set_new(to, "guest_vector", json_integer(msg.vector));
+	json_object_set_new(to, "delivery", delivery_word(&msg));
+	json_object_set_new(to, "guest_cpu", cpu < 0 ? json_null() : json_integer(cpu));
+}
+
+/* Vectors that the guest never asked for are not worth a line each. */
+static void add_vector(json_t *list, unsigned i, const struct vector_info *info, unsigned ncpus)
+{
+	json_t *v;
+
+	if (!info->wired && !info->wanted)
+		return;
+	v = json_pack("{s:i, s:s, s:b, s:b, s:I}", "vector", (int)i, "path", path_word(info->path),
+		      "masked", !info->wanted, "pending", info->pending, "relayed",
+		      (json_int_t)info->relayed);
+	if (!v)
+		return;
+	if (info->gsi)
+		json_object_set_new(v, "gsi", json_integer(info->gsi));
+	add_message(v, info, ncpus);
+	json_array_append_new(list, v);
+}
+
+static json_t *device_interrupts(const struct vfio_pci_set *set, unsigned i, unsigned ncpus)
+{
+	struct vfio_pci_interrupts in;
+	json_t *list = json_array();
+
+	vfio_pci_interrupts(set, i, &in);
+	for (unsigned k = 0; list && in.vectors && k < vectors_count(in.vectors); k++) {
+		struct vector_info info;
+
+		vectors_info(in.vectors, k, &info);
+		add_vector(list, k, &info, ncpus);
+	}
+	return json_pack("{s:s, s:s, s:o}", "device", in.name, "mode", in.mode, "vectors", list);
+}
+
+json_t *control_report_interrupts(struct machine *m)
+{
+	json_t *devices = json_array(), *threads = json_array();
+
+	for (unsigned i = 0; devices && i < vfio_pci_count(m->host_devices); i++)
+		json_array_append_new(devices,
+				      device_interrupts(m->host_devices, i, m->vm.ncpus));
+	for (unsigned i = 0; threads && i < m->vm.ncpus; i++)
+		json_array_append_new(threads, json_integer(__atomic_load_n(&m->vm.vcpus[i].tid,
+									   __ATOMIC_ACQUIRE)));
+	return json_pack("{s:i, s:o, s:o}", "pid", (int)getpid(), "cpu_threads", threads, "devices",
+			 devices);
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The documents that the control socket answers with. Under vm_lock(); NULL: no memory. */
+#ifndef VMM_CONTROL_REPORT_H
+#define VMM_CONTROL_REPORT_H
+
+#include <jansson.h>
+
+struct machine;
+
+json_t *control_report_status(struct machine *m);
+json_t *control_report_stats(struct machine *m);
+json_t *control_report_interrupts(struct machine *m);
+
+#endif

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/ctl.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+struct client {
+	int fd;		 /* -1: free */
+	char *in, *out;	 /* NULL: nothing kept */
+	size_t in_len, out_len;
+	bool subscribed, doomed;
+};
+
+struct ctl {
+	struct ctl_config config;
+	struct client clients[CTL_CLIENTS_MAX];
+	struct client *current; /* whose request is served */
+};
+
+static void drop(struct ctl *ctl, struct client *c)
+{
+	if (c->fd < 0)
+		return;
+	loop_del(ctl->config.loop, c->fd);
+	close(c->fd);
+	free(c->in);
+	free(c->out);
+	*c = (struct client){ .fd = -1 };
+}
+
+/* --- output ------------------------------------------------------------------------------------ */
+
+/* What the socket takes now. False: the client is gone. */
+static bool flush(struct ctl *ctl, struct client *c)
+{
+	while (c->out_len) {
+		ssize_t n = send(c->fd, c->out, c->out_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN)
+			return false;
+		if (n < 0)
+			return loop_writable(ctl->config.loop, c->fd, true) == 0;
+		c->out_len -= (size_t)n;
+		memmove(c->out, c->out + n, c->out_len);
+	}
+	free(c->out);
+	c->out = NULL;
+	return loop_writable(ctl->config.loop, c->fd, false) == 0;
+}
+
+/* A line, kept until the client reads it. text is consumed; NULL: there is none. */
+static void say(struct ctl *ctl, struct client *c, char *text)
+{
+	_cleanup_free_ char *line = text;
+	size_t len = text ? strlen(text) : 0;
+	char *bigger;
+
+	if (!text || c->doomed)
+		return;
+	bigger = c->out_len + len + 1 > CTL_OUTPUT_MAX ? NULL :
+							 realloc(c->out, c->out_len + len + 1);
+	if (!bigger) {
+		c->doomed = true;
+		return;
+	}
+	c->out = bigger;
+	memcpy(c->out + c->out_len, line, len);
+	c->out[c->out_len + len] = '\n';
+	c->out_len += len + 1;
+	c->doomed = !flush(ctl, c);
+}
+
+/* --- input ------------------------------------------------------------------------------------- */
+
+/* Each whole line in turn; what is left begins the buffer. */
+static void serve_lines(struct ctl *ctl, struct client *c)
+{
+	char *line = c->in, *end;
+
+	while (!c->doomed && (end = memchr(line, '\n', c->in_len - (size_t)(line - c->in)))) {
+		ctl->current = c;
+		if (end > line)
+			say(ctl, c, jsonrpc_answer(ctl->config.methods, ctl->config.opaque, line,
+						   (size_t)(end - line)));
+		ctl->current = NULL;
+		line = end + 1;
+	}
+	c->in_len -= (size_t)(line - c->in);
+	memmove(c->in, line, c->in_len);
+	if (c->in_len == CTL_REQUEST_MAX) {
+		say(ctl, c, jsonrpc_error(JSONRPC_INVALID_REQUEST, "the request is too long"));
+		c->doomed = true;
+	}
+	if (c->in_len == 0) {
+		free(c->in);
+		c->in = NULL;
+	}
+}
+
+/* One read at a time, so that the others and the machine get their turn. */
+static void take_input(struct ctl *ctl, struct client *c)
+{
+	ssize_t n;
+
+	if (!c->in)
+		c->in = malloc(CTL_REQUEST_MAX);
+	if (!c->in) {
+		c->doomed = true;
+		return;
+	}
+	/* Without a buffer for them the kernel closes descriptors that came along. */
+	n = recv(c->fd, c->in + c->in_len, CTL_REQUEST_MAX - c->in_len, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->doomed = true;
+		return;
+	}
+	c->in_len += (size_t)n;
+	serve_lines(ctl, c);
+}
+
+static void on_client(void *opaque, int fd)
+{
+	struct ctl *ctl = opaque;
+	struct client *c = ctl->clients;
+
+	while (c < ctl->clients + CTL_CLIENTS_MAX && c->fd != fd)
+		c++;
+	if (c == ctl->clients + CTL_CLIENTS_MAX)
+		return;
+	/* Whoever does not read is not asked what else there is. */
+	if (!c->doomed && c->out_len)
+		c->doomed = !flush(ctl, c);
+	else if (!c->doomed)
+		take_input(ctl, c);
+	if (c->doomed)
+		drop(ctl, c);
+}
+
+/* --- who comes --------------------------------------------------------------------------------- */
+
+static bool may_ask(const struct ctl *ctl, int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == 0 || peer.uid == ctl->config.uid);
+}
+
+/* Best effort: it is closed in any case. */
+static void turn_away(int fd, const char *why)
+{
+	_cleanup_free_ char *text = jsonrpc_error(JSONRPC_REFUSED, why);
+
+	if (text && send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		(void)send(fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void on_connection(void *opaque, int listen_fd)
+{
+	struct ctl *ctl = opaque;
+	_cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *c = ctl->clients;
+
+	if (fd < 0)
+		return;
+	while (c < ctl->clients + CTL_CLIENTS_MAX && c->fd >= 0)
+		c++;
+	if (!may_ask(ctl, fd)) {
+		turn_away(fd, "this machine belongs to another user");
+	} else if (c == ctl->clients + CTL_CLIENTS_MAX) {
+		turn_away(fd, "too many clients already");
+	} else if (loop_add(ctl->config.loop, fd, on_client, ctl) == 0) {
+		*c = (struct client){ .fd = TAKE_FD(fd) };
+	}
+}
+
+/* --- the whole --------------------------------------------------------------------------------- */
+
+int ctl_new(const struct ctl_config *config, struct ctl **ret)
+{
+	struct ctl *ctl = calloc(1, sizeof(*ctl));
+	int r = -ENOMEM;
+
+	if (ctl) {
+		ctl->config = *config;
+		for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+			ctl->clients[i].fd = -1;
+		r = loop_add(config->loop, config->listen_fd, on_connection, ctl);
+	}
+	if (r < 0) {
+		close(config->listen_fd);
+		free(ctl);
+		return r;
+	}
+	*ret = ctl;
+	return 0;
+}
+
+struct ctl *ctl_free(struct ctl *ctl)
+{
+	if (!ctl)
+		return NULL;
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		drop(ctl, &ctl->clients[i]);
+	loop_del(ctl->config.loop, ctl->config.listen_fd);
+	close(ctl->config.listen_fd);
+	free(ctl);
+	return NULL;
+}
+
+void ctl_subscribe(struct ctl *ctl)
+{
+	if (ctl->current)
+		ctl->current->subscribed = true;
+}
+
+/*
+ * A client that is to be dropped for it is dropped at its next event, of which
+ * shutting it down makes one: its own request may be what brought us here.
+ */
+void ctl_notify(struct ctl *ctl, const char *event, json_t *params)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (!ctl) {
+		json_decref(params);
+		return;
+	}
+	text = jsonrpc_notification(event, params);
+	for (unsigned i = 0; text && i < CTL_CLIENTS_MAX; i++) {
+		struct client *c = &ctl->clients[i];
+
+		if (c->fd < 0 || !c->subscribed)
+			continue;
+		say(ctl, c, strdup(text));
+		if (c->doomed)
+			shutdown(c->fd, SHUT_RDWR);
+	}
+}
