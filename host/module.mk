@@ -16,6 +16,7 @@ host_srcs := \
 	host/metrics_vf.c \
 	host/monitor.c \
 	host/node_owner.c \
+	host/posting.c \
 	host/doctor/check.c \
 	host/doctor/claims.c \
 	host/doctor/display.c \

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -22,6 +23,7 @@
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
+#include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 
 /* One eventfd per MSI-X vector (2048 at most per function) and what every VMM has. */
@@ -36,6 +38,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;
 	c->console = true;
+	c->ctl_uid = (uint32_t)getauxval(AT_EUID); /* without a system call */
 	c->tty = isatty(STDIN_FILENO);
 	c->log_level = (int32_t)log_get_level();
 	strcpy(c->cmdline, o->cmdline); /* length checked by vm_opts_parse() */
@@ -150,9 +153,20 @@ static int write_stats(const char *path, int fd, const struct vmm_event *e, stru
 	return r < 0 ? err_set(err, r, "--stats: cannot write %s", path) : 0;
 }
 
+/* A name that was asked for is had before anything is changed, or not at all. */
+static int choose_name(int root, const struct vm_opts *o, struct vm_socket *control,
+		       struct err *err)
+{
+	if (!o->name)
+		return 0;
+	snprintf(control->name, sizeof(control->name), "%s", o->name);
+	return vm_socket_open(root, control, err);
+}
+
 /* With all devices taken, to the guest's end. The exit status, or -errno with err set. */
 static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
-		     struct vmm_config *config, int signal_fd, int stats_fd, struct err *err)
+		     struct vmm_config *config, struct vm_socket *control, int signal_fd,
+		     int stats_fd, struct err *err)
 {
 	struct vmm_process vmm = VMM_PROCESS_INIT;
 	struct supervisor_result result;
@@ -166,7 +180,12 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 		vmm_process_end(&vmm);
 		return r;
 	}
-	supervisor_run(&vmm, signal_fd, config->tty, &result, err);
+	supervisor_run(&(struct supervisor_config){ .root = root,
+						    .vmm = &vmm,
+						    .signal_fd = signal_fd,
+						    .tty = config->tty,
+						    .control = control },
+		       &result, err);
 	if (o->stats && result.have_event &&
 	    write_stats(o->stats, stats_fd, &result.event, err) < 0)
 		return err->code;
@@ -178,6 +197,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	_cleanup_close_ int signal_fd = -1, stats_fd = -1;
 	_cleanup_(vm_config_close) struct vmm_config config;
 	struct vm_devices devices = VM_DEVICES_INIT;
+	struct vm_socket control = VM_SOCKET_INIT;
 	struct vm_opts o;
 	struct err undo_err = ERR_INIT;
 	int r;
@@ -197,11 +217,15 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	signal_fd = supervisor_signals();
 	if (signal_fd < 0)
 		return err_set(err, signal_fd, "cannot watch signals");
+	r = choose_name(ctx->root, &o, &control, err);
+	if (r < 0)
+		return r;
 	r = vm_devices_take(ctx, &o, &devices, err);
 	if (r == 0 && devices.bound) /* which may have taken long */
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
-		r = run_guest(ctx->root, &o, &devices, &config, signal_fd, stats_fd, err);
+		r = run_guest(ctx->root, &o, &devices, &config, &control, signal_fd, stats_fd, err);
+	vm_socket_remove(ctx->root, &control);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)
 			err_print(&undo_err, "thruway");

@@ -29,6 +29,16 @@ extern const struct command cmd_vf_lease;
 extern const struct command cmd_vf_list;
 extern const struct command cmd_vf_release;
 extern const struct command cmd_vf_set;
+extern const struct command cmd_vm_events;
+extern const struct command cmd_vm_irq;
+extern const struct command cmd_vm_kill;
+extern const struct command cmd_vm_pause;
+extern const struct command cmd_vm_ps;
+extern const struct command cmd_vm_reset;
+extern const struct command cmd_vm_resume;
 extern const struct command cmd_vm_run;
+extern const struct command cmd_vm_stats;
+extern const struct command cmd_vm_status;
+extern const struct command cmd_vm_stop;
 
 #endif

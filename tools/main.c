@@ -40,6 +40,16 @@ static const struct command *const commands[] = {
 	&cmd_metrics,
 	&cmd_monitor,
 	&cmd_vm_run,
+	&cmd_vm_ps,
+	&cmd_vm_status,
+	&cmd_vm_stats,
+	&cmd_vm_irq,
+	&cmd_vm_events,
+	&cmd_vm_pause,
+	&cmd_vm_resume,
+	&cmd_vm_reset,
+	&cmd_vm_stop,
+	&cmd_vm_kill,
 };
 
 static void print_usage(FILE *out)

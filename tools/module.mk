@@ -23,7 +23,14 @@ tools_srcs := \
 	tools/cmd_vf_list.c \
 	tools/cmd_vf_release.c \
 	tools/cmd_vf_set.c \
+	tools/cmd_vm_control.c \
+	tools/cmd_vm_events.c \
+	tools/cmd_vm_irq.c \
+	tools/cmd_vm_ps.c \
 	tools/cmd_vm_run.c \
+	tools/cmd_vm_stats.c \
+	tools/cmd_vm_status.c \
+	tools/cmd_vm_stop.c \
 	tools/describe.c \
 	tools/groups_why.c \
 	tools/host_show.c \
@@ -45,11 +52,16 @@ tools_srcs := \
 	tools/tty.c \
 	tools/vf_show.c \
 	tools/vf_words.c \
+	tools/vm_ask.c \
+	tools/vm_client.c \
 	tools/vm_devices.c \
 	tools/vm_mem_opts.c \
+	tools/vm_irq.c \
 	tools/vm_memory.c \
 	tools/vm_nodes.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \
+	tools/vm_report.c \
+	tools/vm_socket.c \
 	tools/vmm_process.c \
 	tools/xml.c

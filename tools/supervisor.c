@@ -20,13 +20,12 @@
 #define QUIT_DEADLINE_NS     (10ull * 1000000000)
 
 struct supervisor {
-	struct vmm_process *vmm;
+	const struct supervisor_config *config;
 	struct loop *loop;
 	struct tty terminal;
 	struct supervisor_result *result;
 	struct err *err;
 	int kill_timer;
-	bool tty;   /* stdin becomes the guest's console */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
@@ -105,13 +104,13 @@ static void end_guest(struct supervisor *s, int signal)
 {
 	if (s->ending == UNASKED && signal != SIGINT && signal != SIGQUIT) {
 		log_note("asking the guest to power off; it has 30 s");
-		handover_command(s->vmm->sock, VMM_COMMAND_POWER_BUTTON);
+		handover_command(s->config->vmm->sock, VMM_COMMAND_POWER_BUTTON, -1);
 		give_time(s, POWEROFF_DEADLINE_NS);
 		s->ending = ASKED_TO_POWER_OFF;
 	} else if (signal == SIGHUP) {
 		return; /* a shell that loses its terminal sends a second one of its own */
 	} else if (s->ending != TOLD_TO_QUIT) {
-		handover_command(s->vmm->sock, VMM_COMMAND_QUIT);
+		handover_command(s->config->vmm->sock, VMM_COMMAND_QUIT, -1);
 		s->result->status = status_of(signal);
 		give_time(s, QUIT_DEADLINE_NS);
 		s->ending = TOLD_TO_QUIT;
@@ -135,14 +134,36 @@ static void on_signal(void *opaque, int fd)
 	loop_quit(s->loop, 0);
 }
 
+/*
+ * Behind the start, which need not wait for it. A VM that was given a name has its
+ * socket from before; for one without, not having any is no reason to end.
+ */
+static void offer_control(struct supervisor *s)
+{
+	struct vm_socket *control = s->config->control;
+	struct err err = ERR_INIT;
+
+	if (!control)
+		return;
+	if (control->fd < 0 && vm_socket_open(s->config->root, control, &err) < 0) {
+		log_note("%s, continuing without", err.text);
+		return;
+	}
+	if (handover_command(s->config->vmm->sock, VMM_COMMAND_CONTROL, control->fd) < 0)
+		return; /* it ends: that will be told */
+	close_fdp(&control->fd);
+	log_note("it is called %s", control->name);
+}
+
 static void take_event(struct supervisor *s, const struct vmm_event *e)
 {
 	switch (e->type) {
 	case VMM_EVENT_READY:
 		s->ready = true;
-		if (s->tty)
+		if (s->config->tty)
 			tty_raw(&s->terminal);
 		break;
+	case VMM_EVENT_RUNNING: offer_control(s); break;
 	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
@@ -187,13 +208,13 @@ static void killed_by(int signal, struct err *err)
 /* The VMM is gone or goes: how, in words, unless it said so itself. */
 static void judge(struct supervisor *s)
 {
-	struct pollfd gone = { .fd = s->vmm->pidfd, .events = POLLIN };
+	struct pollfd gone = { .fd = s->config->vmm->pidfd, .events = POLLIN };
 	siginfo_t info = { 0 };
 
 	poll(&gone, 1, QUIT_DEADLINE_NS / 1000000);
 	if (s->result->status || s->err->code) /* a signal's or the guest's doing, and said */
 		return;
-	if (waitid(P_PID, (id_t)s->vmm->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
+	if (waitid(P_PID, (id_t)s->config->vmm->pid, &info, WEXITED | WNOWAIT | WNOHANG) < 0)
 		err_set(s->err, -errno, "cannot tell how the VMM ended");
 	else if (info.si_pid == 0)
 		err_plain(s->err, -ETIMEDOUT, "the VMM hung at its end and was killed");
@@ -204,26 +225,26 @@ static void judge(struct supervisor *s)
 			  info.si_status);
 }
 
-static int prepare(struct supervisor *s, int signal_fd)
+static int prepare(struct supervisor *s)
 {
 	int r;
 
 	s->loop = loop_new();
 	if (!s->loop)
 		return -ENOMEM;
-	r = loop_add(s->loop, signal_fd, on_signal, s);
+	r = loop_add(s->loop, s->config->signal_fd, on_signal, s);
 	if (r == 0)
-		r = loop_add(s->loop, s->vmm->sock, on_event, s);
+		r = loop_add(s->loop, s->config->vmm->sock, on_event, s);
 	return r;
 }
 
-void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,
-		    struct supervisor_result *ret, struct err *err)
+void supervisor_run(const struct supervisor_config *config, struct supervisor_result *ret,
+		    struct err *err)
 {
 	struct err own = ERR_INIT;
-	struct supervisor s = { .vmm = vmm, .result = ret, .err = err ? err : &own,
-				.kill_timer = -1, .tty = tty };
-	int r = prepare(&s, signal_fd);
+	struct supervisor s = { .config = config, .result = ret, .err = err ? err : &own,
+				.kill_timer = -1 };
+	int r = prepare(&s);
 
 	*ret = (struct supervisor_result){ 0 };
 	if (r == 0)
@@ -232,7 +253,7 @@ void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,
 		err_set(s.err, r, "cannot watch the VMM");
 	else if (!ret->status && s.err->code != -ETIMEDOUT)
 		judge(&s);
-	vmm_process_end(vmm);
+	vmm_process_end(config->vmm);
 	tty_restore(&s.terminal);
 	close_fdp(&s.kill_timer);
 	loop_free(s.loop);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 #include "vmm/handover.h"
 
@@ -34,13 +35,21 @@ struct supervisor_result {
 	struct vmm_event event;
 };
 
+struct supervisor_config {
+	int root;
+	struct vmm_process *vmm;   /* borrowed; ended when it returns */
+	int signal_fd;		   /* of supervisor_signals() */
+	bool tty;		   /* stdin is a terminal and becomes the guest's console at READY */
+	struct vm_socket *control; /* the VM's, bound when its CPUs run if it is not yet; NULL: none */
+};
+
 /*
  * Serve the VMM until it is gone. SIGTERM and SIGHUP press the power button, and
  * 30 s later the guest is ended; SIGINT, and SIGTERM after any of them, end it now;
- * another one does not wait for the VMM either. `tty`: stdin is a terminal and becomes the
- * guest's console at READY. err is set when the guest did not end in good order.
+ * another one does not wait for the VMM either. err is set when the guest did not end
+ * in good order.
  */
-void supervisor_run(struct vmm_process *vmm, int signal_fd, bool tty,
-		    struct supervisor_result *ret, struct err *err);
+void supervisor_run(const struct supervisor_config *config, struct supervisor_result *ret,
+		    struct err *err);
 
 #endif

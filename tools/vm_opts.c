@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/opts.h"
+#include "tools/vm_socket.h"
 #include "vmm/layout.h"
 
 #define UUID_STRLEN 36
@@ -46,6 +47,7 @@ const char vm_run_help[] =
 	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
 	"                       prefetchable window of each (default: 0 slots; 1 GiB at most)\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
+	"      --name NAME      what other commands call it (thruway vm ps); its pid otherwise\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
 	"\n"
 	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted (SIGINT),\n"
@@ -60,6 +62,7 @@ enum {
 	OPT_BIND,
 	OPT_NO_REBOOT,
 	OPT_STATS,
+	OPT_NAME,
 };
 
 static const struct option options[] = {
@@ -75,6 +78,7 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "stats", required_argument, NULL, OPT_STATS },
+	{ "name", required_argument, NULL, OPT_NAME },
 	{ 0 },
 };
 
@@ -183,6 +187,17 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	return 0;
 }
 
+static int name_parse(struct vm_opts *o, const char *text, struct err *err)
+{
+	if (!vm_name_valid(text)) {
+		err_usage(err, "--name: '%s' is no name for a VM", text);
+		return err_hint(err, "a letter, then at most %d letters, digits, '-', '_' and '.'",
+				VM_NAME_MAX - 2);
+	}
+	o->name = text;
+	return 0;
+}
+
 static int take_option(struct vm_opts *o, int c, struct err *err)
 {
 	switch (c) {
@@ -197,6 +212,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
+	case OPT_NAME: return name_parse(o, optarg, err);
 	case OPT_STATS: o->stats = optarg; return 0;
 	default: return -EINVAL;
 	}

@@ -19,6 +19,7 @@ struct vm_opts {
 	const char *kernel; /* this and the next three borrowed from argv */
 	const char *initrd;
 	const char *cmdline;
+	const char *name;  /* of its control socket; NULL: its pid */
 	const char *stats; /* file that receives counts as JSON at the end */
 	struct vm_opt_device devices[HANDOVER_MAX_DEVICES];
 	unsigned device_count;

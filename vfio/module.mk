@@ -14,6 +14,7 @@ vfio_host_srcs := \
 	vfio/bind.c \
 	vfio/bind_step.c \
 	vfio/busy.c \
+	vfio/host_irq.c \
 	vfio/hotplug.c \
 	vfio/in_use.c \
 	vfio/in_use_disk.c \

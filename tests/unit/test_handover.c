@@ -132,16 +132,29 @@ static void test_commands_are_checked_and_never_waited_for(void **state)
 {
 	int *sv = *state;
 	enum vmm_command got = 0;
-	uint32_t unknown = 99;
+	uint32_t unknown = 99, control = VMM_COMMAND_CONTROL;
+	int fd = -1;
 
-	assert_int_equal(handover_next_command(sv[1], &got), -EAGAIN);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EAGAIN);
 	assert_int_equal(send(sv[0], &unknown, sizeof(unknown), 0), sizeof(unknown));
-	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
-	assert_int_equal(handover_command(sv[0], VMM_COMMAND_POWER_BUTTON), 0);
-	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_POWER_BUTTON, -1), 0);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), 0);
 	assert_int_equal(got, VMM_COMMAND_POWER_BUTTON);
+	assert_int_equal(fd, -1);
+	/* A descriptor comes with one command, and that never without. */
+	assert_int_equal(send(sv[0], &control, sizeof(control), 0), sizeof(control));
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_QUIT, STDERR_FILENO), 0);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
+	assert_int_equal(fd, -1);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_CONTROL, STDERR_FILENO), 0);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), 0);
+	assert_int_equal(got, VMM_COMMAND_CONTROL);
+	assert_true(fd > 2);
+	close_fdp(&fd);
 	close_fdp(&sv[0]);
-	assert_int_equal(handover_next_command(sv[1], &got), -EPIPE);
+	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPIPE);
 }
 
 static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **state)
@@ -149,7 +162,7 @@ static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **sta
 	int *sv = *state;
 	struct vmm_event e = { .type = VMM_EVENT_ERROR, .err = { .text = "no" } }, got;
 
-	assert_int_equal(handover_command(sv[0], VMM_COMMAND_QUIT), 0);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_QUIT, -1), 0);
 	handover_event(sv[1], &e);
 	close_fdp(&sv[1]);
 	assert_int_equal(handover_next_event(sv[0], &got), 0);

@@ -71,6 +71,7 @@ static int serve(const struct script *script, unsigned *ret_seconds, struct err 
 	struct supervisor_result result;
 	_cleanup_close_ int signals = supervisor_signals();
 	struct timespec start, end;
+	struct supervisor_config config = { .root = -1, .vmm = &p, .signal_fd = signals };
 	int sv[2];
 
 	assert_true(signals >= 0);
@@ -84,7 +85,7 @@ static int serve(const struct script *script, unsigned *ret_seconds, struct err 
 	p.sock = sv[0];
 	p.pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	supervisor_run(&p, signals, false, &result, err);
+	supervisor_run(&config, &result, err);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	*ret_seconds = (unsigned)(end.tv_sec - start.tv_sec);
 	return result.status;

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A VM's control socket, both ends of it: a server in a child, clients of every kind. */
+#include "vmm/ctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "tests/fake/sysfs.h"
+#include "tools/vm_client.h"
+#include "tools/vm_socket.h"
+
+static const struct fake_node nodes[] = { { "run" }, { 0 } };
+static int root;
+static pid_t server;
+
+/* --- a server ---------------------------------------------------------------------------------- */
+
+static struct ctl *ctl;
+static struct loop *loop;
+
+static int hello(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	*ret = json_string("hello");
+	return 0;
+}
+
+/* Half a megabyte: more than a socket takes at once. */
+static int much(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	_cleanup_free_ char *text = malloc(500001);
+
+	memset(text, 'x', 500000);
+	text[500000] = '\0';
+	*ret = json_string(text);
+	return 0;
+}
+
+static int refuse(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	err_plain(err, -EBUSY, "not now");
+	return err_hint(err, "later");
+}
+
+static int subscribe(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	ctl_subscribe(ctl);
+	return 0;
+}
+
+static int tell(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	ctl_notify(ctl, "told", json_pack("{s:i}", "n", 7));
+	return 0;
+}
+
+static int quit(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	loop_quit(loop, 0);
+	return 0;
+}
+
+static int hang(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	pause();
+	return 0;
+}
+
+static const struct jsonrpc_method methods[] = {
+	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
+	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
+	{ "quit", NULL, quit },	  { 0 },
+};
+
+static _Noreturn void serve(int fd)
+{
+	struct ctl_config config = { .listen_fd = fd, .uid = geteuid(), .methods = methods };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	config.loop = loop = loop_new();
+	if (ctl_new(&config, &ctl) < 0)
+		_exit(1);
+	(void)loop_run(loop);
+	ctl_free(ctl);
+	loop_free(loop);
+	_exit(0);
+}
+
+static int setup(void **state)
+{
+	struct vm_socket s = { .name = "probe", .fd = -1 };
+
+	root = fake_sysfs(nodes);
+	assert_int_equal(vm_socket_open(root, &s, NULL), 0);
+	server = fork();
+	if (server == 0)
+		serve(s.fd);
+	close_fdp(&s.fd);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	fake_sysfs_free(&root);
+	return 0;
+}
+
+/* --- raw clients ------------------------------------------------------------------------------- */
+
+static int connect_raw(void)
+{
+	struct timeval tv = { .tv_sec = 5 };
+	int fd = vm_socket_connect(root, "probe");
+
+	for (unsigned i = 0; fd == -EAGAIN && i < 500; i++) {
+		usleep(10000);
+		fd = vm_socket_connect(root, "probe");
+	}
+	assert_true(fd >= 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)), 0);
+	assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+	return fd;
+}
+
+static void put(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* One line into buf; its length, 0 at the end. */
+static size_t get(int fd, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	while (n < size - 1 && recv(fd, buf + n, 1, 0) == 1 && buf[n] != '\n')
+		n++;
+	buf[n] = '\0';
+	return n;
+}
+
+#define HELLO	 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hello\"}\n"
+#define HELLO_IS "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"hello\"}"
+
+static void assert_it_answers(int fd)
+{
+	char line[256];
+
+	put(fd, HELLO);
+	get(fd, line, sizeof(line));
+	assert_string_equal(line, HELLO_IS);
+}
+
+static void assert_it_serves(void)
+{
+	_cleanup_close_ int fd = connect_raw();
+
+	assert_it_answers(fd);
+}
+
+static void test_a_request_may_come_in_pieces_and_several_at_once(void **state)
+{
+	_cleanup_close_ int fd = connect_raw();
+	char line[256];
+
+	for (const char *p = HELLO; *p; p++)
+		assert_int_equal(send(fd, p, 1, MSG_NOSIGNAL), 1);
+	get(fd, line, sizeof(line));
+	assert_string_equal(line, HELLO_IS);
+	put(fd, HELLO "\n" HELLO);
+	for (unsigned i = 0; i < 2; i++) {
+		get(fd, line, sizeof(line));
+		assert_string_equal(line, HELLO_IS);
+	}
+}
+
+static void test_a_request_that_is_too_long_ends_its_client_alone(void **state)
+{
+	_cleanup_close_ int fd = connect_raw(), other = connect_raw();
+	_cleanup_free_ char *junk = malloc(CTL_REQUEST_MAX + 1);
+	char line[256];
+
+	memset(junk, 'x', CTL_REQUEST_MAX);
+	junk[CTL_REQUEST_MAX] = '\0';
+	put(fd, junk);
+	get(fd, line, sizeof(line));
+	assert_non_null(strstr(line, "too long"));
+	assert_int_equal(get(fd, line, sizeof(line)), 0);
+	assert_it_answers(other);
+}
+
+static void test_who_does_not_read_is_neither_waited_for_nor_kept(void **state)
+{
+	_cleanup_close_ int fd = connect_raw();
+
+	/* Far more than it may leave unread. */
+	for (unsigned i = 0; i < 8; i++)
+		(void)send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"much\"}\n", 42,
+			   MSG_NOSIGNAL | MSG_DONTWAIT);
+	assert_it_serves();
+}
+
+static void test_a_long_answer_comes_whole_to_a_slow_reader(void **state)
+{
+	_cleanup_close_ int fd = connect_raw();
+	_cleanup_free_ char *line = malloc(600000);
+
+	put(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"much\"}\n");
+	usleep(50000);
+	assert_int_equal(get(fd, line, 600000), 500000 + strlen(HELLO_IS) - strlen("hello"));
+	assert_it_answers(fd);
+}
+
+static void test_who_leaves_in_the_middle_harms_nothing(void **state)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		_cleanup_close_ int fd = connect_raw();
+
+		(void)send(fd, HELLO, i % strlen(HELLO), MSG_NOSIGNAL);
+	}
+	assert_it_serves();
+}
+
+static void test_more_clients_than_there_is_room_for_are_turned_away(void **state)
+{
+	int fds[CTL_CLIENTS_MAX], late;
+	char line[256];
+
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
+		fds[i] = connect_raw();
+		assert_it_answers(fds[i]);
+	}
+	late = connect_raw();
+	get(late, line, sizeof(line));
+	assert_non_null(strstr(line, "too many clients"));
+	close(late);
+	close(fds[3]);
+	/* Its place is free as soon as the server has seen it go. */
+	for (unsigned i = 0; i < 100; i++) {
+		late = connect_raw();
+		put(late, HELLO);
+		get(late, line, sizeof(line));
+		if (strcmp(line, HELLO_IS) == 0)
+			break;
+		close(late);
+		usleep(10000);
+	}
+	assert_string_equal(line, HELLO_IS);
+	close(late);
+	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		if (i != 3)
+			close(fds[i]);
+}
+
+static void test_another_users_process_is_refused(void **state)
+{
+	char line[256] = "";
+	int sv[2], status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
+	/* The mode of the socket alone would keep it out; who may ask is looked at too. */
+	assert_int_equal(fchmodat(root, VM_SOCKETS "/probe.sock", 0666, 0), 0);
+	{
+		char path[256];
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
+		assert_int_equal(chmod(path, 0755), 0);
+	}
+	pid = fork();
+	if (pid == 0) {
+		int fd = setresuid(65534, 65534, 65534) == 0 ? vm_socket_connect(root, "probe") : -1;
+
+		if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0)
+			_exit(1);
+		get(fd, line, sizeof(line));
+		_exit(strstr(line, "another user") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+/* --- our client -------------------------------------------------------------------------------- */
+
+static void test_the_client_asks_and_hears_the_refusal(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	struct err err = ERR_INIT;
+	json_t *result;
+
+	assert_int_equal(vm_client_open(root, "probe", &c, &err), 0);
+	assert_int_equal(c.supervisor, getpid()); /* who listened */
+	assert_int_equal(vm_client_call(&c, "hello", &result, &err), 0);
+	assert_string_equal(json_string_value(result), "hello");
+	json_decref(result);
+	assert_int_equal(vm_client_call(&c, "refuse", NULL, &err), -EBUSY);
+	assert_string_equal(err.text, "not now");
+	assert_string_equal(err.hint, "later");
+	vm_client_close(&c);
+}
+
+static void test_notifications_come_to_who_subscribed(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	_cleanup_close_ int other = connect_raw();
+	json_t *event;
+	char line[256];
+
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(vm_client_call(&c, "subscribe", NULL, NULL), 0);
+	put(other, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tell\"}\n");
+	get(other, line, sizeof(line));
+	assert_string_equal(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}");
+	assert_int_equal(vm_client_next(&c, &event, NULL), 0);
+	assert_string_equal(json_string_value(json_object_get(event, "method")), "told");
+	json_decref(event);
+	/* Its own request may be what makes one; that comes ahead of the answer. */
+	assert_int_equal(vm_client_call(&c, "tell", NULL, NULL), 0);
+	vm_client_close(&c);
+}
+
+static void test_a_vm_that_ends_says_so(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	struct err err = ERR_INIT;
+	json_t *event;
+
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(vm_client_call(&c, "quit", NULL, NULL), 0);
+	assert_int_equal(vm_client_next(&c, &event, &err), -EPIPE);
+	assert_string_equal(err.text, "the VM probe ended meanwhile");
+	vm_client_close(&c);
+}
+
+/* --- the socket's place ------------------------------------------------------------------------ */
+
+static void test_a_name_is_one_vms_until_it_is_dead(void **state)
+{
+	struct vm_socket second = { .name = "probe", .fd = -1 };
+	struct vm_client c = VM_CLIENT_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(vm_socket_open(root, &second, &err), -EADDRINUSE);
+	assert_string_equal(err.text, "a VM called probe runs already");
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_client_open(root, "probe", &c, &err), -ESRCH);
+	assert_string_equal(err.text, "no VM called probe runs");
+	assert_int_equal(vm_socket_open(root, &second, NULL), 0);
+	vm_socket_remove(root, &second);
+	assert_int_equal(faccessat(root, VM_SOCKETS "/probe.sock", F_OK, 0), -1);
+}
+
+/* A VM that ends late must not take away the socket of the one that took its name. */
+static void test_only_ones_own_socket_is_removed(void **state)
+{
+	struct vm_socket first = { .name = "a", .fd = -1 }, second = { .name = "a", .fd = -1 };
+
+	assert_int_equal(vm_socket_open(root, &first, NULL), 0);
+	close_fdp(&first.fd);
+	assert_int_equal(vm_socket_open(root, &second, NULL), 0);
+	vm_socket_remove(root, &first);
+	assert_int_equal(faccessat(root, VM_SOCKETS "/a.sock", F_OK, 0), 0);
+	vm_socket_remove(root, &second);
+	assert_int_equal(faccessat(root, VM_SOCKETS "/a.sock", F_OK, 0), -1);
+}
+
+static void test_its_mode_lets_nobody_else_in(void **state)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(root, VM_SOCKETS "/probe.sock", &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+static void test_names(void **state)
+{
+	static const char *const good[] = { "a", "web-1", "a.b_c" };
+	static const char *const bad[] = { "",	 "1",	 "-a", ".a", "a/b", "a b", "../x",
+					   "a\n", "ä",
+					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+					   "aaaaa" };
+	struct err err = ERR_INIT;
+	struct vm_client c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_true(vm_name_valid(good[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(vm_name_valid(bad[i]));
+	assert_int_equal(vm_client_open(root, "../probe", &c, &err), -EINVAL);
+	assert_true(err.usage);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_request_may_come_in_pieces_and_several_at_once),
+		TEST(test_a_request_that_is_too_long_ends_its_client_alone),
+		TEST(test_who_does_not_read_is_neither_waited_for_nor_kept),
+		TEST(test_a_long_answer_comes_whole_to_a_slow_reader),
+		TEST(test_who_leaves_in_the_middle_harms_nothing),
+		TEST(test_more_clients_than_there_is_room_for_are_turned_away),
+		TEST(test_another_users_process_is_refused),
+		TEST(test_the_client_asks_and_hears_the_refusal),
+		TEST(test_notifications_come_to_who_subscribed),
+		TEST(test_a_vm_that_ends_says_so),
+		TEST(test_a_name_is_one_vms_until_it_is_dead),
+		TEST(test_only_ones_own_socket_is_removed),
+		TEST(test_its_mode_lets_nobody_else_in),
+		TEST(test_names),
+	};
+
+	log_set_level(LOG_QUIET);
+	return cmocka_run_group_tests_name("ctl", tests, NULL, NULL);
+}

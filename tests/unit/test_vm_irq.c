@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The way an interrupt takes, put together of the VMM's report and the host's files. */
+#include "tools/vm_irq.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "host/posting.h"
+#include "irq/message.h"
+#include "tests/fake/sysfs.h"
+#include "vfio/host_irq.h"
+
+static int root;
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = {
+		{ "proc/interrupts",
+		  "           CPU0       CPU1\n"
+		  "  0:         40          0   IO-APIC    2-edge      timer\n"
+		  " 36:         12          5   IR-PCI-MSIX-0000:01:10.0    0-edge      "
+		  "vfio-msix[0](0000:01:10.0)\n"
+		  " 37:          0          0   IR-PCI-MSIX-0000:01:10.0    1-edge      "
+		  "vfio-msix[1](0000:01:10.0)\n"
+		  " 38:          3          0   IR-PCI-MSI-0000:02:00.0    0-edge      "
+		  "vfio-msi[0](0000:02:00.0)\n"
+		  " 16:          9          0   IR-IO-APIC   16-fasteoi   vfio-intx(0000:04:01.0)\n"
+		  " 99:          9          0   IR-IO-APIC   16-fasteoi   vfio-msix[0](nonsense)\n"
+		  "NMI:          0          0   Non-maskable interrupts" },
+		{ "proc/irq/36/effective_affinity_list", "1" },
+		{ "proc/irq/37/smp_affinity_list", "0-1" },
+		{ "proc/812/task/900/stat",
+		  "900 (vcpu/0 (x) y) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 "
+		  "26 27 28 29 30 31 32 33 34 35 7 37 38" },
+		{ 0 },
+	};
+
+	root = fake_sysfs(nodes);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_sysfs_free(&root);
+	return 0;
+}
+
+static void test_vfios_interrupts_are_found_among_the_hosts(void **state)
+{
+	_cleanup_free_ struct host_irq *irqs = NULL;
+	const struct host_irq *h;
+	size_t n;
+
+	assert_int_equal(host_irq_read(root, &irqs, &n), 0);
+	assert_int_equal(n, 4);
+	h = host_irq_find(irqs, n, (struct bdf){ .bus = 1, .dev = 16 }, 0);
+	assert_int_equal(h->irq, 36);
+	assert_int_equal(h->count, 17);
+	assert_string_equal(h->cpus, "1");
+	h = host_irq_find(irqs, n, (struct bdf){ .bus = 1, .dev = 16 }, 1);
+	assert_string_equal(h->cpus, "0-1");
+	h = host_irq_find(irqs, n, (struct bdf){ .bus = 4, .dev = 1 }, 0);
+	assert_int_equal(h->irq, 16);
+	assert_string_equal(h->cpus, "");
+	assert_null(host_irq_find(irqs, n, (struct bdf){ .bus = 1, .dev = 16 }, 2));
+}
+
+/* --- what the host can ------------------------------------------------------------------------- */
+
+static void assert_posting(const char *why)
+{
+	struct posting p;
+
+	posting_read(root, &p);
+	assert_string_equal(p.why, why);
+	assert_int_equal(p.possible, !*why);
+}
+
+static void test_intel_posts_with_apicv_and_every_iommu(void **state)
+{
+	assert_posting("KVM's module is not to be seen");
+	fake_sysfs_text(root, "N", "sys/module/kvm_intel/parameters/enable_apicv");
+	assert_posting("no APICv (kvm_intel.enable_apicv is off)");
+	fake_sysfs_text(root, "Y", "sys/module/kvm_intel/parameters/enable_apicv");
+	assert_posting("the IOMMU cannot post");
+	fake_sysfs_text(root, "8d2078c106f0466", "sys/class/iommu/dmar0/intel-iommu/cap");
+	assert_posting("");
+	fake_sysfs_text(root, "d2008c40660462", "sys/class/iommu/dmar1/intel-iommu/cap");
+	assert_posting("the IOMMU cannot post");
+	fake_sysfs_text(root, "8d2078c106f0466", "sys/class/iommu/dmar1/intel-iommu/cap");
+	fake_sysfs_text(root, "quiet intremap=nopost", "proc/cmdline");
+	assert_posting("intremap=nopost on the kernel's command line");
+}
+
+static void test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu(void **state)
+{
+	fake_sysfs_text(root, "N", "sys/module/kvm_amd/parameters/avic");
+	assert_posting("no AVIC (kvm_amd.avic is off)");
+	fake_sysfs_text(root, "1", "sys/module/kvm_amd/parameters/avic");
+	fake_sysfs_text(root, "58f77ef22294ade:0", "sys/class/iommu/ivhd0/amd-iommu/features");
+	assert_posting("");
+	fake_sysfs_text(root, "29d3:0", "sys/class/iommu/ivhd0/amd-iommu/features");
+	assert_posting("the IOMMU cannot post");
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+static void test_messages(void **state)
+{
+	static const struct {
+		uint64_t address;
+		uint32_t data;
+		bool is;
+		struct message m;
+		int target; /* of 4 CPUs */
+	} rows[] = {
+		{ 0xfee00000, 0x4031, true, { 0x31, 0, false, MESSAGE_FIXED }, 0 },
+		{ 0xfee03000, 0x0131, true, { 0x31, 3, false, MESSAGE_LOWEST }, 3 },
+		{ 0xfee04000, 0x0031, true, { 0x31, 4, false, MESSAGE_FIXED }, -1 },
+		{ 0xfeeff000, 0x0031, true, { 0x31, 255, false, MESSAGE_FIXED }, -1 },
+		{ 0xfee0400c, 0x0022, true, { 0x22, 4, true, MESSAGE_FIXED }, 2 },
+		{ 0xfee0300c, 0x0022, true, { 0x22, 3, true, MESSAGE_FIXED }, -1 },
+		{ 0xfee0000c, 0x0022, true, { 0x22, 0, true, MESSAGE_FIXED }, -1 },
+		{ 0xfee1000c, 0x0422, true, { 0x22, 16, true, MESSAGE_NMI }, -1 },
+		{ 0, 0, false, { 0 }, 0 },
+		{ 0x1fee00000, 0x31, false, { 0 }, 0 },
+		{ 0xfed00000, 0x31, false, { 0 }, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct message m = { 0 };
+
+		assert_int_equal(message_decode(rows[i].address, rows[i].data, &m), rows[i].is);
+		assert_memory_equal(&m, &rows[i].m, sizeof(m));
+		if (rows[i].is)
+			assert_int_equal(message_target(&m, 4), rows[i].target);
+	}
+}
+
+/* --- together ---------------------------------------------------------------------------------- */
+
+#define VECTOR(n, path, masked, rest)                                                         \
+	"{\"vector\":" #n ",\"path\":\"" path "\",\"masked\":" #masked ",\"pending\":false,\"relayed\":0" \
+	rest "}"
+#define TO(cpu, delivery) ",\"guest_vector\":49,\"guest_cpu\":" cpu ",\"delivery\":\"" delivery "\""
+
+static json_t *rows_of(const char *mode, const char *vectors)
+{
+	json_t *report = json_pack("{s:i, s:[i], s:[{s:s, s:s, s:o}]}", "pid", 812, "cpu_threads", 900,
+				   "devices", "device", "0000:01:10.0", "mode", mode, "vectors",
+				   json_loads(vectors, 0, NULL));
+	json_t *rows = vm_irq_rows(root, report, NULL);
+
+	json_decref(report);
+	assert_non_null(rows);
+	return rows;
+}
+
+static void assert_row(const json_t *rows, size_t i, const char *path, const char *why)
+{
+	const json_t *row = json_array_get(rows, i), *w = json_object_get(row, "why");
+
+	assert_string_equal(json_string_value(json_object_get(row, "path")), path);
+	if (why)
+		assert_string_equal(json_string_value(w), why);
+	else
+		assert_true(json_is_null(w));
+}
+
+static void test_a_vector_is_posted_only_if_nothing_speaks_against_it(void **state)
+{
+	json_t *rows;
+
+	fake_sysfs_text(root, "Y", "sys/module/kvm_intel/parameters/enable_apicv");
+	fake_sysfs_text(root, "8d2078c106f0466", "sys/class/iommu/dmar0/intel-iommu/cap");
+	rows = rows_of("msix", "[" VECTOR(0, "irqfd", false, TO("0", "fixed")) ","
+			       VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
+			       VECTOR(2, "irqfd", false, TO("0", "nmi")) ","
+			       VECTOR(3, "userspace", false, TO("0", "fixed")) ","
+			       VECTOR(4, "off", true, TO("0", "fixed")) "]");
+	assert_int_equal(json_array_size(rows), 5);
+	assert_row(rows, 0, "posted", NULL);
+	assert_row(rows, 1, "remapped+injected", "it goes to several CPUs");
+	assert_row(rows, 2, "remapped+injected", "its delivery mode cannot be posted");
+	assert_row(rows, 3, "userspace", "it has no route in KVM, or not yet");
+	assert_row(rows, 4, "none", "masked");
+	json_decref(rows);
+	fake_sysfs_text(root, "N", "sys/module/kvm_intel/parameters/enable_apicv");
+	rows = rows_of("msix", "[" VECTOR(0, "irqfd", false, TO("0", "fixed")) "]");
+	assert_row(rows, 0, "remapped+injected", "no APICv (kvm_intel.enable_apicv is off)");
+	json_decref(rows);
+}
+
+static void test_both_sides_of_a_vector_are_in_its_row(void **state)
+{
+	json_t *rows = rows_of("msix", "[" VECTOR(0, "irqfd", false, TO("0", "fixed")) ","
+				       VECTOR(7, "irqfd", false, TO("3", "fixed")) "]");
+	const json_t *row = json_array_get(rows, 0);
+
+	assert_int_equal(json_integer_value(json_object_get(row, "host_irq")), 36);
+	assert_string_equal(json_string_value(json_object_get(row, "host_irq_cpus")), "1");
+	assert_int_equal(json_integer_value(json_object_get(row, "host_irq_count")), 17);
+	/* Of a thread whose name has blanks and brackets. */
+	assert_int_equal(json_integer_value(json_object_get(row, "guest_cpu_on")), 7);
+	row = json_array_get(rows, 1);
+	assert_null(json_object_get(row, "host_irq"));
+	assert_true(json_is_null(json_object_get(row, "guest_cpu_on")));
+	json_decref(rows);
+}
+
+static void test_intx_is_one_row(void **state)
+{
+	json_t *rows = rows_of("intx", "[]");
+
+	assert_int_equal(json_array_size(rows), 1);
+	assert_row(rows, 0, "remapped+injected", "a level-triggered line cannot be posted");
+	json_decref(rows);
+}
+
+static void test_a_report_that_is_none_is_refused(void **state)
+{
+	static const char *const texts[] = { "7", "{}", "{\"devices\":7}" };
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		json_t *report = json_loads(texts[i], JSON_DECODE_ANY, NULL);
+
+		err = (struct err)ERR_INIT;
+		assert_null(vm_irq_rows(root, report, &err));
+		assert_int_equal(err.code, -EPROTO);
+		json_decref(report);
+	}
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_vfios_interrupts_are_found_among_the_hosts),
+		TEST(test_intel_posts_with_apicv_and_every_iommu),
+		TEST(test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu),
+		TEST(test_messages),
+		TEST(test_a_vector_is_posted_only_if_nothing_speaks_against_it),
+		TEST(test_both_sides_of_a_vector_are_in_its_row),
+		TEST(test_intx_is_one_row),
+		TEST(test_a_report_that_is_none_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("vm_irq", tests, NULL, NULL);
+}

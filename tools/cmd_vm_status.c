@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/size.h"
+#include "tools/command.h"
+#include "tools/commands.h"
+#include "tools/out.h"
+#include "tools/vm_ask.h"
+#include "tools/vm_report.h"
+
+static void print(struct ctx *ctx, const char *name, pid_t supervisor, const json_t *vm)
+{
+	char text[256], number[16];
+
+	fprintf(ctx->out, "%s\n", name);
+	out_fact(ctx->out, "state", vm_report_text(vm, "state"));
+	out_fact(ctx->out, "uptime", vm_report_uptime(vm, text, sizeof(text)));
+	snprintf(text, sizeof(text), "%s (its supervisor: %d)",
+		 vm_report_number(vm, "pid", number, sizeof(number)), (int)supervisor);
+	out_fact(ctx->out, "VMM's pid", text);
+	out_fact(ctx->out, "CPUs", vm_report_number(vm, "cpus", text, sizeof(text)));
+	out_fact(ctx->out, "RAM",
+		 SIZE_STR((uint64_t)json_integer_value(json_object_get(vm, "memory_bytes"))));
+	out_fact(ctx->out, "nodes", vm_report_number(vm, "nodes", text, sizeof(text)));
+	out_fact(ctx->out, "reboots", vm_report_number(vm, "reboots", text, sizeof(text)));
+	out_fact(ctx->out, "devices", vm_report_devices(vm, text, sizeof(text)));
+}
+
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	struct vm_asked asked;
+	int r = vm_ask(ctx, argc, argv, "status", &asked, err);
+
+	if (r < 0)
+		return r;
+	if (ctx->json)
+		r = vm_asked_json(ctx, &asked, "thruway.vm-status/1", "vm", err);
+	else
+		print(ctx, asked.name, asked.supervisor, asked.result);
+	vm_asked_fini(&asked);
+	return r;
+}
+
+const struct command cmd_vm_status = {
+	.name = "vm status",
+	.synopsis = "VM",
+	.summary = "how a virtual machine is",
+	.help = "Shows whether a virtual machine runs or is paused, since when, and what it has.",
+	.takes = TAKES_JSON,
+	.run = run,
+};

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_ask.h"
+
+#include <errno.h>
+
+#include "tools/command.h"
+#include "tools/opts.h"
+#include "tools/out.h"
+#include "tools/vm_client.h"
+
+int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm_asked *ret,
+	   struct err *err)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	json_t *result = NULL;
+	struct opts o;
+	int r;
+
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
+	if (r == 0)
+		r = opts_operands(&o, 1, 1, "VM", err);
+	if (r == 0)
+		r = vm_client_open(ctx->root, argv[optind], &c, err);
+	if (r == 0)
+		r = vm_client_call(&c, method, &result, err);
+	if (r == 0)
+		*ret = (struct vm_asked){ argv[optind], c.supervisor, result };
+	vm_client_close(&c);
+	return r;
+}
+
+void vm_asked_fini(struct vm_asked *asked)
+{
+	json_decref(asked->result);
+	asked->result = NULL;
+}
+
+int vm_asked_json(struct ctx *ctx, const struct vm_asked *asked, const char *schema,
+		  const char *key, struct err *err)
+{
+	json_t *doc = json_is_object(asked->result) ? json_copy(asked->result) : NULL;
+	int r;
+
+	json_object_set_new(doc, "name", json_string(asked->name));
+	json_object_set_new(doc, "supervisor", json_integer(asked->supervisor));
+	r = out_json(ctx->out, schema, key, doc);
+	return r < 0 ? err_set(err, r, "cannot print what %s says", asked->name) : 0;
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "tools/vm_socket.h"
+
+#define ANSWER_MS  10000
+#define ANSWER_MAX (4u << 20)
+#define CHUNK	   65536u
+
+#define CONNECT_TRIES	 100
+#define CONNECT_PAUSE_MS 50
+
+static int not_there(const char *name, int r, struct err *err)
+{
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		err_plain(err, -ESRCH, "no VM called %s runs", name);
+		return err_hint(err, "thruway vm ps shows those that do");
+	}
+	err_set(err, r, "cannot reach the VM %s", name);
+	if (r == -EACCES)
+		return err_hint(err, "its socket belongs to who started it: become root, or that user");
+	return err_hint(err, "/" VM_SOCKETS "/%s.sock is its control socket", name);
+}
+
+static int explain(const struct vm_client *c, int r, struct err *err)
+{
+	switch (r) {
+	case -EPIPE: return err_plain(err, r, "the VM %s ended meanwhile", c->name);
+	case -ETIMEDOUT:
+		err_plain(err, r, "the VM %s does not answer", c->name);
+		return err_hint(err, "it is stopped, or hangs: thruway vm kill %s ends it", c->name);
+	case -EPROTO: return err_plain(err, r, "the VM %s answers what is no answer", c->name);
+	default: return err_set(err, r, "cannot talk to the VM %s", c->name);
+	}
+}
+
+int vm_client_open(int root, const char *name, struct vm_client *ret, struct err *err)
+{
+	struct vm_client c = { .name = name, .fd = -1 };
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (!*name || strlen(name) >= VM_NAME_MAX || strchr(name, '/'))
+		return err_usage(err, "'%s' is no VM's name", name);
+	for (unsigned i = 0; i < CONNECT_TRIES; i++) {
+		c.fd = vm_socket_connect(root, name);
+		if (c.fd != -EAGAIN)
+			break;
+		(void)poll(NULL, 0, CONNECT_PAUSE_MS); /* others wait before us */
+	}
+	if (c.fd == -EAGAIN)
+		return explain(&c, -ETIMEDOUT, err);
+	if (c.fd < 0)
+		return not_there(name, c.fd, err);
+	/* Of a listening socket these are whoever called listen(). */
+	if (getsockopt(c.fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0)
+		c.supervisor = peer.pid;
+	*ret = c;
+	return 0;
+}
+
+void vm_client_close(struct vm_client *c)
+{
+	close_fdp(&c->fd);
+	free(c->buf);
+	*c = (struct vm_client)VM_CLIENT_INIT;
+}
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* More bytes by then (ms; -1: whenever). 0, -ETIMEDOUT, -EPIPE or another -errno. */
+static int receive(struct vm_client *c, long until)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	long left = until < 0 ? -1 : until - now_ms();
+	char *bigger;
+	ssize_t n;
+
+	if (until >= 0 && left <= 0)
+		return -ETIMEDOUT;
+	if (poll(&p, 1, (int)left) <= 0)
+		return 0; /* asked again, until the time is over */
+	if (c->len + CHUNK > ANSWER_MAX)
+		return -EPROTO;
+	bigger = realloc(c->buf, c->len + CHUNK);
+	if (!bigger)
+		return -ENOMEM;
+	c->buf = bigger;
+	n = recv(c->fd, c->buf + c->len, CHUNK, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		return -EPIPE;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	c->len += (size_t)n;
+	return 0;
+}
+
+static int next_line(struct vm_client *c, long until, json_t **ret)
+{
+	char *end;
+	int r;
+
+	while (!(end = c->len ? memchr(c->buf, '\n', c->len) : NULL)) {
+		r = receive(c, until);
+		if (r < 0)
+			return r;
+	}
+	*ret = json_loadb(c->buf, (size_t)(end - c->buf), 0, NULL);
+	c->len -= (size_t)(end + 1 - c->buf);
+	memmove(c->buf, end + 1, c->len);
+	return *ret ? 0 : -EPROTO;
+}
+
+/* The VMM's own words; it is another program, so nothing of them is taken for granted. */
+static int refused(const json_t *error, struct err *err)
+{
+	const char *text = json_string_value(json_object_get(error, "message"));
+	const json_t *data = json_object_get(error, "data");
+	const char *hint = json_string_value(json_object_get(data, "hint"));
+	json_int_t code = json_integer_value(json_object_get(data, "errno"));
+
+	err_plain(err, code > 0 && code < 4096 ? -(int)code : -EIO, "%s", text ? text : "it refuses");
+	return hint ? err_hint(err, "%s", hint) : err->code;
+}
+
+static int ask(struct vm_client *c, const char *method)
+{
+	char line[128];
+	int n = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n",
+			 method);
+
+	if (send(c->fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+		return errno == EPIPE || errno == ECONNRESET ? -EPIPE : -errno;
+	return 0;
+}
+
+int vm_client_call(struct vm_client *c, const char *method, json_t **ret_result, struct err *err)
+{
+	json_t *answer = NULL, *result;
+	long until = now_ms() + ANSWER_MS;
+	int r = ask(c, method);
+
+	while (r == 0) {
+		r = next_line(c, until, &answer);
+		if (r < 0 || json_object_get(answer, "id"))
+			break;
+		json_decref(answer); /* a notification */
+	}
+	if (r < 0)
+		return explain(c, r, err);
+	result = json_object_get(answer, "result");
+	if (!result)
+		r = refused(json_object_get(answer, "error"), err);
+	else if (ret_result)
+		*ret_result = json_incref(result);
+	json_decref(answer);
+	return r;
+}
+
+int vm_client_next(struct vm_client *c, json_t **ret, struct err *err)
+{
+	int r = next_line(c, -1, ret);
+
+	return r < 0 ? explain(c, r, err) : 0;
+}
+
+int vm_client_wait_end(const struct vm_client *c, unsigned ms)
+{
+	_cleanup_close_ int pidfd = c->supervisor > 0 ?
+					    (int)syscall(SYS_pidfd_open, c->supervisor, 0) : -1;
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+	if (pidfd < 0)
+		return 0;
+	return poll(&p, 1, (int)ms) == 1 ? 0 : -ETIMEDOUT;
+}
+
+struct each {
+	int (*fn)(const char *name, void *opaque);
+	void *opaque;
+};
+
+static int each_file(const char *file, void *opaque)
+{
+	const struct each *e = opaque;
+	size_t len = strlen(file);
+	char name[VM_NAME_MAX];
+
+	if (len < 6 || len - 5 >= sizeof(name) || strcmp(file + len - 5, ".sock") != 0)
+		return 0;
+	snprintf(name, sizeof(name), "%.*s", (int)(len - 5), file);
+	return e->fn(name, e->opaque);
+}
+
+int vm_each(int root, int (*fn)(const char *name, void *opaque), void *opaque)
+{
+	struct each e = { fn, opaque };
+	int r = hostfs_list(root, each_file, &e, VM_SOCKETS);
+
+	return r == -ENOENT ? 0 : r;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_irq.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "host/posting.h"
+#include "vfio/host_irq.h"
+
+struct look {
+	int root;
+	const json_t *report;
+	struct posting posting;
+	struct host_irq *irqs;
+	size_t count;
+};
+
+/* The CPU of the host that a thread last ran on: field 39 of its stat, behind "(name)". */
+static int cpu_of_thread(int root, long pid, long tid)
+{
+	char text[1024], *p;
+	unsigned field = 2;
+
+	if (hostfs_read(root, text, sizeof(text), "proc/%ld/task/%ld/stat", pid, tid) < 0)
+		return -1;
+	p = strrchr(text, ')');
+	for (; p && field < 39; field++)
+		p = strchr(p + 1, ' ');
+	return p ? (int)strtol(p, NULL, 10) : -1;
+}
+
+static json_t *host_cpu(const struct look *l, const json_t *guest_cpu)
+{
+	const json_t *threads = json_object_get(l->report, "cpu_threads");
+	json_int_t tid = json_integer_value(
+		json_array_get(threads, (size_t)json_integer_value(guest_cpu)));
+	int cpu = !json_is_integer(guest_cpu) || !tid ?
+			  -1 :
+			  cpu_of_thread(l->root,
+					(long)json_integer_value(json_object_get(l->report, "pid")),
+					(long)tid);
+
+	return cpu < 0 ? json_null() : json_integer(cpu);
+}
+
+/*
+ * The path an interrupt takes, and where it is not the shortest, why. What the kernel
+ * does with a route it does not say; posted is what follows from what it was given.
+ */
+static const char *path_of(const struct look *l, const json_t *v, const char **ret_why)
+{
+	const char *path = json_string_value(json_object_get(v, "path"));
+	const char *delivery = json_string_value(json_object_get(v, "delivery"));
+
+	*ret_why = "";
+	if (!path || strcmp(path, "off") == 0) {
+		*ret_why = json_is_true(json_object_get(v, "masked")) ? "masked" : "off";
+		return "none";
+	}
+	if (strcmp(path, "irqfd") != 0) {
+		*ret_why = "it has no route in KVM, or not yet";
+		return "userspace";
+	}
+	if (!l->posting.possible)
+		*ret_why = l->posting.why;
+	else if (!json_is_integer(json_object_get(v, "guest_cpu")))
+		*ret_why = "it goes to several CPUs";
+	else if (!delivery || (strcmp(delivery, "fixed") != 0 && strcmp(delivery, "lowest") != 0))
+		*ret_why = "its delivery mode cannot be posted";
+	return **ret_why ? "remapped+injected" : "posted";
+}
+
+static void add_host_side(const struct look *l, const char *device, json_t *row)
+{
+	unsigned vector = (unsigned)json_integer_value(json_object_get(row, "vector"));
+	const struct host_irq *h;
+	struct bdf bdf;
+
+	if (bdf_parse(device, &bdf) < 0)
+		return;
+	h = host_irq_find(l->irqs, l->count, bdf, vector);
+	if (!h)
+		return;
+	json_object_set_new(row, "host_irq", json_integer(h->irq));
+	json_object_set_new(row, "host_irq_cpus", json_string(h->cpus));
+	json_object_set_new(row, "host_irq_count", json_integer((json_int_t)h->count));
+}
+
+static json_t *row_of(const struct look *l, const char *device, const char *mode, json_t *v)
+{
+	json_t *row = json_copy(v);
+	const char *why, *path = path_of(l, v, &why);
+
+	if (!row)
+		return NULL;
+	json_object_set_new(row, "device", json_string(device));
+	json_object_set_new(row, "mode", json_string(mode));
+	json_object_set_new(row, "path", json_string(path));
+	json_object_set_new(row, "why", *why ? json_string(why) : json_null());
+	/* Nothing here looked at what the kernel did. */
+	json_object_set_new(row, "known_by", json_string(strcmp(path, "posted") == 0 || *why ?
+								 "prediction" : "vmm"));
+	json_object_set_new(row, "guest_cpu_on", host_cpu(l, json_object_get(v, "guest_cpu")));
+	add_host_side(l, device, row);
+	return row;
+}
+
+/* INTx has no vector of its own in the report; its line is one all the same. */
+static json_t *intx_row(const struct look *l, const char *device)
+{
+	json_t *v = json_pack("{s:i, s:s, s:b}", "vector", 0, "path", "irqfd", "masked", 0);
+	json_t *row = v ? row_of(l, device, "intx", v) : NULL;
+
+	json_decref(v);
+	if (!row)
+		return NULL;
+	json_object_set_new(row, "path", json_string("remapped+injected"));
+	json_object_set_new(row, "why", json_string("a level-triggered line cannot be posted"));
+	return row;
+}
+
+static void add_device(const struct look *l, const json_t *device, json_t *rows)
+{
+	const char *name = json_string_value(json_object_get(device, "device"));
+	const char *mode = json_string_value(json_object_get(device, "mode"));
+	json_t *vectors = json_object_get(device, "vectors"), *v;
+	size_t i;
+
+	if (!name || !mode)
+		return;
+	if (strcmp(mode, "intx") == 0)
+		json_array_append_new(rows, intx_row(l, name));
+	json_array_foreach(vectors, i, v)
+		json_array_append_new(rows, row_of(l, name, mode, v));
+}
+
+json_t *vm_irq_rows(int root, const json_t *report, struct err *err)
+{
+	struct look l = { .root = root, .report = report };
+	const json_t *devices = json_object_get(report, "devices");
+	_cleanup_free_ struct host_irq *irqs = NULL;
+	json_t *rows = json_array();
+
+	if (!rows || !json_is_array(devices)) {
+		json_decref(rows);
+		err_plain(err, -EPROTO, "the VMM's report of its interrupts is none");
+		return NULL;
+	}
+	posting_read(root, &l.posting);
+	if (host_irq_read(root, &irqs, &l.count) < 0)
+		l.count = 0; /* what the host has of it stays unknown */
+	l.irqs = irqs;
+	for (size_t i = 0; i < json_array_size(devices); i++)
+		add_device(&l, json_array_get(devices, i), rows);
+	return rows;
+}

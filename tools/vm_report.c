@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_report.h"
+
+#include <stdio.h>
+
+const char *vm_report_text(const json_t *of, const char *key)
+{
+	const char *text = json_string_value(json_object_get(of, key));
+
+	return text ? text : "";
+}
+
+const char *vm_report_number(const json_t *of, const char *key, char *buf, size_t size)
+{
+	const json_t *n = json_object_get(of, key);
+
+	buf[0] = '\0';
+	if (json_is_integer(n))
+		snprintf(buf, size, "%lld", (long long)json_integer_value(n));
+	return buf;
+}
+
+const char *vm_report_uptime(const json_t *status, char *buf, size_t size)
+{
+	const json_t *n = json_object_get(status, "uptime_s");
+	long long s = json_integer_value(n), minutes = s / 60, hours = minutes / 60;
+
+	buf[0] = '\0';
+	if (!json_is_integer(n))
+		return buf;
+	if (hours >= 24)
+		snprintf(buf, size, "%lldd %lldh", hours / 24, hours % 24);
+	else if (hours)
+		snprintf(buf, size, "%lldh %lldm", hours, minutes % 60);
+	else if (minutes)
+		snprintf(buf, size, "%lldm %llds", minutes, s % 60);
+	else
+		snprintf(buf, size, "%llds", s);
+	return buf;
+}
+
+const char *vm_report_devices(const json_t *status, char *buf, size_t size)
+{
+	const json_t *devices = json_object_get(status, "devices");
+	size_t n = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < json_array_size(devices) && n < size; i++) {
+		const char *name = json_string_value(json_array_get(devices, i));
+
+		n += (size_t)snprintf(buf + n, size - n, "%s%s", i ? " " : "", name ? name : "?");
+	}
+	return buf;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Words for what a VMM reports. It is another program's text: a member that is not
+ * there, or of another type, is "".
+ */
+#ifndef TOOLS_VM_REPORT_H
+#define TOOLS_VM_REPORT_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+const char *vm_report_text(const json_t *of, const char *key);
+
+/* These fill buf and return it. */
+const char *vm_report_number(const json_t *of, const char *key, char *buf, size_t size);
+const char *vm_report_uptime(const json_t *status, char *buf, size_t size);  /* "3h 4m" */
+const char *vm_report_devices(const json_t *status, char *buf, size_t size); /* "0000:01:10.0 …" */
+
+#endif
