@@ -39,7 +39,7 @@ json_t *control_report_status(struct machine *m)
 	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
-			 (int)m->vm.ncpus, "nodes", (int)m->config->nodes, "memory_bytes",
+			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
 			 device_names(m->config));
 }
