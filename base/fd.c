@@ -14,6 +14,46 @@ void close_fdp(int *fd)
 	errno = saved;
 }
 
+/* Where among them is the number; count: nowhere. */
+static size_t find_fd(int *const *fds, size_t count, int fd)
+{
+	size_t i = 0;
+
+	while (i < count && *fds[i] != fd)
+		i++;
+	return i;
+}
+
+/* From *fd on as long as the next number is one of them, too. */
+static void close_run(int *const *fds, size_t count, int fd)
+{
+	int saved = errno, last = fd;
+	size_t i = find_fd(fds, count, fd);
+
+	for (; i < count; i = find_fd(fds, count, last + 1)) {
+		last = *fds[i];
+		*fds[i] = -1;
+	}
+	if (last == fd || close_range((unsigned)fd, (unsigned)last, 0) < 0) {
+		for (; fd <= last; fd++)
+			close(fd);
+	}
+	errno = saved;
+}
+
+void close_fds(int *const *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		int fd = *fds[i];
+
+		if (fd < 0)
+			continue;
+		while (fd > 0 && find_fd(fds, count, fd - 1) < count)
+			fd--;
+		close_run(fds, count, fd);
+	}
+}
+
 ssize_t fd_read_all(int fd, char *buf, size_t size)
 {
 	size_t len = 0;

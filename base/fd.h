@@ -38,6 +38,9 @@
 /* Close *fd if it is open and set it to -1; errno is kept. */
 void close_fdp(int *fd);
 
+/* The same for many; those whose numbers follow one another cost one system call. */
+void close_fds(int *const *fds, size_t count);
+
 static inline void free_ptrp(void *p)
 {
 	free(*(void **)p);

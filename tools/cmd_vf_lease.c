@@ -236,8 +236,8 @@ const struct command cmd_vf_lease = {
 		    "                        --pid PID | --ttl TIME | [--] COMMAND…",
 	.summary = "promise a free VF to one process",
 	.help = "Picks a VF that is neither leased nor in use, and prints its address. Until the\n"
-		"lease is over nobody else gets it, and bind, restore and vf destroy refuse\n"
-		"it to others than the holder and what the holder started.\n"
+		"lease is over nobody else gets it, and bind, restore, vf destroy and vm run\n"
+		"refuse it to others than the holder and what the holder started.\n"
 		"\n"
 		"      --pf PF          a VF of this PF\n"
 		"      --pool P         a device of this pool of /etc/thruway/host.yaml\n"

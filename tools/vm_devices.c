@@ -2,15 +2,19 @@
 #include "tools/vm_devices.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "base/log.h"
 #include "base/process.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "tools/command.h"
 #include "tools/vm_opts.h"
+#include "vfio/in_use.h"
+#include "vfio/lease.h"
 
 static int resolve(int root, const struct topo *topo, const struct vm_opts *opts,
 		   struct vm_devices *devices, struct err *err)
@@ -74,6 +78,52 @@ static int look_who_has(int root, const struct vm_devices *devices, struct err *
 	return ours;
 }
 
+struct leased_group {
+	int root;
+	struct bdf bdf; /* the device whose group it is */
+	int result;
+	struct err *err;
+};
+
+static int refuse_leased_member(const char *name, void *opaque)
+{
+	struct leased_group *group = opaque;
+	char verb[64];
+	struct bdf bdf;
+
+	if (bdf_parse(name, &bdf) < 0 || bdf_eq(bdf, group->bdf))
+		return 0;
+	snprintf(verb, sizeof(verb), "attach %s, with which goes", BDF_STR(group->bdf));
+	group->result = lease_refuse(group->root, bdf, verb, group->err);
+	return group->result;
+}
+
+/*
+ * What is bound to a VFIO driver belongs to whom it was promised, though anybody who may
+ * open its group could have it; and with the group goes all that is in it. Where no lease
+ * was ever given, the look for them is the only system call.
+ */
+static int refuse_leased(const struct ctx *ctx, const struct vm_devices *devices, struct err *err)
+{
+	struct leased_group group = { .root = ctx->root, .err = err };
+	int r = 0;
+
+	if (ctx->force & 1u << IN_USE_VF_IN_USE || !hostfs_exists(ctx->root, LEASE_DIR))
+		return 0;
+	for (unsigned i = 0; r == 0 && i < devices->count; i++) {
+		group.bdf = devices->bdf[i];
+		r = lease_refuse(ctx->root, group.bdf, "attach", err);
+		if (r < 0)
+			break;
+		/* Without a group it is refused where that is to be opened. */
+		(void)hostfs_list(ctx->root, refuse_leased_member, &group,
+				  "sys/bus/pci/devices/%s/iommu_group/devices",
+				  BDF_STR(group.bdf));
+		r = group.result;
+	}
+	return r;
+}
+
 static int refuse_twice(const struct vm_devices *devices, struct err *err)
 {
 	for (unsigned i = 0; i < devices->count; i++) {
@@ -135,10 +185,10 @@ int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *devices,
 		    struct err *err)
 {
-	int r;
+	int r = devices->count ? refuse_leased(ctx, devices, err) : 0;
 
-	if (!devices->count || !opts->bind)
-		return 0;
+	if (r < 0 || !devices->count || !opts->bind)
+		return r;
 	/* What is bound already is told apart by its group, which one process at a time can open. */
 	r = look_who_has(ctx->root, devices, err);
 	return r < 0 ? r : bind_and_look(ctx, devices, err);

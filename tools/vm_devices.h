@@ -27,7 +27,7 @@ int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 /*
  * With --bind, bind every device in one journalled change that ends with this process.
  * 0, or -errno with nothing left changed: -EBUSY when another `vm run` that lives has
- * bound one of them for itself.
+ * bound one of them for itself, or one of them or of their groups is leased to somebody else.
  */
 int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *devices,
 		    struct err *err);

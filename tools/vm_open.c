@@ -25,12 +25,12 @@ void vm_config_init(struct vmm_config *config)
 
 void vm_config_close(struct vmm_config *config)
 {
-	close_fdp(&config->kvm_fd);
-	close_fdp(&config->kernel_fd);
-	close_fdp(&config->initrd_fd);
-	close_fdp(&config->container_fd);
+	int *fds[4 + HANDOVER_MAX_DEVICES] = { &config->kvm_fd, &config->kernel_fd,
+					       &config->initrd_fd, &config->container_fd };
+
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
-		close_fdp(&config->group_fds[i]);
+		fds[4 + i] = &config->group_fds[i];
+	close_fds(fds, ARRAY_SIZE(fds));
 }
 
 int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err)

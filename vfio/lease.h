@@ -49,7 +49,10 @@ int lease_save(int root, const struct lease *lease);
 /* Seconds of CLOCK_BOOTTIME. */
 uint64_t lease_now(void);
 
-/* The holder is this process or one that started it. False where there is no holder. */
+/*
+ * The holder is this process or one that started it, or its node was given to the user of
+ * this process, who is not root.
+ */
 bool lease_is_ours(int root, const struct lease *lease);
 
 /* "pid 311 (qemu)", "12 s": to whom, or for how long yet. Returns buf. */

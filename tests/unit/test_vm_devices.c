@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "tests/fake/sysfs.h"
 #include "tools/command.h"
 #include "tools/vm_opts.h"
+#include "vfio/lease.h"
 
 #define VF    "0000:01:10.0"
 #define OTHER "0000:02:00.0"
@@ -146,6 +148,129 @@ static void test_one_device_by_two_names_is_refused_before_it_is_bound(void **st
 	assert_string_equal(driver_of(VF), "igbvf");
 }
 
+/* --- leases ----------------------------------------------------------------------------------- */
+
+/* A process of the made-up host that is not ours, or 0: only time ends it. */
+static void lease_to(const char *name, pid_t pid, unsigned uid)
+{
+	struct lease l = { .expires = lease_now() + 600, .uid = uid, .gid = uid };
+
+	assert_int_equal(bdf_parse(name, &l.bdf), 0);
+	l.inode = lease_inode(kernel.root, l.bdf);
+	process_self(kernel.root, &l.holder);
+	l.holder.pid = 0;
+	if (pid)
+		assert_int_equal(process_identify(kernel.root, pid, &l.holder), 0);
+	strcpy(l.name, "qemu");
+	if (uid)
+		strcpy(l.node, "vfio/21");
+	assert_int_equal(lease_save(kernel.root, &l), 0);
+}
+
+static void somebody_appears(pid_t pid)
+{
+	fake_sysfs_text(kernel.root, "1 (qemu) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 0 0\n",
+			"proc/%d/stat", (int)pid);
+	fake_sysfs_text(kernel.root, "qemu\n", "proc/%d/comm", (int)pid);
+}
+
+static void test_what_is_leased_to_another_is_refused(void **state)
+{
+	struct vm_devices devices = VM_DEVICES_INIT;
+
+	appear();
+	somebody_appears(77);
+	lease_to(VF, 77, 0);
+	for (int bind = 0; bind < 2; bind++) {
+		err = (struct err)ERR_INIT;
+		assert_int_equal(take(OTHER, VF, bind, &devices), -EBUSY);
+		assert_string_equal(err.text, "cannot attach " VF ": it is leased to pid 77 (qemu)");
+		assert_string_equal(err.hint, "thruway vf lease gives you another one; thruway vf "
+					      "release " VF " --force=vf-in-use ends this lease");
+		assert_string_equal(driver_of(OTHER), "igbvf");
+		assert_false(devices.bound);
+	}
+	assert_int_equal(take(OTHER, NULL, false, &devices), 0);
+	fake_sysfs_text(kernel.root, "torn", LEASE_DIR "/" VF);
+	assert_int_equal(take(VF, NULL, false, &devices), 0);
+}
+
+/* What VFIO drivers have already needs no binding, and nobody asked in_use. */
+static void test_what_is_bound_and_leased_to_another_is_refused(void **state)
+{
+	struct vm_devices devices = VM_DEVICES_INIT;
+
+	assert_int_equal(another_has_it() > 0, 1);
+	unlinkat(kernel.root, "run/thruway/journal/0000000001", 0);
+	appear();
+	lease_to(VF, 0, 0);
+	for (int bind = 0; bind < 2; bind++) {
+		err = (struct err)ERR_INIT;
+		assert_int_equal(take(VF, NULL, bind, &devices), -EBUSY);
+		assert_non_null(strstr(err.text, "cannot attach " VF ": it is leased for "));
+		assert_string_equal(err.hint, "thruway vf lease gives you another one; thruway vf "
+					      "release " VF " ends this lease");
+	}
+}
+
+static void test_the_holder_may_have_it_and_so_may_what_it_started(void **state)
+{
+	struct vm_devices devices = VM_DEVICES_INIT;
+	int status;
+	pid_t pid;
+
+	appear();
+	lease_to(VF, getpid(), 0);
+	assert_int_equal(take(VF, NULL, false, &devices), 0);
+	pid = fork();
+	if (pid == 0) {
+		char stat[128];
+
+		snprintf(stat, sizeof(stat), "%d (sh) S %d 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 0 0\n",
+			 (int)getpid(), (int)getppid());
+		fake_sysfs_text(kernel.root, stat, "proc/%d/stat", (int)getpid());
+		_exit(take(VF, NULL, true, &devices) == 0 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_string_equal(driver_of(VF), "vfio-pci");
+}
+
+static void test_the_user_whose_node_it_is_may_have_it(void **state)
+{
+	struct vm_devices devices = VM_DEVICES_INIT;
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		skip();
+	lease_to(VF, 0, 65534);
+	assert_int_equal(take(VF, NULL, false, &devices), -EBUSY); /* root is not the one */
+	assert_int_equal(fchmodat(kernel.root, ".", 0755, 0), 0);
+	for (uid_t uid = 65533; uid <= 65534; uid++) {
+		pid = fork();
+		if (pid == 0)
+			_exit(setresuid(uid, uid, uid) < 0 ? 9 :
+			      take(VF, NULL, false, &devices) == (uid == 65534 ? 0 : -EBUSY) ? 0 : 1);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+static void test_what_shares_a_group_with_a_leased_one_is_refused(void **state)
+{
+	static const struct fake_pci peer = { .bdf = "0000:01:10.1", .ids = "8086:10ca",
+					      .driver = "vfio-pci", .group = "21" };
+	struct vm_devices devices = VM_DEVICES_INIT;
+
+	fake_pci_add(kernel.root, &peer);
+	appear();
+	lease_to(peer.bdf, 0, 0);
+	assert_int_equal(take(VF, NULL, false, &devices), -EBUSY);
+	assert_non_null(strstr(err.text, "cannot attach " VF ", with which goes 0000:01:10.1: it is "
+					 "leased for "));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +278,11 @@ int main(void)
 		TEST(test_what_a_living_vm_run_bound_is_refused_before_anything),
 		TEST(test_what_another_has_open_is_not_given_back),
 		TEST(test_one_device_by_two_names_is_refused_before_it_is_bound),
+		TEST(test_what_is_leased_to_another_is_refused),
+		TEST(test_what_is_bound_and_leased_to_another_is_refused),
+		TEST(test_the_holder_may_have_it_and_so_may_what_it_started),
+		TEST(test_the_user_whose_node_it_is_may_have_it),
+		TEST(test_what_shares_a_group_with_a_leased_one_is_refused),
 #undef TEST
 	};
 
