@@ -19,9 +19,12 @@
 #include "base/journal_internal.h"
 #include "base/log.h"
 #include "base/process.h"
+#include "base/progress.h"
 
 #define LOCK_PATH "run/thruway/lock"
 #define POLL_NS	  50000000l
+#define LOOK_S	  0.5 /* how often to look who has it, */
+#define SAY_S	  3.0 /* and to say so where no terminal shows it */
 
 static int not_allowed(int r, struct err *err)
 {
@@ -114,7 +117,8 @@ int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd,
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	_cleanup_close_ int fd = open_lock(root, err);
-	double began = now(), said = began;
+	_cleanup_(progress_end) struct progress progress = PROGRESS_INIT;
+	double began = now(), looked = began, said = began;
 
 	if (fd < 0)
 		return fd;
@@ -125,12 +129,16 @@ int journal_lock(int root, const char *command, unsigned timeout_s, int *ret_fd,
 			return not_allowed(-errno, err);
 		if (now() - began >= timeout_s)
 			return give_up(root, fd, err);
-		if (now() - said >= 3) {
-			name_holder(root, fd, holder, sizeof(holder));
-			log_warn("waiting for %s, %.0f s", holder, now() - began);
-			said = now();
-		}
 		nanosleep(&pause, NULL);
+		if (now() - looked < LOOK_S)
+			continue;
+		looked = now();
+		name_holder(root, fd, holder, sizeof(holder));
+		if (!progress_show(&progress, "waiting for %s, %.0f s", holder, looked - began) &&
+		    looked - said >= SAY_S) {
+			log_warn("waiting for %s, %.0f s", holder, looked - began);
+			said = looked;
+		}
 	}
 	sign(fd, command);
 	*ret_fd = TAKE_FD(fd);

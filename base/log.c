@@ -10,6 +10,7 @@
 
 static enum log_level max_level = LOG_WARN;
 static const char *program_name = "thruway";
+static void (*before_line)(void);
 
 void log_set_level(enum log_level level)
 {
@@ -24,6 +25,11 @@ enum log_level log_get_level(void)
 void log_set_program(const char *program)
 {
 	program_name = program;
+}
+
+void log_set_before_line(void (*fn)(void))
+{
+	before_line = fn;
 }
 
 /* Of C0 and DEL a byte; C1 in UTF-8 is two, of which the second counts. */
@@ -66,6 +72,8 @@ void log_at(enum log_level level, const char *fmt, ...)
 	log_harmless(text, line + len, sizeof(line) - (size_t)len - 1);
 	len = (int)strlen(line);
 	line[len++] = '\n';
+	if (before_line)
+		before_line();
 	/* One write per line, so that threads and processes do not mix within one. */
 	if (write(STDERR_FILENO, line, (size_t)len) < 0)
 		errno = 0; /* nowhere left to say it */

@@ -19,6 +19,9 @@ enum log_level log_get_level(void);
 /* The word in front of every line, "thruway" at start. Borrowed, must outlive its use. */
 void log_set_program(const char *program);
 
+/* Called before a line is written: what stands where it goes is taken away. NULL: nothing. */
+void log_set_before_line(void (*fn)(void));
+
 /*
  * s as a terminal may have it, in buf: what controls one (escape sequences in an argument)
  * is \xNN. Line ends stay. Returns buf.

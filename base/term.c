@@ -25,9 +25,16 @@ unsigned term_columns(FILE *f)
 	return size.ws_col;
 }
 
+bool term_moves(FILE *f)
+{
+	const char *term = getenv("TERM");
+
+	return term && *term && strcmp(term, "dumb") != 0 && is_terminal(f);
+}
+
 bool term_colours(FILE *f)
 {
-	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+	const char *no = getenv("NO_COLOR");
 
-	return is_terminal(f) && term && strcmp(term, "dumb") != 0 && !(no && *no);
+	return term_moves(f) && !(no && *no);
 }

@@ -9,6 +9,9 @@
 /* Columns of the terminal the stream goes to; 0 when it is none, or does not say. */
 unsigned term_columns(FILE *f);
 
+/* A terminal whose cursor moves: not a dumb one. */
+bool term_moves(FILE *f);
+
 /* A terminal, which is not dumb, and whose user did not set NO_COLOR. */
 bool term_colours(FILE *f);
 

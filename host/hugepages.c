@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/hostfs.h"
+#include "base/progress.h"
 #include "base/size.h"
 
 #define NODES "sys/devices/system/node"
@@ -218,6 +219,7 @@ static int shortage(int root, const struct hugepage_pool *had, uint64_t pages, s
 static int grow(int root, const struct step *step, uint64_t pages, struct err *err)
 {
 	uint64_t end = now_ms() + HUGEPAGES_LIMIT_S * 1000, best = 0;
+	_cleanup_(progress_end) struct progress progress = PROGRESS_INIT;
 	unsigned idle = 0, pause = 10;
 	struct hugepage_pool p;
 	int r = read_step_pool(root, step, &p);
@@ -232,6 +234,8 @@ static int grow(int root, const struct step *step, uint64_t pages, struct err *e
 		best = kept(&p);
 		if (idle > 6 || now_ms() >= end)
 			return shortage(root, &p, pages, err);
+		progress_show(&progress, "node %u: %" PRIu64 " of %" PRIu64 " pages of %s", p.node,
+			      best, pages, SIZE_STR(p.page_kb * KiB));
 		compact(root, p.node, HUGEPAGES_LIMIT_S * 1000);
 		pause_ms(pause);
 		pause = pause < 640 ? pause * 2 : pause;

@@ -10,6 +10,7 @@
 
 #include "base/hostfs.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "base/size.h"
 #include "sriov/pf.h"
 #include "sriov/vf_users.h"
@@ -133,6 +134,7 @@ static bool is_linked(int root, struct bdf pf, unsigned i)
 /* VFs appear in their order and stay, so those that were seen are not looked at again. */
 int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms, struct err *err)
 {
+	_cleanup_(progress_end) struct progress progress = PROGRESS_INIT;
 	unsigned long start = now_ms(), told = start;
 	unsigned pause = 2, seen = 0;
 
@@ -146,7 +148,8 @@ int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms,
 				  BDF_STR(pf), seen, n, (deadline_ms + 999) / 1000);
 			return err_hint(err, "see the kernel log");
 		}
-		if (now_ms() - told >= 5000) {
+		if (!progress_show(&progress, "%s: %u of %u VFs are there", BDF_STR(pf), seen, n) &&
+		    now_ms() - told >= 5000) {
 			log_warn("%s: waiting for VFs, %u of %u are there", BDF_STR(pf), seen, n);
 			told = now_ms();
 		}
