@@ -9,17 +9,22 @@
 #include "tests/fake/ioctl.h"
 
 static const struct kvm_irq_routing_entry *msi_route(const struct kvm_irq_routing_entry *routes,
-						     unsigned n, uint32_t gsi)
+						     const uint16_t *msi_at, uint32_t gsi)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (routes[i].gsi == gsi && routes[i].type == KVM_IRQ_ROUTING_MSI)
-			return &routes[i];
-	return NULL;
+	return gsi < 4096 && msi_at[gsi] ? &routes[msi_at[gsi] - 1] : NULL;
+}
+
+static void index_routes(const struct kvm_irq_routing *table, uint16_t *msi_at)
+{
+	memset(msi_at, 0, 4096 * sizeof(*msi_at));
+	for (unsigned i = 0; i < table->nr; i++)
+		if (table->entries[i].type == KVM_IRQ_ROUTING_MSI && table->entries[i].gsi < 4096)
+			msi_at[table->entries[i].gsi] = (uint16_t)(i + 1);
 }
 
 static void inject(struct fake_kvm *kvm, uint32_t gsi)
 {
-	const struct kvm_irq_routing_entry *e = msi_route(kvm->routes, kvm->nroutes, gsi);
+	const struct kvm_irq_routing_entry *e = msi_route(kvm->routes, kvm->msi_at, gsi);
 
 	if (e)
 		kvm->deliver(kvm->opaque, (uint64_t)e->u.msi.address_hi << 32 | e->u.msi.address_lo,
@@ -30,14 +35,17 @@ static void inject(struct fake_kvm *kvm, uint32_t gsi)
 
 static int set_routing(struct fake_kvm *kvm, const struct kvm_irq_routing *table)
 {
+	uint16_t msi_at[4096];
+
 	if (kvm->fail_routing)
 		return kvm->fail_routing;
 	if (table->nr > 4096)
 		return -EINVAL;
+	index_routes(table, msi_at);
 	for (unsigned i = 0; i < kvm->nirqfds; i++) {
 		uint32_t gsi = kvm->irqfds[i].gsi;
-		const struct kvm_irq_routing_entry *a = msi_route(kvm->routes, kvm->nroutes, gsi),
-						   *b = msi_route(table->entries, table->nr, gsi);
+		const struct kvm_irq_routing_entry *a = msi_route(kvm->routes, kvm->msi_at, gsi),
+						   *b = msi_route(table->entries, msi_at, gsi);
 
 		if (gsi >= 24 && (!a || !b || memcmp(&a->u.msi, &b->u.msi, 12) != 0))
 			kvm->broken_order++;
@@ -46,6 +54,7 @@ static int set_routing(struct fake_kvm *kvm, const struct kvm_irq_routing *table
 	kvm->entries_sent += table->nr;
 	kvm->nroutes = table->nr;
 	memcpy(kvm->routes, table->entries, table->nr * sizeof(table->entries[0]));
+	memcpy(kvm->msi_at, msi_at, sizeof(msi_at));
 	return 0;
 }
 
@@ -79,7 +88,7 @@ static int irqfd(struct fake_kvm *kvm, const struct kvm_irqfd *req)
 	if (at >= 0)
 		return -EBUSY;
 	kvm->assigns++;
-	if (req->gsi >= 24 && !msi_route(kvm->routes, kvm->nroutes, req->gsi))
+	if (req->gsi >= 24 && !msi_route(kvm->routes, kvm->msi_at, req->gsi))
 		kvm->broken_order++;
 	kvm->irqfds[kvm->nirqfds].fd = (int)req->fd;
 	kvm->irqfds[kvm->nirqfds].gsi = req->gsi;

@@ -26,6 +26,7 @@ struct fake_kvm {
 
 	struct kvm_irq_routing_entry routes[4096];
 	unsigned nroutes;
+	uint16_t msi_at[4096]; /* a GSI's message in routes, counted from 1; 0: none */
 	struct {
 		int fd;
 		uint32_t gsi;

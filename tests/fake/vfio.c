@@ -143,6 +143,8 @@ static int set_irqs(struct fake_vfio *dev, struct vfio_irq_set *set)
 	int fail = dev->fail;
 
 	dev->set_irqs++;
+	if (set->count > dev->set_irqs_largest)
+		dev->set_irqs_largest = set->count;
 	dev->fail = 0;
 	if (fail)
 		return fail;

@@ -41,7 +41,8 @@ struct fake_vfio {
 	void (*signal)(void *opaque, int fd);
 	void *signal_opaque;
 
-	unsigned set_irqs, host_vectors, over_live, resets, hot_resets, unmasks;
+	unsigned set_irqs, set_irqs_largest; /* requests, and the vectors of the largest */
+	unsigned host_vectors, over_live, resets, hot_resets, unmasks;
 	const unsigned *affected; /* groups a hot reset hits */
 	unsigned naffected;
 	int fail; /* the next SET_IRQS answers this once */

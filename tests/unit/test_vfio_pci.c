@@ -253,6 +253,52 @@ static void test_msix_control_is_taken_in_any_width(void **state)
 	vfio_machine_free(&m);
 }
 
+static void write_control(unsigned width, uint32_t flags)
+{
+	if (width == 1)
+		put(0x73, 1, flags >> 8);
+	else if (width == 2)
+		put(0x72, 2, flags);
+	else
+		put(0x70, 4, flags << 16);
+}
+
+/* One vector is unmasked in the table, so that it is live when the control register lets it. */
+static void control_is(uint32_t flags)
+{
+	bool on = flags & PCI_MSIX_FLAGS_ENABLE, mask = flags & PCI_MSIX_FLAGS_MASKALL;
+	struct vector_stats s;
+
+	vectors_stats(msix_vectors(m.set->devices[0]->msix), &s);
+	assert_int_equal(m.dev.mode, on ? VFIO_PCI_MSIX_IRQ_INDEX : -1);
+	assert_int_equal(s.irqfds + s.user, on && !mask);
+	assert_int_equal(get(0x72, 1), 2);
+	assert_int_equal(get(0x73, 1), flags >> 8);
+	assert_int_equal(get(0x72, 2), flags | 2);
+	assert_int_equal(get(0x70, 4) >> 16, flags | 2);
+}
+
+/* From each of the four states to each, in each width. */
+static void test_msix_enable_and_function_mask_in_any_width(void **state)
+{
+	static const uint32_t states[] = { 0, PCI_MSIX_FLAGS_MASKALL, PCI_MSIX_FLAGS_ENABLE,
+					   PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL };
+	uint8_t unmasked[4] = { 0 };
+
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	bus_write(m.guest.vm.mmio, bar(3) + PCI_MSIX_ENTRY_VECTOR_CTRL, unmasked, 4);
+	for (unsigned width = 1; width <= 4; width *= 2)
+		for (unsigned i = 0; i < 16; i++) {
+			write_control(2, states[i / 4]);
+			write_control(width, states[i % 4]);
+			control_is(states[i % 4]);
+			put(0x72, 1, 0xff); /* the table's size is not to be written */
+			control_is(states[i % 4]);
+		}
+	vfio_machine_free(&m);
+}
+
 static void test_function_level_reset_forgets(void **state)
 {
 	begin();
@@ -472,6 +518,7 @@ int main(void)
 		cmocka_unit_test(test_only_the_devices_own_bytes_reach_it),
 		cmocka_unit_test(test_every_read_is_safe_and_like_its_bytes),
 		cmocka_unit_test(test_msix_control_is_taken_in_any_width),
+		cmocka_unit_test(test_msix_enable_and_function_mask_in_any_width),
 		cmocka_unit_test(test_function_level_reset_forgets),
 		cmocka_unit_test(test_guest_reset_silences_the_device_first),
 		cmocka_unit_test(test_bar_is_mapped_but_for_table_and_pending_bits),
