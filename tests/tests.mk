@@ -26,12 +26,20 @@ $(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
 $(O)/tests/unit/test_busy: TEST_LDLIBS = -Wl,--wrap=topo_scan
 # A clock that goes on when somebody sleeps, and a count of the links that are read.
 $(O)/tests/unit/test_vf_many: TEST_LDLIBS = -Wl,--wrap=nanosleep,--wrap=clock_gettime,--wrap=hostfs_link_name
+# A clock of its own.
+$(O)/tests/unit/test_irq_many: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
 $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+
+# What routes cost this machine's KVM (tests/irq-counts).
+$(O)/tests/kvm/routing_cost: $(O)/tests/kvm/routing_cost.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LDLIBS)
+-include $(O)/tests/kvm/routing_cost.d
 
 # The card is on the bus "netdevsim", and what speaks of PCI devices is told so on the way.
 $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
