@@ -27,10 +27,13 @@
 
 /*
  * A driver requests its vectors in one go: as long as new ones come, settling waits
- * for the next tick, but the first one not longer than this many.
+ * for the next tick, but the first one not longer than this many. Of a driver that
+ * still goes on then the next wave may be this many ticks longer, as each commit
+ * sends all the routes of those before it.
  */
 #define TICK_NS   5000000ull
 #define MAX_TICKS 8
+#define MAX_WAVES 16
 
 struct vector {
 	uint64_t address;
@@ -53,6 +56,7 @@ struct vectors {
 	int timer_fd;
 	bool enabled, timer_armed, short_of_routes, said_noresize;
 	unsigned fresh, ticks; /* unmasked since the last tick; ticks since settled */
+	unsigned waves;        /* settled while more of them came */
 	uint64_t relayed, failures;
 };
 
@@ -238,6 +242,7 @@ void vectors_disable(struct vectors *vs)
 		v->routed = v->wired = v->want = false;
 	}
 	vs->short_of_routes = false;
+	vs->waves = 0;
 }
 
 /* --- what the guest wants --- */
@@ -391,11 +396,15 @@ static void on_timer(void *opaque, int fd)
 	if (read(fd, &count, sizeof(count)) != sizeof(count))
 		return;
 	vs->timer_armed = false;
-	if (vs->fresh && ++vs->ticks < MAX_TICKS) {
+	if (vs->fresh && ++vs->ticks < MAX_TICKS * (vs->waves + 1)) {
 		vs->fresh = 0;
 		arm_timer(vs);
 		return;
 	}
+	if (!vs->fresh)
+		vs->waves = 0;
+	else if (vs->waves < MAX_WAVES - 1)
+		vs->waves++;
 	vectors_settle(vs);
 }
 
