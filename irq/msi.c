@@ -130,14 +130,20 @@ static void apply(struct msi *m)
 	vectors_update_all(m->vectors);
 }
 
+static uint32_t pending_bits(const struct msi *m)
+{
+	uint32_t bits = 0;
+
+	for (unsigned i = 0; vectors_enabled(m->vectors) && i < m->active; i++)
+		bits |= (uint32_t)vectors_pending(m->vectors, i) << i;
+	return bits;
+}
+
 void msi_read(struct msi *m, unsigned off, uint8_t *data, unsigned len)
 {
-	uint32_t pending = 0;
-
-	for (unsigned i = 0; m->mask && vectors_enabled(m->vectors) && i < m->active; i++)
-		pending |= (uint32_t)vectors_pending(m->vectors, i) << i;
-	if (m->mask)
-		put_le32(m->regs + m->mask + 4, pending);
+	/* Only for who wants to know: it may ask the device. */
+	if (m->mask && off < m->size && off + len > m->mask + 4)
+		put_le32(m->regs + m->mask + 4, pending_bits(m));
 	for (unsigned i = 0; i < len; i++)
 		data[i] = off + i < m->size ? m->regs[off + i] : 0;
 }

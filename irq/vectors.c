@@ -360,7 +360,13 @@ void vectors_update_all(struct vectors *vs)
 
 bool vectors_pending(const struct vectors *vs, unsigned i)
 {
-	return vs->v[i].path == VECTOR_OFF && vs->v[i].fd >= 0 && irqfd_pending(vs->v[i].fd);
+	const struct vector *v = &vs->v[i];
+
+	if (v->path != VECTOR_OFF || !vs->enabled)
+		return false;
+	if (v->wired)
+		return irqfd_pending(v->fd);
+	return vs->config.ops->pending && vs->config.ops->pending(vs->config.opaque, i);
 }
 
 /* --- the event loop's side --- */

@@ -27,6 +27,11 @@ struct vector_ops {
 	int (*set_vectors)(void *opaque, unsigned first, unsigned n, const int *fds);
 	/* No vector signals any more, and the device leaves this mode. */
 	void (*disable)(void *opaque);
+	/*
+	 * Whether vector i, which signals nobody yet, is pending in the device. May be NULL:
+	 * then the guest sees it pending from its first unmask on only.
+	 */
+	bool (*pending)(void *opaque, unsigned i);
 };
 
 struct vector_config {

@@ -52,7 +52,16 @@ static void disable(void *opaque)
 	assert_int_equal(vfio_irqset_disable(t.vfio.fd, VFIO_IRQ_MSI), 0);
 }
 
-static const struct vector_ops ops = { .set_vectors = set_vectors, .disable = disable };
+static bool pending_in_device(void *opaque, unsigned v)
+{
+	return t.vfio.hw_pending[v];
+}
+
+static const struct vector_ops ops = {
+	.set_vectors = set_vectors,
+	.disable = disable,
+	.pending = pending_in_device,
+};
 
 static void begin(unsigned n, uint16_t control)
 {
@@ -165,6 +174,19 @@ static void test_masked_vector_pends_and_comes_later(void **state)
 	end();
 }
 
+static void test_vector_masked_from_the_start_pends_in_the_device(void **state)
+{
+	begin(2, PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT);
+	set(PCI_MSI_MASK_64, 3, 4);
+	enable(1);
+	fake_vfio_fire(&t.vfio, 1);
+	assert_int_equal(get(PCI_MSI_PENDING_64, 4), 2);
+	set(PCI_MSI_MASK_64, 0, 4);
+	assert_int_equal(t.got[0x41], 1);
+	assert_int_equal(get(PCI_MSI_PENDING_64, 4), 0);
+	end();
+}
+
 static void test_new_message_while_enabled_moves_the_routes(void **state)
 {
 	begin(2, PCI_MSI_FLAGS_64BIT);
@@ -269,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_vectors_share_the_message_and_one_commit),
 		cmocka_unit_test(test_guest_may_take_fewer),
 		cmocka_unit_test(test_masked_vector_pends_and_comes_later),
+		cmocka_unit_test(test_vector_masked_from_the_start_pends_in_the_device),
 		cmocka_unit_test(test_new_message_while_enabled_moves_the_routes),
 		cmocka_unit_test(test_every_form_has_its_size),
 		cmocka_unit_test(test_reset_turns_off_and_forgets),

@@ -78,7 +78,16 @@ static void disable(void *opaque)
 	assert_int_equal(vfio_irqset_disable(t.vfio.fd, VFIO_IRQ_MSIX), 0);
 }
 
-static const struct vector_ops ops = { .set_vectors = set_vectors, .disable = disable };
+static bool pending_in_device(void *opaque, unsigned v)
+{
+	return t.vfio.hw_pending[v];
+}
+
+static const struct vector_ops ops = {
+	.set_vectors = set_vectors,
+	.disable = disable,
+	.pending = pending_in_device,
+};
 
 static void stop_loop(void *opaque, int fd)
 {
@@ -611,6 +620,26 @@ static void test_pending_bits_read_alike_at_every_offset_and_width(void **state)
 	end();
 }
 
+static void test_vector_that_was_never_unmasked_pends_in_the_device(void **state)
+{
+	begin(4, false);
+	linux_enable();
+	program(2);
+	fire(2);
+	assert_true(pba(2));
+	assert_false(pba(1));
+	set_mask(2, false);
+	run_loop(1);
+	assert_int_equal(t.got[2], 1);
+	assert_false(pba(2));
+	/* Without MSI-X there are no pending bits to see. */
+	fire(3);
+	assert_true(pba(3));
+	set_control(false, false);
+	assert_false(pba(3));
+	end();
+}
+
 static void test_function_mask_pends_all_and_releases_what_is_not_masked_itself(void **state)
 {
 	uint8_t bits;
@@ -742,6 +771,7 @@ int main(void)
 		cmocka_unit_test(test_every_offset_and_width_is_safe),
 		cmocka_unit_test(test_every_offset_and_width_acts_while_enabled),
 		cmocka_unit_test(test_pending_bits_read_alike_at_every_offset_and_width),
+		cmocka_unit_test(test_vector_that_was_never_unmasked_pends_in_the_device),
 		cmocka_unit_test(
 			test_function_mask_pends_all_and_releases_what_is_not_masked_itself),
 		cmocka_unit_test(test_absurd_tables_are_refused),

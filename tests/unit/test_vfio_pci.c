@@ -299,6 +299,47 @@ static void test_msix_enable_and_function_mask_in_any_width(void **state)
 	vfio_machine_free(&m);
 }
 
+/* Until the host has an interrupt for a vector, the bit is the device's. */
+static void test_pending_bits_of_vectors_never_unmasked_are_the_devices(void **state)
+{
+	uint8_t b[8], zero[4] = { 0 };
+
+	begin();
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	fake_vfio_poke(&m.dev, 3, 0x2000, "\xfe", 1);
+	bus_read(m.guest.vm.mmio, bar(3) + 0x2000, b, 8);
+	assert_int_equal(get_le64(b), 0);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	bus_read(m.guest.vm.mmio, bar(3) + 0x2000, b, 8);
+	assert_int_equal(get_le64(b), 6); /* there are three */
+	bus_write(m.guest.vm.mmio, bar(3) + 0x1c, zero, 4);
+	bus_read(m.guest.vm.mmio, bar(3) + 0x2000, b, 8);
+	assert_int_equal(get_le64(b), 4);
+	vfio_machine_free(&m);
+}
+
+static void test_msi_pending_bits_of_vectors_never_unmasked_are_the_devices(void **state)
+{
+	uint8_t cap[24] = { PCI_CAP_ID_MSI, 0xa0 };
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le16(cap + PCI_MSI_FLAGS, PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT | 1 << 1);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x50, cap, sizeof(cap));
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x71, "\x50", 1);
+	m.dev.irq[VFIO_PCI_MSI_IRQ_INDEX].count = 2;
+	m.dev.irq[VFIO_PCI_MSI_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(0x50 + PCI_MSI_MASK_64, 4, 3);
+	put(0x50 + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | 1 << 4);
+	assert_int_equal(get(0x50 + PCI_MSI_PENDING_64, 4), 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x50 + PCI_MSI_PENDING_64, "\x03", 1);
+	assert_int_equal(get(0x50 + PCI_MSI_PENDING_64, 4), 3);
+	put(0x50 + PCI_MSI_MASK_64, 4, 2);
+	assert_int_equal(get(0x50 + PCI_MSI_PENDING_64, 4), 2);
+	vfio_machine_free(&m);
+}
+
 static void test_function_level_reset_forgets(void **state)
 {
 	begin();
@@ -518,6 +559,8 @@ int main(void)
 		cmocka_unit_test(test_only_the_devices_own_bytes_reach_it),
 		cmocka_unit_test(test_every_read_is_safe_and_like_its_bytes),
 		cmocka_unit_test(test_msix_control_is_taken_in_any_width),
+		cmocka_unit_test(test_pending_bits_of_vectors_never_unmasked_are_the_devices),
+		cmocka_unit_test(test_msi_pending_bits_of_vectors_never_unmasked_are_the_devices),
 		cmocka_unit_test(test_msix_enable_and_function_mask_in_any_width),
 		cmocka_unit_test(test_function_level_reset_forgets),
 		cmocka_unit_test(test_guest_reset_silences_the_device_first),
