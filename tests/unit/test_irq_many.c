@@ -110,7 +110,7 @@ static void stop(void *opaque, int fd)
 	loop_quit(opaque, 0);
 }
 
-/* What waits in eventfds on the user path, until only the descriptor that is always ready is left. */
+/* What waits in eventfds on the user path. The descriptor that is always ready ends each round. */
 static void run_loop(void)
 {
 	_cleanup_close_ int end = eventfd(0, EFD_CLOEXEC);
