@@ -32,8 +32,9 @@
 
 static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 {
-	numa_even(&c->numa, o->cpus, o->nodes);
-	c->cpus = o->cpus;
+	numa_even(&c->numa, o->cpus.count, o->nodes);
+	c->cpus = o->cpus.count;
+	c->topology = o->cpus.topology;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;

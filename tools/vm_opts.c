@@ -24,7 +24,9 @@ const char vm_run_help[] =
 	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
 	"      --initrd FILE    initial RAM disk\n"
 	"      --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
-	"  -c, --cpus N         virtual CPUs, 1 to 255 (default: 1)\n"
+	"  -c, --cpus N[,sockets=S][,dies=D][,cores=C][,threads=T]\n"
+	"                       virtual CPUs, 1 to 255 (default: 1), and how they are made up\n"
+	"                       (default: a socket of cores for each guest node)\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
@@ -94,17 +96,6 @@ static int count_parse(const char *option, const char *text, uint64_t min, uint6
 	}
 	*ret = (unsigned)n;
 	return 0;
-}
-
-static int cpus_parse(const char *text, unsigned *ret, struct err *err)
-{
-	int r = count_parse("--cpus", text, 1, VMM_MAX_CPUS, ret, err);
-	uint64_t n;
-
-	if (r < 0 && uint_parse(text, VMM_MAX_CPUS, &n) == -ERANGE)
-		err_hint(err, "more than %u would need x2APIC ids in interrupts, which a guest "
-			      "without an IOMMU of its own cannot use", VMM_MAX_CPUS);
-	return r;
 }
 
 /* A window has the grain of a bridge's registers. */
@@ -204,7 +195,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'k': o->kernel = optarg; return 0;
 	case OPT_INITRD: o->initrd = optarg; return 0;
 	case OPT_CMDLINE: o->cmdline = optarg; return 0;
-	case 'c': return cpus_parse(optarg, &o->cpus, err);
+	case 'c': return vm_cpu_opts_parse(optarg, &o->cpus, err);
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
@@ -256,23 +247,25 @@ static int count_nodes(struct vm_opts *o, struct err *err)
 
 void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret)
 {
-	*ret = (struct vm_mem_request){ o->nodes, o->cpus, o->device_count, &o->memory, o->node };
+	*ret = (struct vm_mem_request){ o->nodes, o->cpus.count, o->device_count, &o->memory, o->node };
 }
 
-/* What the words of --memory and --node say together is found out here, not when it is done. */
-static int check_memory(const struct vm_opts *o, struct err *err)
+/* What the words of --memory, --node and --cpus say together is found out here, not when it is done. */
+static int check_machine(struct vm_opts *o, struct err *err)
 {
 	struct mem_node mem[VMM_MAX_NODES];
 	uint8_t cpu_node[VMM_MAX_CPUS];
 	struct vm_mem_request q;
+	int r;
 
 	vm_opts_mem(o, &q);
-	return vm_mem_opts_resolve(&q, mem, cpu_node, err);
+	r = vm_mem_opts_resolve(&q, mem, cpu_node, err);
+	return r < 0 ? r : vm_cpu_opts_resolve(&o->cpus, o->nodes, cpu_node, err);
 }
 
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
-	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = 1, .memory = VM_MEM_OPTS_INIT };
+	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = VM_CPU_OPTS_INIT, .memory = VM_MEM_OPTS_INIT };
 	struct opts parser;
 	int c, r;
 
@@ -295,7 +288,7 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 	if (r == 0)
 		r = check(ctx, &o, err);
 	if (r == 0)
-		r = check_memory(&o, err);
+		r = check_machine(&o, err);
 	if (r == 0)
 		*ret = o;
 	return r;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tools/vm_cpu_opts.h"
 #include "tools/vm_mem_opts.h"
 #include "vmm/handover.h"
 
@@ -25,7 +26,7 @@ struct vm_opts {
 	unsigned device_count;
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
-	unsigned cpus;
+	struct vm_cpu_opts cpus; /* --cpus */
 	unsigned nodes; /* guest NUMA nodes */
 	unsigned hotplug_slots;
 	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */

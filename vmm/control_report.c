@@ -124,22 +124,36 @@ static json_t *delivery_word(const struct message *msg)
 	}
 }
 
+/* The CPU that a message goes to: a logical destination is its number, else the APIC id. */
+static int target(const struct message *msg, const struct vm *vm)
+{
+	int id = message_target(msg, msg->logical ? vm->ncpus : TOPOLOGY_MAX_ID + 1);
+
+	if (msg->logical || id < 0)
+		return id;
+	for (unsigned i = 0; i < vm->ncpus; i++)
+		if (vm->vcpus[i].apic_id == (unsigned)id)
+			return (int)i;
+	return -1;
+}
+
 /* What the message says, where it says anything. */
-static void add_message(json_t *to, const struct vector_info *info, unsigned ncpus)
+static void add_message(json_t *to, const struct vector_info *info, const struct vm *vm)
 {
 	struct message msg;
 	int cpu;
 
 	if (!message_decode(info->address, info->data, &msg))
 		return;
-	cpu = message_target(&msg, ncpus);
+	cpu = target(&msg, vm);
 	json_object_set_new(to, "guest_vector", json_integer(msg.vector));
 	json_object_set_new(to, "delivery", delivery_word(&msg));
 	json_object_set_new(to, "guest_cpu", cpu < 0 ? json_null() : json_integer(cpu));
 }
 
 /* Vectors that the guest never asked for are not worth a line each. */
-static void add_vector(json_t *list, unsigned i, const struct vector_info *info, unsigned ncpus)
+static void add_vector(json_t *list, unsigned i, const struct vector_info *info,
+		       const struct vm *vm)
 {
 	json_t *v;
 
@@ -152,11 +166,11 @@ static void add_vector(json_t *list, unsigned i, const struct vector_info *info,
 		return;
 	if (info->gsi)
 		json_object_set_new(v, "gsi", json_integer(info->gsi));
-	add_message(v, info, ncpus);
+	add_message(v, info, vm);
 	json_array_append_new(list, v);
 }
 
-static json_t *device_interrupts(const struct vfio_pci_set *set, unsigned i, unsigned ncpus)
+static json_t *device_interrupts(const struct vfio_pci_set *set, unsigned i, const struct vm *vm)
 {
 	struct vfio_pci_interrupts in;
 	json_t *list = json_array();
@@ -166,7 +180,7 @@ static json_t *device_interrupts(const struct vfio_pci_set *set, unsigned i, uns
 		struct vector_info info;
 
 		vectors_info(in.vectors, k, &info);
-		add_vector(list, k, &info, ncpus);
+		add_vector(list, k, &info, vm);
 	}
 	return json_pack("{s:s, s:s, s:o}", "device", in.name, "mode", in.mode, "vectors", list);
 }
@@ -177,7 +191,7 @@ json_t *control_report_interrupts(struct machine *m)
 
 	for (unsigned i = 0; devices && i < vfio_pci_count(m->host_devices); i++)
 		json_array_append_new(devices,
-				      device_interrupts(m->host_devices, i, m->vm.ncpus));
+				      device_interrupts(m->host_devices, i, &m->vm));
 	for (unsigned i = 0; threads && i < m->vm.ncpus; i++)
 		json_array_append_new(threads, json_integer(__atomic_load_n(&m->vm.vcpus[i].tid,
 									   __ATOMIC_ACQUIRE)));

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "vmm/mem.h"
 #include "vmm/numa.h"
+#include "vmm/topology.h"
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
@@ -39,6 +40,7 @@ struct vmm_config {
 	struct numa numa; /* the guest's nodes: RAM, CPUs and a host bridge each */
 	struct mem_node mem[VMM_MAX_NODES];
 	uint32_t cpus;
+	struct cpu_topology topology; /* of these */
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */

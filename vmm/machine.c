@@ -109,8 +109,7 @@ static int add_cpus(struct machine *m, struct err *err)
 	/* Nobody is there, and Linux writes 20 bytes to each before it believes it. */
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO, 1);
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO_2, 1);
-	r = x86_cpuid_set_all(&m->vm, &m->config->numa, vfio_pci_address_bits(m->host_devices),
-			      err);
+	r = x86_cpuid_set_all(&m->vm, vfio_pci_address_bits(m->host_devices), err);
 	return r < 0 ? r : check_reach(&m->vm, err);
 }
 
@@ -179,6 +178,7 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	r = vm_new(&m->vm, config->kvm_fd, config->cpus, err);
 	if (r < 0)
 		return r;
+	m->vm.topology = config->topology;
 	m->vm.on_event = device_event;
 	m->vm.on_event_opaque = m;
 	r = add_memory(m, err);
@@ -228,7 +228,7 @@ int machine_reset(struct machine *m, struct err *err)
 	reset_devices(m);
 	r = vm_reset_irqchip(&m->vm);
 	for (unsigned i = 0; i < m->vm.ncpus && r == 0; i++)
-		r = x86_state_reset(m->vm.vcpus[i].fd, i);
+		r = x86_state_reset(m->vm.vcpus[i].fd, m->vm.vcpus[i].apic_id);
 	if (r < 0)
 		return err_set(err, r, "KVM refused the machine's power-on state");
 	return load(m, false, err);

@@ -125,7 +125,7 @@ static int open_vcpu(struct vm *vm, unsigned i, size_t run_size, struct err *err
 {
 	struct vcpu *cpu = &vm->vcpus[i];
 
-	cpu->fd = VALUE_IOCTL(vm->fd, KVM_CREATE_VCPU, i);
+	cpu->fd = VALUE_IOCTL(vm->fd, KVM_CREATE_VCPU, cpu->apic_id);
 	if (cpu->fd < 0)
 		return err_set(err, cpu->fd, "cannot create CPU %u", i);
 	cpu->run = mmap(NULL, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
@@ -164,7 +164,13 @@ int vcpus_new(struct vm *vm, struct err *err)
 		return err_set(err, -ENOMEM, "cannot describe %u CPUs", vm->ncpus);
 	}
 	for (unsigned i = 0; i < vm->ncpus; i++)
-		vm->vcpus[i] = (struct vcpu){ .vm = vm, .fd = -1, .stats_fd = -1, .index = i };
+		vm->vcpus[i] = (struct vcpu){
+			.vm = vm,
+			.fd = -1,
+			.stats_fd = -1,
+			.index = i,
+			.apic_id = topology_apic_id(&vm->topology, i),
+		};
 	for (unsigned i = 0; i < vm->ncpus && r == 0; i++)
 		r = open_vcpu(vm, i, (size_t)run_size, err);
 	if (r == 0 && sigaction(KICK_SIGNAL, &action, NULL) < 0)

@@ -22,7 +22,8 @@ struct kvm_run;
 struct vcpu {
 	struct vm *vm; /* borrowed */
 	int fd;
-	unsigned index; /* and APIC id */
+	unsigned index;
+	unsigned apic_id;
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/topology.h"
 
 struct bus;
 struct gsi;
@@ -58,6 +59,7 @@ struct vm {
 	struct loop *loop;
 
 	unsigned ncpus;
+	struct cpu_topology topology; /* set before vcpus_new(); zeroes: one socket of cores */
 	struct vcpu *vcpus; /* ncpus of them */
 	struct vcpu_park *park;
 	/* coalesced.c's, under lock. */

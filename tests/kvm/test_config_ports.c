@@ -24,12 +24,10 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/cpuid.h"
-#include "vmm/numa.h"
 
 #define CODE	 0x1000
 #define RAM_SIZE 0x10000
 
-static const struct numa one_node = { .nodes = 1 };
 
 static struct vm vm;
 static int kvm;
@@ -75,7 +73,7 @@ static int build(void)
 	if (r == 0)
 		r = vcpus_new(&vm, NULL);
 	if (r == 0)
-		r = x86_cpuid_set_all(&vm, &one_node, 64, NULL);
+		r = x86_cpuid_set_all(&vm, 64, NULL);
 	if (r < 0)
 		return r;
 	coalesced_init(&vm);

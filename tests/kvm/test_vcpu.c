@@ -25,7 +25,6 @@
 #include "vmm/vm.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/state.h"
-#include "vmm/numa.h"
 
 #define CODE	 0x1000
 #define CODE_2	 0x2000
@@ -33,7 +32,6 @@
 #define MMIO	 0xd0000
 #define RAM_SIZE 0x10000
 
-static const struct numa one_node = { .nodes = 1 };
 
 static struct machine {
 	int kvm;
@@ -106,7 +104,7 @@ static int build(void)
 	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
 		return -1;
 	r = vcpus_new(&m.vm, NULL);
-	return r < 0 ? r : x86_cpuid_set_all(&m.vm, &one_node, 64, NULL);
+	return r < 0 ? r : x86_cpuid_set_all(&m.vm, 64, NULL);
 }
 
 static int setup(void **state)

@@ -151,6 +151,28 @@ static void test_madt_has_each_cpu_and_the_overrides_of_the_gsi_table(void **sta
 	assert_int_equal(sci, 1);
 }
 
+static void test_ids_are_those_of_the_topology(void **state)
+{
+	static const uint8_t ids[] = { 0, 1, 2, 4, 5, 6 };
+	struct acpi_machine m = machine(6, 2);
+	const uint8_t *t, *p;
+	unsigned n = 0;
+
+	m.topology = (struct cpu_topology){ 2, 1, 3, 1 };
+	length = acpi_write(&m, buf, sizeof(buf));
+	assert_true(length > 0);
+	t = find("APIC");
+	for (p = t + 44; p[0] == 0; p += p[1], n++) {
+		assert_int_equal(p[2], n);
+		assert_int_equal(p[3], ids[n]);
+	}
+	assert_int_equal(n, 6);
+	t = find("SRAT");
+	for (n = 0, p = t + 48; p[0] == 0; p += p[1], n++)
+		assert_int_equal(p[3], ids[n]);
+	assert_int_equal(n, 6);
+}
+
 static void test_mcfg_is_all_of_ecam(void **state)
 {
 	const uint8_t *t;
@@ -313,6 +335,7 @@ int main(void)
 		cmocka_unit_test(test_rsdp_is_first_and_leads_to_all),
 		cmocka_unit_test(test_fadt_is_full_hardware_with_our_ports),
 		cmocka_unit_test(test_madt_has_each_cpu_and_the_overrides_of_the_gsi_table),
+		cmocka_unit_test(test_ids_are_those_of_the_topology),
 		cmocka_unit_test(test_mcfg_is_all_of_ecam),
 		cmocka_unit_test(test_nodes_own_cpus_and_memory),
 		cmocka_unit_test(test_nodes_are_as_far_apart_as_is_said),

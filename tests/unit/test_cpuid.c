@@ -11,10 +11,13 @@
 #include <linux/kvm.h>
 
 #include "base/fd.h"
-#include "vmm/x86/acpi.h"
+#include "vmm/topology.h"
 #include "vmm/x86/cpuid.h"
 
 #define ROOM 256
+
+/* One socket of so many cores. */
+#define cores(n) ((struct cpu_topology){ 1, 1, (uint16_t)(n), 1 })
 
 static struct kvm_cpuid2 *table(const struct kvm_cpuid_entry2 *entries, unsigned n)
 {
@@ -42,6 +45,7 @@ static struct kvm_cpuid_entry2 *leaf(struct kvm_cpuid2 *c, uint32_t function, ui
 }
 
 static const struct kvm_cpuid_entry2 host[] = {
+	{ .function = 0, .eax = 0xd },
 	{ .function = 1, .ebx = 0x07100800, .ecx = 0, .edx = 1u << 28 | 1 },
 	{ .function = 4, .index = 0, .eax = 0xfc004121 }, /* L1 of a host with many CPUs */
 	{ .function = 4, .index = 1, .eax = 0xfc1fc163 }, /* L3 */
@@ -69,7 +73,7 @@ static void test_each_cpu_is_a_core_of_one_package(void **state)
 		unsigned n = rows[r].ncpus, shift = rows[r].shift;
 
 		for (unsigned i = 0; i < n; i++) {
-			x86_cpuid_adapt(c, i, n, true);
+			x86_cpuid_adapt(c, i, &cores(n), true);
 			assert_int_equal(leaf(c, 1, 0)->ebx >> 24, i);
 			assert_int_equal(leaf(c, 0xb, 0)->edx, i);
 			assert_int_equal(leaf(c, 0xb, 1)->edx, i);
@@ -89,54 +93,60 @@ static void test_each_cpu_is_a_core_of_one_package(void **state)
 	}
 }
 
-static void test_no_package_spans_two_nodes(void **state)
+/* Two sockets of two dies of three cores of two threads: an id is socket, die, core (2 bits), thread. */
+static const struct cpu_topology deep = { 2, 2, 3, 2 };
+
+static void test_ids_have_a_field_for_each_level(void **state)
 {
-	struct numa numa;
+	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
+	unsigned cpu = 0;
 
 	(void)state;
-	for (unsigned nodes = 1; nodes <= 8; nodes++) {
-		for (unsigned n = nodes; n <= 255; n++) {
-			_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
-			unsigned package, shift;
+	for (unsigned socket = 0; socket < 2; socket++)
+		for (unsigned die = 0; die < 2; die++)
+			for (unsigned core = 0; core < 3; core++)
+				for (unsigned thread = 0; thread < 2; thread++, cpu++) {
+					unsigned id = socket << 4 | die << 3 | core << 1 | thread;
 
-			numa_even(&numa, n, nodes);
-			package = x86_cpuid_package(&numa, n);
-
-			x86_cpuid_adapt(c, 0, package, true);
-			shift = leaf(c, 0xb, 1)->eax;
-			for (unsigned i = 1; i < n; i++) {
-				if (i >> shift == (i - 1) >> shift)
-					assert_int_equal(numa.cpu_node[i], numa.cpu_node[i - 1]);
-			}
-		}
-	}
-	numa_even(&numa, 6, 1);
-	assert_int_equal(x86_cpuid_package(&numa, 6), 6);
-	numa_even(&numa, 8, 2);
-	assert_int_equal(x86_cpuid_package(&numa, 8), 4);
-	numa_even(&numa, 6, 2);
-	assert_int_equal(x86_cpuid_package(&numa, 6), 1);
+					x86_cpuid_adapt(c, cpu, &deep, true);
+					assert_int_equal(leaf(c, 1, 0)->ebx >> 24, id);
+					assert_int_equal(leaf(c, 0xb, 0)->edx, id);
+					assert_int_equal(leaf(c, 0x1f, 2)->edx, id);
+					assert_int_equal(leaf(c, 0x8000001e, 0)->eax, id);
+					assert_int_equal(leaf(c, 0x8000001e, 0)->ebx, 0x100 | die << 2 | core);
+					assert_int_equal(leaf(c, 0x8000001e, 0)->ecx,
+							 0x100 | (socket * 2 + die));
+				}
 }
 
-static void test_packages_follow_the_cpus_of_each_node(void **state)
+static void test_levels_tell_threads_cores_and_dies(void **state)
 {
-	static const struct {
-		unsigned package;
-		uint8_t cpu_node[8];
-	} rows[] = {
-		{ 4, { 0, 0, 0, 0, 1, 1, 1, 1 } }, { 4, { 1, 1, 1, 1, 0, 0, 0, 0 } },
-		{ 2, { 0, 0, 1, 1, 1, 1, 0, 0 } }, /* two packages each */
-		{ 1, { 0, 1, 0, 1, 0, 1, 0, 1 } }, { 1, { 0, 0, 0, 1, 1, 1, 1, 1 } },
-		{ 1, { 0, 0, 1, 0, 0, 0, 1, 1 } },
-	};
-	struct numa numa;
+	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		numa_even(&numa, 8, 2);
-		memcpy(numa.cpu_node, rows[i].cpu_node, sizeof(rows[i].cpu_node));
-		assert_int_equal(x86_cpuid_package(&numa, 8), rows[i].package);
-	}
+	x86_cpuid_adapt(c, 0, &deep, true);
+	x86_cpuid_adapt(c, 1, &deep, true); /* on its own result */
+	assert_int_equal(leaf(c, 0, 0)->eax, 0x1f);
+	assert_int_equal(leaf(c, 1, 0)->ebx >> 16 & 0xff, 16);
+	assert_int_equal(leaf(c, 0xb, 0)->eax, 1);
+	assert_int_equal(leaf(c, 0xb, 0)->ebx, 2);
+	assert_int_equal(leaf(c, 0xb, 1)->eax, 4);
+	assert_int_equal(leaf(c, 0xb, 1)->ebx, 12);
+	assert_int_equal(leaf(c, 0x1f, 0)->eax, 1);
+	assert_int_equal(leaf(c, 0x1f, 0)->ecx, 0x100);
+	assert_int_equal(leaf(c, 0x1f, 1)->eax, 3);
+	assert_int_equal(leaf(c, 0x1f, 1)->ebx, 6);
+	assert_int_equal(leaf(c, 0x1f, 1)->ecx, 0x201);
+	assert_int_equal(leaf(c, 0x1f, 2)->eax, 4);
+	assert_int_equal(leaf(c, 0x1f, 2)->ebx, 12);
+	assert_int_equal(leaf(c, 0x1f, 2)->ecx, 0x502);
+	assert_int_equal(leaf(c, 0x80000008, 0)->ecx, 0x400b);
+	/* Threads share the core's caches, a die's CPUs the last one; by ids on Intel. */
+	assert_int_equal(leaf(c, 4, 0)->eax >> 14 & 0xfff, 1);
+	assert_int_equal(leaf(c, 4, 1)->eax >> 14 & 0xfff, 7);
+	assert_int_equal(leaf(c, 4, 0)->eax >> 26, 7);
+	assert_int_equal(leaf(c, 0x8000001d, 0)->eax >> 14 & 0xfff, 1);
+	assert_int_equal(leaf(c, 0x8000001d, 3)->eax >> 14 & 0xfff, 5);
 }
 
 static void test_addresses_end_where_devices_do(void **state)
@@ -159,7 +169,7 @@ static void test_only_the_last_cache_is_shared(void **state)
 	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
 
 	(void)state;
-	x86_cpuid_adapt(c, 0, 6, true);
+	x86_cpuid_adapt(c, 0, &cores(6), true);
 	assert_int_equal(leaf(c, 4, 0)->eax >> 14 & 0xfff, 0);
 	assert_int_equal(leaf(c, 4, 1)->eax >> 14 & 0xfff, 7);
 	assert_int_equal(leaf(c, 4, 0)->eax >> 26, 7);
@@ -174,18 +184,19 @@ static void test_levels_above_the_package_are_gone(void **state)
 	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
 
 	(void)state;
-	x86_cpuid_adapt(c, 1, 4, true);
+	x86_cpuid_adapt(c, 1, &cores(4), true);
 	assert_int_equal(leaf(c, 0x1f, 0)->ebx, 0);
+	assert_int_equal(leaf(c, 0, 0)->eax, 0xd);
 	for (unsigned i = 0; i < c->nent; i++)
 		assert_false(c->entries[i].function == 0xb && c->entries[i].index > 1);
 }
 
 static void test_topology_leaf_appears_where_the_host_has_none(void **state)
 {
-	_cleanup_free_ struct kvm_cpuid2 *c = table(host, 1);
+	_cleanup_free_ struct kvm_cpuid2 *c = table(host, 2);
 
 	(void)state;
-	x86_cpuid_adapt(c, 3, 4, true);
+	x86_cpuid_adapt(c, 3, &cores(4), true);
 	assert_int_equal(leaf(c, 0xb, 1)->ebx, 4);
 	assert_int_equal(leaf(c, 0xb, 1)->flags, KVM_CPUID_FLAG_SIGNIFCANT_INDEX);
 }
@@ -195,9 +206,9 @@ static void test_hypervisor_and_deadline_timer(void **state)
 	_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
 
 	(void)state;
-	x86_cpuid_adapt(c, 0, 1, true);
+	x86_cpuid_adapt(c, 0, &cores(1), true);
 	assert_int_equal(leaf(c, 1, 0)->ecx, 1u << 31 | 1u << 24);
-	x86_cpuid_adapt(c, 0, 1, false);
+	x86_cpuid_adapt(c, 0, &cores(1), false);
 	assert_int_equal(leaf(c, 1, 0)->ecx, 1u << 31);
 }
 
@@ -222,8 +233,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_cpu_is_a_core_of_one_package),
-		cmocka_unit_test(test_no_package_spans_two_nodes),
-		cmocka_unit_test(test_packages_follow_the_cpus_of_each_node),
+		cmocka_unit_test(test_ids_have_a_field_for_each_level),
+		cmocka_unit_test(test_levels_tell_threads_cores_and_dies),
 		cmocka_unit_test(test_addresses_end_where_devices_do),
 		cmocka_unit_test(test_only_the_last_cache_is_shared),
 		cmocka_unit_test(test_levels_above_the_package_are_gone),

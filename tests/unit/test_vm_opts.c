@@ -53,7 +53,7 @@ static void test_defaults_are_those_the_help_states(void **state)
 	assert_int_equal(o.memory.size, 512 * MiB);
 	assert_int_equal(o.memory.kind, VM_KIND_UNSAID);
 	assert_false(o.memory.said);
-	assert_int_equal(o.cpus, 1);
+	assert_int_equal(o.cpus.count, 1);
 	assert_int_equal(o.nodes, 1);
 	assert_int_equal(o.hotplug_slots, 0);
 	assert_int_equal(o.hotplug_pref, 0);
@@ -65,13 +65,15 @@ static void test_every_option_reaches_its_field(void **state)
 	struct vm_opts o = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse("-k k --initrd i -c 4 -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0,2 --node 0 -d 01:10.0 "
+	assert_int_equal(parse("-k k --initrd i -c 4,cores=1,threads=2 -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0-1 --node 0 -d 01:10.0 "
 			       "--device eth0/vf3,token=" TOKEN " --bind --force=route --no-reboot --stats s "
 			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
-	assert_int_equal(o.cpus, 4);
+	assert_int_equal(o.cpus.count, 4);
+	assert_int_equal(o.cpus.topology.sockets, 2);
+	assert_int_equal(o.cpus.topology.threads, 2);
 	assert_int_equal(o.memory.size, 2 * GiB);
 	assert_int_equal(o.memory.kind, MEM_HUGETLB_1G);
-	assert_int_equal(o.node[1].cpus[0], 5);
+	assert_int_equal(o.node[1].cpus[0], 3);
 	assert_true(o.node[0].said);
 	assert_false(o.node[2].said);
 	assert_int_equal(o.nodes, 2);
@@ -96,6 +98,17 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --cpus 256", "'256'" },
 		{ "-k k --cpus 2x", "'2x'" },
 		{ "-k k --cpus -1", "'-1'" },
+		{ "-k k --cpus 4,", "'' is not among" },
+		{ "-k k --cpus 4,core=2", "'core=2' is not among" },
+		{ "-k k --cpus 4,cores", "'cores' is not among" },
+		{ "-k k --cpus 4,cores=2,cores=2", "cores= is given twice" },
+		{ "-k k --cpus 4,cores=0", "'cores=0'" },
+		{ "-k k --cpus 4,threads=4", "'threads=4'" },
+		{ "-k k --cpus 4,cores=3", "3 CPUs, not 4" },
+		{ "-k k --cpus 4,sockets=2,dies=2,cores=2", "8 CPUs, not 4" },
+		{ "-k k --cpus 4,sockets=8", "8 CPUs, not 4" },
+		{ "-k k --cpus 4,sockets=1 --nodes 2", "CPU 2 is on guest node 1" },
+		{ "-k k --cpus 255,cores=3", "APIC id 338" },
 		{ "-k k -m 0", "0 bytes" },
 		{ "-k k -m 1", "1 MiB" },
 		{ "-k k -m 99999999T", "not a size" },
@@ -140,13 +153,13 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct vm_opts o = { .cpus = 77 };
+		struct vm_opts o = { .cpus.count = 77 };
 		struct err err = ERR_INIT;
 
 		if (parse(rows[i].line, &o, &err) != -EINVAL || !strstr(err.text, rows[i].word))
 			fail_msg("'%s' gave: %s", rows[i].line, err.text);
 		assert_int_equal(err_exit_status(&err), 2);
-		assert_int_equal(o.cpus, 77); /* untouched on failure */
+		assert_int_equal(o.cpus.count, 77); /* untouched on failure */
 	}
 }
 
@@ -180,7 +193,7 @@ static void test_the_limit_of_cpus_is_explained_to_who_went_over_it(void **state
 		     { "-k k --cpus 0", false } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct vm_opts o = { .cpus = 1 };
+		struct vm_opts o = { .cpus.count = 1 };
 		struct err err = ERR_INIT;
 
 		assert_int_equal(parse(rows[i].line, &o, &err), -EINVAL);

@@ -171,7 +171,7 @@ static uint8_t *irq_override(uint8_t *p, uint8_t irq, uint32_t gsi, uint16_t fla
 #define MADT_ACTIVE_HIGH 0x0001
 #define MADT_LEVEL	 0x000c
 
-/* CPU i has APIC id i: all are below 255, so that none needs an x2APIC entry. */
+/* All APIC ids are below 255, so that none needs an x2APIC entry. */
 static void madt(struct area *area, const struct acpi_machine *m)
 {
 	size_t len = HEADER_LEN + 8 + 8 * m->cpus + 12 + 2 * 10 + 6;
@@ -184,7 +184,8 @@ static void madt(struct area *area, const struct acpi_machine *m)
 	p = t + 44;
 	for (unsigned i = 0; i < m->cpus; i++, p += 8) {
 		p[1] = 8;
-		p[2] = p[3] = (uint8_t)i;
+		p[2] = (uint8_t)i;
+		p[3] = (uint8_t)topology_apic_id(&m->topology, i);
 		put_le32(p + 4, 1); /* enabled */
 	}
 	p[0] = 1;
@@ -214,11 +215,11 @@ static void mcfg(struct area *area, const struct acpi_machine *m)
 	list(area, t);
 }
 
-static uint8_t *srat_cpu(uint8_t *p, unsigned cpu, unsigned node)
+static uint8_t *srat_cpu(uint8_t *p, unsigned apic_id, unsigned node)
 {
 	p[1] = 16;
 	p[2] = (uint8_t)node;
-	p[3] = (uint8_t)cpu;
+	p[3] = (uint8_t)apic_id;
 	put_le32(p + 4, 1);
 	return p + 16;
 }
@@ -236,7 +237,7 @@ static void srat(struct area *area, const struct acpi_machine *m)
 	for (unsigned node = 0; node < m->numa.nodes; node++)
 		for (unsigned i = 0; i < m->cpus; i++)
 			if (m->numa.cpu_node[i] == node)
-				p = srat_cpu(p, i, node);
+				p = srat_cpu(p, topology_apic_id(&m->topology, i), node);
 	for (unsigned i = 0; i < m->memory_count; i++, p += 40) {
 		p[0] = 1;
 		p[1] = 40;
@@ -304,7 +305,7 @@ long acpi_write(const struct acpi_machine *machine, uint8_t *buf, size_t space)
 
 int acpi_build(struct vm *vm, const struct numa *numa, struct err *err)
 {
-	struct acpi_machine m = { .cpus = vm->ncpus, .numa = *numa };
+	struct acpi_machine m = { .cpus = vm->ncpus, .topology = vm->topology, .numa = *numa };
 	_cleanup_free_ uint8_t *buf = calloc(1, LAYOUT_ACPI_END - LAYOUT_ACPI);
 	const struct mem_bank *bank;
 	long len;

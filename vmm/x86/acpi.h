@@ -13,6 +13,7 @@
 #include "vmm/layout.h"
 #include "vmm/numa.h"
 #include "vmm/pci/pci.h"
+#include "vmm/topology.h"
 
 struct vm;
 
@@ -28,6 +29,7 @@ int acpi_build(struct vm *vm, const struct numa *numa, struct err *err);
 
 struct acpi_machine {
 	unsigned cpus;
+	struct cpu_topology topology;
 	struct numa numa;
 	unsigned bridge_count;
 	struct pci_bridge_info bridges[VMM_MAX_NODES];

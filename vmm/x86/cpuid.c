@@ -9,8 +9,7 @@
 
 #include "base/fd.h"
 #include "base/ioctl.h"
-#include "base/range.h"
-#include "vmm/numa.h"
+#include "vmm/topology.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/msr.h"
@@ -22,13 +21,16 @@
 #define LEAF1_ECX_HYPERVISOR   (1u << 31)
 #define AMD1_ECX_CMP_LEGACY    (1u << 1)
 
-/* Levels of leaf 0xb, in ECX[15:8]. */
-enum { LEVEL_NONE, LEVEL_SMT, LEVEL_CORE };
+/* Levels of leaves 0xb and 0x1f, in ECX[15:8]. */
+enum { LEVEL_NONE, LEVEL_SMT, LEVEL_CORE, LEVEL_DIE = 5 };
 
-struct topology {
-	unsigned index;
-	unsigned ncpus; /* in the package */
-	unsigned shift; /* bits of an APIC id that number a CPU within the package */
+/* One CPU in the topology of all. */
+struct place {
+	const struct cpu_topology *all;
+	struct topology_shifts shift;
+	unsigned id;	 /* APIC's */
+	unsigned socket; /* CPUs in it */
+	unsigned die;	 /* CPUs in it */
 	bool tsc_deadline;
 };
 
@@ -73,11 +75,6 @@ unsigned x86_cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
 	return mapped && mapped < bits ? mapped : bits;
 }
 
-static unsigned bits_for(unsigned n)
-{
-	return n <= 1 ? 0 : 32 - (unsigned)__builtin_clz(n - 1);
-}
-
 static void set_bits(uint32_t *reg, unsigned low, unsigned count, uint32_t value)
 {
 	uint32_t mask = ((1u << count) - 1) << low;
@@ -90,131 +87,130 @@ static uint32_t at_most(uint32_t value, uint32_t max)
 	return value < max ? value : max;
 }
 
-static void adapt_leaf1(struct kvm_cpuid_entry2 *e, const struct topology *t)
+static void adapt_leaf1(struct kvm_cpuid_entry2 *e, const struct place *p)
 {
-	set_bits(&e->ebx, 24, 8, t->index);
-	set_bits(&e->ebx, 16, 8, at_most(1u << t->shift, 0xff));
+	set_bits(&e->ebx, 24, 8, p->id);
+	set_bits(&e->ebx, 16, 8, at_most(1u << p->shift.socket, 0xff));
 	e->ecx |= LEAF1_ECX_HYPERVISOR;
 	/* KVM before 6.9 emulates it without listing it. */
-	if (t->tsc_deadline)
+	if (p->tsc_deadline)
 		e->ecx |= LEAF1_ECX_TSC_DEADLINE;
 	else
 		e->ecx &= ~LEAF1_ECX_TSC_DEADLINE;
-	if (t->ncpus > 1)
+	if (p->socket > 1)
 		e->edx |= LEAF1_EDX_HTT;
 	else
 		e->edx &= ~LEAF1_EDX_HTT;
 }
 
-/* Caches of Intel: level 3 and up belong to the package, lower ones to the core. */
-static void adapt_leaf4(struct kvm_cpuid_entry2 *e, const struct topology *t)
+/* Caches of Intel: level 3 and up belong to the die, lower ones to the core. In ids, not CPUs. */
+static void adapt_leaf4(struct kvm_cpuid_entry2 *e, const struct place *p)
 {
 	unsigned level = e->eax >> 5 & 7;
 
 	if ((e->eax & 0x1f) == 0)
 		return;
-	set_bits(&e->eax, 14, 12, level >= 3 ? (1u << t->shift) - 1 : 0);
-	set_bits(&e->eax, 26, 6, at_most((1u << t->shift) - 1, 63));
+	set_bits(&e->eax, 14, 12, (1u << (level >= 3 ? p->shift.die : p->shift.core)) - 1);
+	set_bits(&e->eax, 26, 6, at_most((1u << (p->shift.socket - p->shift.core)) - 1, 63));
 }
 
-static void adapt_leaf_b(struct kvm_cpuid_entry2 *e, const struct topology *t)
+/* What a level of leaf 0xb or 0x1f numbers: bits of the id to shift away, and CPUs in it. */
+static void topology_level(struct kvm_cpuid_entry2 *e, unsigned type, unsigned shift, unsigned cpus)
 {
-	uint32_t level = e->index;
-
-	e->ecx = level & 0xff;
-	e->edx = t->index;
-	e->eax = e->ebx = 0;
-	if (level == 0) {
-		e->ebx = 1;
-		e->ecx |= LEVEL_SMT << 8;
-	} else if (level == 1) {
-		e->eax = t->shift;
-		e->ebx = t->ncpus;
-		e->ecx |= LEVEL_CORE << 8;
-	}
+	e->eax = shift;
+	e->ebx = cpus;
+	e->ecx |= type << 8;
 }
 
-static void adapt_amd_caches(struct kvm_cpuid_entry2 *e, const struct topology *t)
+static void adapt_levels(struct kvm_cpuid_entry2 *e, const struct place *p)
+{
+	bool dies = e->function == 0x1f;
+
+	e->ecx = e->index & 0xff;
+	e->edx = p->id;
+	e->eax = e->ebx = 0;
+	if (e->index == 0)
+		topology_level(e, LEVEL_SMT, p->shift.core, p->all->threads);
+	else if (e->index == 1 && dies)
+		topology_level(e, LEVEL_CORE, p->shift.die, p->die);
+	else if (e->index == 1)
+		topology_level(e, LEVEL_CORE, p->shift.socket, p->socket);
+	else if (e->index == 2 && dies)
+		topology_level(e, LEVEL_DIE, p->shift.socket, p->socket);
+}
+
+static void adapt_amd_caches(struct kvm_cpuid_entry2 *e, const struct place *p)
 {
 	unsigned level = e->eax >> 5 & 7;
 
 	if (e->eax & 0x1f)
-		set_bits(&e->eax, 14, 12, level >= 3 ? t->ncpus - 1 : 0);
+		set_bits(&e->eax, 14, 12, (level >= 3 ? p->die : p->all->threads) - 1u);
 }
 
-static void adapt_entry(struct kvm_cpuid_entry2 *e, const struct topology *t)
+/* Extended APIC id; core and its threads; a node per die. */
+static void adapt_amd_ids(struct kvm_cpuid_entry2 *e, const struct place *p)
+{
+	unsigned in_socket = p->id & ((1u << p->shift.socket) - 1), socket = p->id >> p->shift.socket;
+	unsigned die = in_socket >> p->shift.die;
+
+	e->eax = p->id;
+	e->ebx = (in_socket >> p->shift.core & 0xff) | (p->all->threads - 1u) << 8;
+	e->ecx = ((socket * p->all->dies + die) & 0xff) | at_most(p->all->dies - 1u, 7) << 8;
+}
+
+static void adapt_entry(struct kvm_cpuid_entry2 *e, const struct place *p)
 {
 	switch (e->function) {
-	case 1:
-		adapt_leaf1(e, t);
+	case 0: /* leaf 0x1f is to be found, which is younger than many a processor */
+		if (p->all->dies > 1 && e->eax < 0x1f)
+			e->eax = 0x1f;
 		return;
-	case 4:
-		adapt_leaf4(e, t);
-		return;
-	case 0xb:
-		adapt_leaf_b(e, t);
-		return;
-	case 0x1f:	 /* dies, modules: an empty one sends the kernel to leaf 0xb */
+	case 1: adapt_leaf1(e, p); return;
+	case 4: adapt_leaf4(e, p); return;
+	case 0xb: adapt_levels(e, p); return;
+	case 0x1f: /* an empty one sends the kernel to leaf 0xb */
+		if (p->all->dies > 1) {
+			adapt_levels(e, p);
+			return;
+		}
+		__attribute__((fallthrough));
 	case 0x80000026: /* AMD's form of the same */
 		e->eax = e->ebx = e->ecx = e->edx = 0;
 		return;
 	case 0x80000001:
-		if (t->ncpus > 1)
+		if (p->socket > 1)
 			e->ecx |= AMD1_ECX_CMP_LEGACY;
 		else
 			e->ecx &= ~AMD1_ECX_CMP_LEGACY;
 		return;
 	case 0x80000008:
-		set_bits(&e->ecx, 0, 8, t->ncpus - 1);
-		set_bits(&e->ecx, 12, 4, t->shift);
+		set_bits(&e->ecx, 0, 8, p->socket - 1);
+		set_bits(&e->ecx, 12, 4, p->shift.socket);
 		return;
-	case 0x8000001d:
-		adapt_amd_caches(e, t);
-		return;
-	case 0x8000001e: /* extended APIC id; one thread per core; a node per package */
-		e->eax = t->index;
-		e->ebx = t->index & 0xff;
-		e->ecx = t->index >> t->shift & 0xff;
-		return;
+	case 0x8000001d: adapt_amd_caches(e, p); return;
+	case 0x8000001e: adapt_amd_ids(e, p); return;
 	}
 }
 
 /*
- * KVM lists the levels of leaf 0xb that the host has, which may be none, one or
- * many. The guest gets the two it needs.
+ * KVM lists the levels of a topology leaf that the host has, which may be none, one or
+ * many. The guest gets those that it needs.
  */
-static void two_topology_levels(struct kvm_cpuid2 *cpuid)
+static void make_levels(struct kvm_cpuid2 *cpuid, uint32_t function, unsigned count)
 {
 	uint32_t kept = 0, levels = 0;
 
 	for (uint32_t i = 0; i < cpuid->nent; i++) {
-		if (cpuid->entries[i].function != 0xb)
+		if (cpuid->entries[i].function != function)
 			cpuid->entries[kept++] = cpuid->entries[i];
 	}
-	for (; levels < 2 && kept < ENTRIES_MAX; levels++)
+	for (; levels < count && kept < ENTRIES_MAX; levels++)
 		cpuid->entries[kept++] = (struct kvm_cpuid_entry2){
-			.function = 0xb,
+			.function = function,
 			.index = levels,
 			.flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX,
 		};
 	cpuid->nent = kept;
-}
-
-/* CPUs of two nodes with a cache in common are a broken machine to Linux (topology_sane()). */
-unsigned x86_cpuid_package(const struct numa *numa, unsigned ncpus)
-{
-	unsigned n = 1;
-
-	if (numa->nodes <= 1)
-		return ncpus;
-	while (n < ncpus && numa->cpu_node[n] == numa->cpu_node[0])
-		n++;
-	if (ncpus % n || !is_pow2(n))
-		return 1;
-	for (unsigned i = 0; i < ncpus; i++)
-		if (numa->cpu_node[i] != numa->cpu_node[i - i % n])
-			return 1;
-	return n;
 }
 
 /* Both what the processor has and, since Linux 6.10, what its page tables reach. */
@@ -230,20 +226,29 @@ void x86_cpuid_limit_phys_bits(struct kvm_cpuid2 *cpuid, unsigned bits)
 	}
 }
 
-void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, unsigned package,
+void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_topology *t,
 		     bool tsc_deadline)
 {
-	struct topology t = { index, package, bits_for(package), tsc_deadline };
+	struct place place = {
+		.all = t,
+		.shift = topology_shifts(t),
+		.id = topology_apic_id(t, index),
+		.socket = topology_die_cpus(t) * t->dies,
+		.die = topology_die_cpus(t),
+		.tsc_deadline = tsc_deadline,
+	};
 
-	two_topology_levels(cpuid);
+	make_levels(cpuid, 0xb, 2);
+	if (t->dies > 1)
+		make_levels(cpuid, 0x1f, 3);
 	for (uint32_t i = 0; i < cpuid->nent; i++)
-		adapt_entry(&cpuid->entries[i], &t);
+		adapt_entry(&cpuid->entries[i], &place);
 }
 
-int x86_cpuid_set_all(struct vm *vm, const struct numa *numa, unsigned max_phys_bits,
-		      struct err *err)
+int x86_cpuid_set_all(struct vm *vm, unsigned max_phys_bits, struct err *err)
 {
-	unsigned package = x86_cpuid_package(numa, vm->ncpus);
+	const struct cpu_topology one_socket = { 1, 1, (uint16_t)vm->ncpus, 1 };
+	const struct cpu_topology *t = vm->topology.threads ? &vm->topology : &one_socket;
 	_cleanup_free_ struct kvm_cpuid2 *cpuid = NULL;
 	int r = x86_cpuid_host(vm->kvm_fd, &cpuid, err);
 
@@ -252,7 +257,7 @@ int x86_cpuid_set_all(struct vm *vm, const struct numa *numa, unsigned max_phys_
 	x86_cpuid_limit_phys_bits(cpuid, max_phys_bits);
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	for (unsigned i = 0; i < vm->ncpus; i++) {
-		x86_cpuid_adapt(cpuid, i, package, vm->tsc_deadline);
+		x86_cpuid_adapt(cpuid, i, t, vm->tsc_deadline);
 		r = SIZED_IOCTL(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid);
 		if (r >= 0)
 			r = x86_msrs_init(vm->vcpus[i].fd);

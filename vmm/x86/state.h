@@ -22,9 +22,9 @@ int x86_state_enter(int vcpu_fd, const struct x86_entry *entry);
 /*
  * Power-on state of everything a guest may have left behind: registers, local
  * APIC, FPU, debug registers, pending events, nested guests, MSRs. The boot
- * processor (index 0) becomes runnable, the others wait for INIT and SIPI.
+ * processor (APIC id 0) becomes runnable, the others wait for INIT and SIPI.
  */
-int x86_state_reset(int vcpu_fd, unsigned index);
+int x86_state_reset(int vcpu_fd, unsigned apic_id);
 
 /* A few lines on stderr. */
 void x86_state_dump(int vcpu_fd, unsigned index);
