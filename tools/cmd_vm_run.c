@@ -18,6 +18,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/supervisor.h"
+#include "tools/vm_cpu_model.h"
 #include "tools/vm_devices.h"
 #include "tools/vm_memory.h"
 #include "tools/vm_nodes.h"
@@ -35,6 +36,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	numa_even(&c->numa, o->cpus.count, o->nodes);
 	c->cpus = o->cpus.count;
 	c->topology = o->cpus.topology;
+	c->cpu_model = o->cpu;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;
@@ -80,6 +82,8 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 
 	if (r == 0 && o->initrd)
 		r = vm_open_file("--initrd", o->initrd, &config->initrd_fd, err);
+	if (r == 0)
+		r = vm_cpu_model_check(root, &o->cpu, err);
 	if (r == 0)
 		r = place_memory(root, o, devices, config, err);
 	if (r == 0)

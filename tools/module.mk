@@ -54,6 +54,7 @@ tools_srcs := \
 	tools/vf_words.c \
 	tools/vm_ask.c \
 	tools/vm_client.c \
+	tools/vm_cpu_model.c \
 	tools/vm_cpu_opts.c \
 	tools/vm_devices.c \
 	tools/vm_mem_opts.c \

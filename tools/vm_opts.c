@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/opts.h"
+#include "tools/vm_cpu_model.h"
 #include "tools/vm_socket.h"
 #include "vmm/layout.h"
 
@@ -27,6 +28,10 @@ const char vm_run_help[] =
 	"  -c, --cpus N[,sockets=S][,dies=D][,cores=C][,threads=T]\n"
 	"                       virtual CPUs, 1 to 255 (default: 1), and how they are made up\n"
 	"                       (default: a socket of cores for each guest node)\n"
+	"      --cpu host[,-FEATURE]...[,+nested][,hide-hypervisor][,vendor-id=ID]\n"
+	"                       the processor: the host's, less features by their names in\n"
+	"                       /proc/cpuinfo; virtualization with +nested; no sign of a\n"
+	"                       hypervisor, or one of another name\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
@@ -57,6 +62,7 @@ const char vm_run_help[] =
 
 enum {
 	OPT_INITRD = 256,
+	OPT_CPU,
 	OPT_CMDLINE,
 	OPT_NODES,
 	OPT_NODE,
@@ -72,6 +78,7 @@ static const struct option options[] = {
 	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 	{ "cpus", required_argument, NULL, 'c' },
+	{ "cpu", required_argument, NULL, OPT_CPU },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
 	{ "node", required_argument, NULL, OPT_NODE },
@@ -196,6 +203,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_INITRD: o->initrd = optarg; return 0;
 	case OPT_CMDLINE: o->cmdline = optarg; return 0;
 	case 'c': return vm_cpu_opts_parse(optarg, &o->cpus, err);
+	case OPT_CPU: return vm_cpu_model_parse(optarg, &o->cpu, err);
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);

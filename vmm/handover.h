@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/cpu_model.h"
 #include "vmm/mem.h"
 #include "vmm/numa.h"
 #include "vmm/topology.h"
@@ -41,6 +42,7 @@ struct vmm_config {
 	struct mem_node mem[VMM_MAX_NODES];
 	uint32_t cpus;
 	struct cpu_topology topology; /* of these */
+	struct cpu_model cpu_model;
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */

@@ -109,7 +109,8 @@ static int add_cpus(struct machine *m, struct err *err)
 	/* Nobody is there, and Linux writes 20 bytes to each before it believes it. */
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO, 1);
 	coalesced_add_later(&m->vm, LAYOUT_SUPER_IO_2, 1);
-	r = x86_cpuid_set_all(&m->vm, vfio_pci_address_bits(m->host_devices), err);
+	r = x86_cpuid_set_all(&m->vm, &m->config->cpu_model,
+			      vfio_pci_address_bits(m->host_devices), err);
 	return r < 0 ? r : check_reach(&m->vm, err);
 }
 

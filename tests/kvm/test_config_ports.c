@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "vmm/bus.h"
 #include "vmm/coalesced.h"
+#include "vmm/cpu_model.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
 #include "vmm/pci/pci.h"
@@ -73,7 +74,7 @@ static int build(void)
 	if (r == 0)
 		r = vcpus_new(&vm, NULL);
 	if (r == 0)
-		r = x86_cpuid_set_all(&vm, 64, NULL);
+		r = x86_cpuid_set_all(&vm, &(struct cpu_model){ 0 }, 64, NULL);
 	if (r < 0)
 		return r;
 	coalesced_init(&vm);

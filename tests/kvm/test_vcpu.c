@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "vmm/bus.h"
 #include "vmm/coalesced.h"
+#include "vmm/cpu_model.h"
 #include "vmm/mem.h"
 #include "vmm/kvm_stats.h"
 #include "vmm/memslot.h"
@@ -104,7 +105,7 @@ static int build(void)
 	    bus_add(m.vm.mmio, MMIO, 4096, "test", &dev_ops, NULL, NULL) < 0)
 		return -1;
 	r = vcpus_new(&m.vm, NULL);
-	return r < 0 ? r : x86_cpuid_set_all(&m.vm, 64, NULL);
+	return r < 0 ? r : x86_cpuid_set_all(&m.vm, &(struct cpu_model){ 0 }, 64, NULL);
 }
 
 static int setup(void **state)

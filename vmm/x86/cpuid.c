@@ -12,6 +12,7 @@
 #include "vmm/topology.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
+#include "vmm/x86/cpu_model.h"
 #include "vmm/x86/msr.h"
 
 #define ENTRIES_MAX 256
@@ -245,7 +246,8 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_
 		adapt_entry(&cpuid->entries[i], &place);
 }
 
-int x86_cpuid_set_all(struct vm *vm, unsigned max_phys_bits, struct err *err)
+int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max_phys_bits,
+		      struct err *err)
 {
 	const struct cpu_topology one_socket = { 1, 1, (uint16_t)vm->ncpus, 1 };
 	const struct cpu_topology *t = vm->topology.threads ? &vm->topology : &one_socket;
@@ -258,6 +260,7 @@ int x86_cpuid_set_all(struct vm *vm, unsigned max_phys_bits, struct err *err)
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	for (unsigned i = 0; i < vm->ncpus; i++) {
 		x86_cpuid_adapt(cpuid, i, t, vm->tsc_deadline);
+		x86_cpu_model_apply(cpuid, model);
 		r = SIZED_IOCTL(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid);
 		if (r >= 0)
 			r = x86_msrs_init(vm->vcpus[i].fd);

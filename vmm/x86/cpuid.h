@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 
+struct cpu_model;
 struct cpu_topology;
 struct kvm_cpuid2;
 struct vm;
@@ -28,9 +29,10 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_
 		     bool tsc_deadline);
 
 /*
- * CPUID and MSRs of all vCPUs, in vm->topology. Sets vm->phys_bits, at most so many
+ * CPUID and MSRs of all vCPUs, in vm->topology, less what the model hides. Sets vm->phys_bits, at most so many
  * (64: what KVM has).
  */
-int x86_cpuid_set_all(struct vm *vm, unsigned max_phys_bits, struct err *err);
+int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max_phys_bits,
+		      struct err *err);
 
 #endif

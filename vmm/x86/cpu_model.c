@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/x86/cpu_model.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <linux/kvm.h>
+
+#include "base/le.h"
+#include "vmm/cpu_model.h"
+
+#define LEAF1_ECX_VMX	     (1u << 5)
+#define LEAF1_ECX_HYPERVISOR (1u << 31)
+#define AMD1_ECX_SVM	     (1u << 2)
+#define LEAF_SVM	     0x8000000a
+#define LEAF_HYPERVISOR	     0x40000000
+#define LEAF_HYPERVISOR_END  0x40010000
+
+/* AMD repeats these bits of leaf 1's EDX in 0x80000001. */
+#define AMD1_EDX_REPEATED 0x0183f3ff
+
+#define REG(name) offsetof(struct kvm_cpuid_entry2, name)
+
+static const struct {
+	uint32_t function, index;
+	size_t reg;
+} words[CPU_WORDS] = {
+	[CPU_1_ECX] = { 1, 0, REG(ecx) },
+	[CPU_1_EDX] = { 1, 0, REG(edx) },
+	[CPU_6_EAX] = { 6, 0, REG(eax) },
+	[CPU_7_0_EBX] = { 7, 0, REG(ebx) },
+	[CPU_7_0_ECX] = { 7, 0, REG(ecx) },
+	[CPU_7_0_EDX] = { 7, 0, REG(edx) },
+	[CPU_7_1_EAX] = { 7, 1, REG(eax) },
+	[CPU_D_1_EAX] = { 0xd, 1, REG(eax) },
+	[CPU_EXT_1_ECX] = { 0x80000001, 0, REG(ecx) },
+	[CPU_EXT_1_EDX] = { 0x80000001, 0, REG(edx) },
+	[CPU_EXT_7_EDX] = { 0x80000007, 0, REG(edx) },
+	[CPU_EXT_8_EBX] = { 0x80000008, 0, REG(ebx) },
+};
+
+static void hide_features(struct kvm_cpuid_entry2 *e, const struct cpu_model *m)
+{
+	for (unsigned i = 0; i < CPU_WORDS; i++) {
+		uint32_t reg;
+
+		if (!m->hidden[i] || e->function != words[i].function || e->index != words[i].index)
+			continue;
+		memcpy(&reg, (char *)e + words[i].reg, sizeof(reg));
+		reg &= ~m->hidden[i];
+		memcpy((char *)e + words[i].reg, &reg, sizeof(reg));
+	}
+	if (e->function == 0x80000001)
+		e->edx &= ~(m->hidden[CPU_1_EDX] & AMD1_EDX_REPEATED);
+}
+
+static void clear(struct kvm_cpuid_entry2 *e)
+{
+	e->eax = e->ebx = e->ecx = e->edx = 0;
+}
+
+/* Guests of the guest cost every guest something: Linux enables what it finds. */
+static void hide_virtualization(struct kvm_cpuid_entry2 *e)
+{
+	if (e->function == 1)
+		e->ecx &= ~LEAF1_ECX_VMX;
+	else if (e->function == 0x80000001)
+		e->ecx &= ~AMD1_ECX_SVM;
+	else if (e->function == LEAF_SVM)
+		clear(e);
+}
+
+static void hide_hypervisor(struct kvm_cpuid_entry2 *e)
+{
+	if (e->function == 1)
+		e->ecx &= ~LEAF1_ECX_HYPERVISOR;
+	else if (e->function >= LEAF_HYPERVISOR && e->function < LEAF_HYPERVISOR_END)
+		clear(e);
+}
+
+static void rename_hypervisor(struct kvm_cpuid_entry2 *e, const char *id)
+{
+	uint8_t bytes[CPU_VENDOR_ID] = { 0 };
+
+	if (e->function != LEAF_HYPERVISOR)
+		return;
+	memcpy(bytes, id, strnlen(id, sizeof(bytes)));
+	e->ebx = get_le32(bytes);
+	e->ecx = get_le32(bytes + 4);
+	e->edx = get_le32(bytes + 8);
+}
+
+void x86_cpu_model_apply(struct kvm_cpuid2 *cpuid, const struct cpu_model *m)
+{
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
+
+		hide_features(e, m);
+		if (!m->nested)
+			hide_virtualization(e);
+		if (m->hide_hypervisor)
+			hide_hypervisor(e);
+		if (m->vendor_id[0])
+			rename_hypervisor(e, m->vendor_id);
+	}
+}
