@@ -37,6 +37,9 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->cpus = o->cpus.count;
 	c->topology = o->cpus.topology;
 	c->cpu_model = o->cpu;
+	c->pinned = o->pin.count > 0;
+	memcpy(c->pin, o->pin.cpu, sizeof(c->pin));
+	c->fifo = o->pin.fifo;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;
@@ -85,6 +88,10 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 	if (r == 0)
 		r = vm_cpu_model_check(root, &o->cpu, err);
 	if (r == 0)
+		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, err);
+	if (r == 0)
+		r = vm_pin_keep_off(&o->pin, err);
+	if (r == 0)
 		r = place_memory(root, o, devices, config, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
@@ -110,6 +117,7 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 		.memlock = vm_memory_locked(config->mem, config->numa.nodes,
 					    config->device_count > 0),
 		.nofile = NOFILE_BASE + (uint64_t)config->device_count * NOFILE_PER_DEVICE,
+		.rtprio = config->fifo,
 	};
 	struct vmm_event e;
 	int r = vmm_process_start(root, &limits, vmm, err);

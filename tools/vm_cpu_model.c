@@ -179,6 +179,8 @@ static int take_word(const char *word, struct cpu_model *m, struct err *err)
 
 	if (strcmp(word, "+nested") == 0) {
 		m->nested = true;
+	} else if (strcmp(word, "realtime") == 0) {
+		m->realtime = true;
 	} else if (strcmp(word, "hide-hypervisor") == 0) {
 		m->hide_hypervisor = true;
 	} else if (strncmp(word, "vendor-id=", 10) == 0) {
@@ -190,7 +192,7 @@ static int take_word(const char *word, struct cpu_model *m, struct err *err)
 		m->hidden[f->word] |= 1u << f->bit;
 	} else {
 		err_usage(err, "--cpu: '%s' is not among its words", word);
-		return err_hint(err, "-FEATURE, +nested, hide-hypervisor, vendor-id=ID%s",
+		return err_hint(err, "-FEATURE, +nested, realtime, hide-hypervisor, vendor-id=ID%s",
 				word[0] == '+' ? "; what the host's processor has is there already" : "");
 	}
 	return 0;
@@ -213,6 +215,8 @@ int vm_cpu_model_parse(const char *text, struct cpu_model *ret, struct err *err)
 		r = take_word(word, &m, err);
 	if (r == 0 && m.hide_hypervisor && m.vendor_id[0])
 		r = err_usage(err, "--cpu: a hypervisor that is hidden has no vendor-id=");
+	if (r == 0 && m.realtime && (m.hide_hypervisor || m.vendor_id[0]))
+		r = err_usage(err, "--cpu: realtime is a word of KVM's, which such a guest does not see");
 	if (r == 0)
 		*ret = m;
 	return r;

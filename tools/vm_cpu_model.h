@@ -7,7 +7,7 @@
 #include "vmm/cpu_model.h"
 
 /*
- * "host[,-FEATURE]…[,+nested][,hide-hypervisor][,vendor-id=ID]"; features by their names in
+ * "host[,-FEATURE]…[,+nested][,realtime][,hide-hypervisor][,vendor-id=ID]"; features by their names in
  * /proc/cpuinfo. -EINVAL with err set (usage).
  */
 int vm_cpu_model_parse(const char *text, struct cpu_model *ret, struct err *err);

@@ -28,10 +28,16 @@ const char vm_run_help[] =
 	"  -c, --cpus N[,sockets=S][,dies=D][,cores=C][,threads=T]\n"
 	"                       virtual CPUs, 1 to 255 (default: 1), and how they are made up\n"
 	"                       (default: a socket of cores for each guest node)\n"
-	"      --cpu host[,-FEATURE]...[,+nested][,hide-hypervisor][,vendor-id=ID]\n"
+	"      --cpu host[,-FEATURE]...[,+nested][,realtime][,hide-hypervisor]\n"
+	"            [,vendor-id=ID]\n"
 	"                       the processor: the host's, less features by their names in\n"
 	"                       /proc/cpuinfo; virtualization with +nested; no sign of a\n"
-	"                       hypervisor, or one of another name\n"
+	"                       hypervisor, or one of another name; realtime with --pin: its\n"
+	"                       CPUs are never away for long\n"
+	"      --pin LIST       a CPU of the host for each of the guest's, in order: 4,6,8-11;\n"
+	"                       the VMM's other threads run elsewhere\n"
+	"      --sched fifo[:PRIO]\n"
+	"                       run the guest's CPUs, pinned, before all else there (default: 40)\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
@@ -63,6 +69,8 @@ const char vm_run_help[] =
 enum {
 	OPT_INITRD = 256,
 	OPT_CPU,
+	OPT_PIN,
+	OPT_SCHED,
 	OPT_CMDLINE,
 	OPT_NODES,
 	OPT_NODE,
@@ -79,6 +87,8 @@ static const struct option options[] = {
 	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 	{ "cpus", required_argument, NULL, 'c' },
 	{ "cpu", required_argument, NULL, OPT_CPU },
+	{ "pin", required_argument, NULL, OPT_PIN },
+	{ "sched", required_argument, NULL, OPT_SCHED },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
 	{ "node", required_argument, NULL, OPT_NODE },
@@ -204,6 +214,8 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_CMDLINE: o->cmdline = optarg; return 0;
 	case 'c': return vm_cpu_opts_parse(optarg, &o->cpus, err);
 	case OPT_CPU: return vm_cpu_model_parse(optarg, &o->cpu, err);
+	case OPT_PIN: return vm_pin_parse(optarg, &o->pin, err);
+	case OPT_SCHED: return vm_pin_sched_parse(optarg, &o->pin, err);
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
@@ -215,6 +227,19 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_STATS: o->stats = optarg; return 0;
 	default: return -EINVAL;
 	}
+}
+
+static int check_pin(const struct vm_opts *o, struct err *err)
+{
+	if (!o->pin.count && (o->pin.fifo || o->cpu.realtime)) {
+		err_usage(err, "%s means something with --pin only",
+			  o->pin.fifo ? "--sched" : "--cpu: realtime");
+		return err_hint(err, "what runs before all else, or never waits, needs CPUs of its own");
+	}
+	if (o->pin.count && o->pin.count != o->cpus.count)
+		return err_usage(err, "--pin: %u CPUs of the host for %u of the guest (--cpus)",
+				 o->pin.count, o->cpus.count);
+	return 0;
 }
 
 static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err)
@@ -231,7 +256,7 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)
 		return err_usage(err, "--force means something with --bind only");
-	return 0;
+	return check_pin(o, err);
 }
 
 /* --nodes says how many; else there are as many as --node has numbers, and all of them. */

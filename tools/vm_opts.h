@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_mem_opts.h"
+#include "tools/vm_pin.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
 
@@ -29,6 +30,7 @@ struct vm_opts {
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	struct vm_cpu_opts cpus; /* --cpus */
 	struct cpu_model cpu; /* --cpu */
+	struct vm_pin pin; /* --pin, --sched */
 	unsigned nodes; /* guest NUMA nodes */
 	unsigned hotplug_slots;
 	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */

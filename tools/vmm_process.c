@@ -123,6 +123,12 @@ static int raise_limits(const struct vmm_limits *limits, struct err *err)
 			(unsigned long long)limits->nofile, (unsigned long long)have);
 		return err_hint(err, "raise nofile for this user in /etc/security/limits.d");
 	}
+	r = limits->rtprio ? raise_limit(RLIMIT_RTPRIO, limits->rtprio, &have) : 0;
+	if (r < 0) {
+		err_set(err, r, "--sched: fifo of priority %llu, and RLIMIT_RTPRIO allows %llu",
+			(unsigned long long)limits->rtprio, (unsigned long long)have);
+		return err_hint(err, "raise rtprio for this user in /etc/security/limits.d");
+	}
 	return 0;
 }
 

@@ -43,6 +43,9 @@ struct vmm_config {
 	uint32_t cpus;
 	struct cpu_topology topology; /* of these */
 	struct cpu_model cpu_model;
+	bool pinned;
+	uint16_t pin[VMM_MAX_CPUS]; /* CPU of the host for each */
+	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */

@@ -180,6 +180,8 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	if (r < 0)
 		return r;
 	m->vm.topology = config->topology;
+	m->vm.host_cpu = config->pinned ? config->pin : NULL;
+	m->vm.fifo = config->fifo;
 	m->vm.on_event = device_event;
 	m->vm.on_event_opaque = m;
 	r = add_memory(m, err);

@@ -61,6 +61,9 @@ struct vm {
 	unsigned ncpus;
 	struct cpu_topology topology; /* set before vcpus_new(); zeroes: one socket of cores */
 	struct vcpu *vcpus; /* ncpus of them */
+	/* Where and how their threads run; set before vcpus_start(). */
+	const uint16_t *host_cpu; /* borrowed: ncpus CPUs of the host; NULL: anywhere */
+	unsigned fifo; /* priority of SCHED_FIFO; 0: as everybody */
 	struct vcpu_park *park;
 	/* coalesced.c's, under lock. */
 	struct kvm_coalesced_mmio_ring *ring; /* NULL: not supported */

@@ -128,6 +128,19 @@ static void test_a_hypervisor_is_hidden_or_has_another_name(void **state)
 	assert_int_equal(leaf(0x40000000, 0)->edx, 0);
 }
 
+static void test_the_guest_may_spin_where_that_was_said(void **state)
+{
+	struct kvm_cpuid_entry2 e = { .function = 0x40000001, .eax = 3 };
+
+	for (unsigned realtime = 0; realtime < 2; realtime++) {
+		table.c.nent = 1;
+		table.c.entries[0] = e;
+		x86_cpu_model_apply(&table.c, &(struct cpu_model){ .realtime = realtime });
+		assert_int_equal(table.c.entries[0].edx, realtime);
+		assert_int_equal(table.c.entries[0].eax, 3);
+	}
+}
+
 static void test_what_is_no_processor_is_told_what_was_meant(void **state)
 {
 	static const struct {
@@ -148,6 +161,8 @@ static void test_what_is_no_processor_is_told_what_was_meant(void **state)
 		{ "host,vendor-id=1234567890123", "'vendor-id=1234567890123'", "1 to 12" },
 		{ "host,vendor-id=a\tb", "'vendor-id=a\tb'", "1 to 12" },
 		{ "host,hide-hypervisor,vendor-id=me", "hidden", "" },
+		{ "host,hide-hypervisor,realtime", "realtime", "" },
+		{ "host,realtime,vendor-id=me", "realtime", "" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -191,6 +206,7 @@ int main(void)
 		cmocka_unit_test(test_a_feature_is_one_bit_of_one_register),
 		cmocka_unit_test(test_virtualization_is_shown_on_request_only),
 		cmocka_unit_test(test_a_hypervisor_is_hidden_or_has_another_name),
+		cmocka_unit_test(test_the_guest_may_spin_where_that_was_said),
 		cmocka_unit_test(test_what_is_no_processor_is_told_what_was_meant),
 		cmocka_unit_test(test_nested_needs_a_host_that_has_it),
 	};

@@ -65,7 +65,7 @@ static void test_every_option_reaches_its_field(void **state)
 	struct vm_opts o = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse("-k k --initrd i -c 4,cores=1,threads=2 --cpu host,-avx2,+nested -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0-1 --node 0 -d 01:10.0 "
+	assert_int_equal(parse("-k k --initrd i -c 4,cores=1,threads=2 --cpu host,-avx2,+nested,realtime --sched fifo:9 --pin 7,2-4 -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0-1 --node 0 -d 01:10.0 "
 			       "--device eth0/vf3,token=" TOKEN " --bind --force=route --no-reboot --stats s "
 			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
 	assert_int_equal(o.cpus.count, 4);
@@ -73,6 +73,9 @@ static void test_every_option_reaches_its_field(void **state)
 	assert_int_equal(o.cpus.topology.threads, 2);
 	assert_int_equal(o.cpu.hidden[CPU_7_0_EBX], 1 << 5);
 	assert_true(o.cpu.nested);
+	assert_int_equal(o.pin.count, 4);
+	assert_int_equal(o.pin.cpu[0], 7);
+	assert_int_equal(o.pin.fifo, 9);
 	assert_int_equal(o.memory.size, 2 * GiB);
 	assert_int_equal(o.memory.kind, MEM_HUGETLB_1G);
 	assert_int_equal(o.node[1].cpus[0], 3);
@@ -113,6 +116,12 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --cpus 255,cores=3", "APIC id 338" },
 		{ "-k k --cpu host,-avx9", "'avx9'" },
 		{ "-k k --cpu host --cpu host", "twice" },
+		{ "-k k -c 2 --pin 1", "1 CPUs of the host for 2" },
+		{ "-k k --pin 1-2", "2 CPUs of the host for 1" },
+		{ "-k k --pin x", "'x'" },
+		{ "-k k --sched fifo", "--sched means something with --pin" },
+		{ "-k k --pin 1 --sched rr", "'rr'" },
+		{ "-k k --cpu host,realtime", "realtime means something with --pin" },
 		{ "-k k -m 0", "0 bytes" },
 		{ "-k k -m 1", "1 MiB" },
 		{ "-k k -m 99999999T", "not a size" },

@@ -15,6 +15,8 @@
 #define LEAF_SVM	     0x8000000a
 #define LEAF_HYPERVISOR	     0x40000000
 #define LEAF_HYPERVISOR_END  0x40010000
+#define LEAF_KVM_FEATURES    0x40000001
+#define KVM_EDX_REALTIME     (1u << 0) /* KVM_HINTS_REALTIME */
 
 /* AMD repeats these bits of leaf 1's EDX in 0x80000001. */
 #define AMD1_EDX_REPEATED 0x0183f3ff
@@ -100,6 +102,8 @@ void x86_cpu_model_apply(struct kvm_cpuid2 *cpuid, const struct cpu_model *m)
 			hide_virtualization(e);
 		if (m->hide_hypervisor)
 			hide_hypervisor(e);
+		if (m->realtime && e->function == LEAF_KVM_FEATURES)
+			e->edx |= KVM_EDX_REALTIME;
 		if (m->vendor_id[0])
 			rename_hypervisor(e, m->vendor_id);
 	}
