@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "base/log.h"
 #include "tools/command.h"
 #include "tools/commands.h"
@@ -40,6 +41,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->pinned = o->pin.count > 0;
 	memcpy(c->pin, o->pin.cpu, sizeof(c->pin));
 	c->fifo = o->pin.fifo;
+	c->idle = o->idle;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
 	c->reboot = !o->no_reboot;
@@ -75,6 +77,33 @@ static int place_memory(int root, const struct vm_opts *o, const struct vm_devic
 	if (r == 0 && wants_thp(o))
 		r = vm_memory_check_thp(root, err);
 	return r < 0 ? r : vm_memory_check(root, config->mem, config->numa.nodes, pinned, err);
+}
+
+/*
+ * No idle state of any CPU of the host that takes time to leave, as long as the descriptor is
+ * open; it must outlive the VMM, not the guest's trust.
+ */
+static void stay_awake(int root, int *ret_fd)
+{
+	static const int32_t no_us = 0;
+	int fd = hostfs_open(root, O_WRONLY, "dev/cpu_dma_latency");
+	ssize_t n = fd < 0 ? fd : write(fd, &no_us, sizeof(no_us));
+
+	if (n != (ssize_t)sizeof(no_us))
+		log_warn("--latency low: cannot keep the host's CPUs from sleeping deeply by "
+			 "/dev/cpu_dma_latency, continuing without");
+	*ret_fd = fd < 0 ? -1 : fd;
+}
+
+static void warn_of_small_pages(const struct vmm_config *c)
+{
+	for (unsigned i = 0; i < c->numa.nodes; i++) {
+		if (c->mem[i].kind == MEM_HUGETLB_1G || c->mem[i].kind == MEM_HUGETLB_2M)
+			continue;
+		log_warn("--latency low: RAM of small pages costs time at each miss of the TLB: reserve "
+			 "hugepages (thruway hugepages) and say --memory SIZE,backend=hugetlb-1G");
+		return;
+	}
 }
 
 /* All that can be wrong before a device is touched. */
@@ -207,7 +236,7 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 
 static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
-	_cleanup_close_ int signal_fd = -1, stats_fd = -1;
+	_cleanup_close_ int signal_fd = -1, stats_fd = -1, awake_fd = -1;
 	_cleanup_(vm_config_close) struct vmm_config config;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_socket control = VM_SOCKET_INIT;
@@ -227,6 +256,10 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = open_stats(o.stats, &stats_fd, err);
 	if (r < 0)
 		return r;
+	if (o.low_latency) {
+		warn_of_small_pages(&config);
+		stay_awake(ctx->root, &awake_fd);
+	}
 	signal_fd = supervisor_signals();
 	if (signal_fd < 0)
 		return err_set(err, signal_fd, "cannot watch signals");

@@ -15,6 +15,8 @@
 #include "vmm/layout.h"
 
 #define UUID_STRLEN 36
+/* A second: longer than any guest sleeps. */
+#define HALT_POLL_MAX 1000000000u
 
 const char vm_run_help[] =
 	"Boots a Linux kernel in a virtual machine, with PCI devices of the host passed through.\n"
@@ -38,6 +40,12 @@ const char vm_run_help[] =
 	"                       the VMM's other threads run elsewhere\n"
 	"      --sched fifo[:PRIO]\n"
 	"                       run the guest's CPUs, pinned, before all else there (default: 40)\n"
+	"      --no-exits hlt[,pause]\n"
+	"                       pinned CPUs that halt, or wait for a lock, keep the host's CPU\n"
+	"      --halt-poll NS   how long KVM waits awake for an idle CPU's interrupt (default: the\n"
+	"                       host's, /sys/module/kvm/parameters/halt_poll_ns)\n"
+	"      --latency low    with --pin: --cpu host,realtime, --no-exits hlt, and no idle state\n"
+	"                       of the host's CPUs that is slow to leave (/dev/cpu_dma_latency)\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
@@ -71,6 +79,9 @@ enum {
 	OPT_CPU,
 	OPT_PIN,
 	OPT_SCHED,
+	OPT_NO_EXITS,
+	OPT_HALT_POLL,
+	OPT_LATENCY,
 	OPT_CMDLINE,
 	OPT_NODES,
 	OPT_NODE,
@@ -89,6 +100,9 @@ static const struct option options[] = {
 	{ "cpu", required_argument, NULL, OPT_CPU },
 	{ "pin", required_argument, NULL, OPT_PIN },
 	{ "sched", required_argument, NULL, OPT_SCHED },
+	{ "no-exits", required_argument, NULL, OPT_NO_EXITS },
+	{ "halt-poll", required_argument, NULL, OPT_HALT_POLL },
+	{ "latency", required_argument, NULL, OPT_LATENCY },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
 	{ "node", required_argument, NULL, OPT_NODE },
@@ -195,6 +209,29 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	return 0;
 }
 
+static int no_exits_parse(const char *text, uint32_t *ret, struct err *err)
+{
+	if (strcmp(text, "hlt") == 0) {
+		*ret |= IDLE_KEEP_HLT;
+	} else if (strcmp(text, "pause") == 0) {
+		*ret |= IDLE_KEEP_PAUSE;
+	} else if (strcmp(text, "hlt,pause") == 0 || strcmp(text, "pause,hlt") == 0) {
+		*ret |= IDLE_KEEP_HLT | IDLE_KEEP_PAUSE;
+	} else {
+		err_usage(err, "--no-exits: '%s' is not possible", text);
+		return err_hint(err, "hlt, pause, or both with a comma");
+	}
+	return 0;
+}
+
+static int latency_parse(const char *text, struct vm_opts *o, struct err *err)
+{
+	if (strcmp(text, "low") != 0)
+		return err_usage(err, "--latency: '%s' is not 'low'", text);
+	o->low_latency = true;
+	return 0;
+}
+
 static int name_parse(struct vm_opts *o, const char *text, struct err *err)
 {
 	if (!vm_name_valid(text)) {
@@ -216,6 +253,11 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_CPU: return vm_cpu_model_parse(optarg, &o->cpu, err);
 	case OPT_PIN: return vm_pin_parse(optarg, &o->pin, err);
 	case OPT_SCHED: return vm_pin_sched_parse(optarg, &o->pin, err);
+	case OPT_NO_EXITS: return no_exits_parse(optarg, &o->idle.keep, err);
+	case OPT_HALT_POLL:
+		o->idle.poll = true;
+		return count_parse("--halt-poll", optarg, 0, HALT_POLL_MAX, &o->idle.poll_ns, err);
+	case OPT_LATENCY: return latency_parse(optarg, o, err);
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
@@ -229,11 +271,21 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	}
 }
 
+/* A guest that does not see KVM is not told, and waits as others do. */
+static void want_low_latency(struct vm_opts *o)
+{
+	o->cpu.realtime = !o->cpu.hide_hypervisor && !o->cpu.vendor_id[0];
+	o->idle.keep |= IDLE_KEEP_HLT;
+}
+
 static int check_pin(const struct vm_opts *o, struct err *err)
 {
-	if (!o->pin.count && (o->pin.fifo || o->cpu.realtime)) {
+	if (!o->pin.count && (o->low_latency || o->pin.fifo || o->idle.keep || o->cpu.realtime)) {
 		err_usage(err, "%s means something with --pin only",
-			  o->pin.fifo ? "--sched" : "--cpu: realtime");
+			  o->low_latency ? "--latency low" :
+			  o->pin.fifo	 ? "--sched" :
+			  o->idle.keep	 ? "--no-exits" :
+					   "--cpu: realtime");
 		return err_hint(err, "what runs before all else, or never waits, needs CPUs of its own");
 	}
 	if (o->pin.count && o->pin.count != o->cpus.count)
@@ -315,6 +367,8 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 	}
 	if (c < 0)
 		return c;
+	if (o.low_latency)
+		want_low_latency(&o);
 	r = opts_operands(&parser, 0, 0, "nothing", err);
 	if (r == 0)
 		r = count_nodes(&o, err);

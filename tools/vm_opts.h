@@ -12,6 +12,7 @@
 #include "tools/vm_pin.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
+#include "vmm/idle.h"
 
 struct vm_opt_device {
 	char name[64];	/* as the user wrote it: BDF, netdev, eth0/vf3 */
@@ -31,6 +32,8 @@ struct vm_opts {
 	struct vm_cpu_opts cpus; /* --cpus */
 	struct cpu_model cpu; /* --cpu */
 	struct vm_pin pin; /* --pin, --sched */
+	struct vm_idle idle; /* --halt-poll, --no-exits */
+	bool low_latency; /* --latency low */
 	unsigned nodes; /* guest NUMA nodes */
 	unsigned hotplug_slots;
 	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "vmm/cpu_model.h"
+#include "vmm/idle.h"
 #include "vmm/mem.h"
 #include "vmm/numa.h"
 #include "vmm/topology.h"
@@ -45,6 +46,7 @@ struct vmm_config {
 	struct cpu_model cpu_model;
 	bool pinned;
 	uint16_t pin[VMM_MAX_CPUS]; /* CPU of the host for each */
+	struct vm_idle idle;
 	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */

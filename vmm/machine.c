@@ -13,6 +13,7 @@
 #include "vmm/hw/pm.h"
 #include "vmm/hw/rtc.h"
 #include "vmm/hw/serial.h"
+#include "vmm/idle.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
 #include "vmm/pci/pci.h"
@@ -184,7 +185,9 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	m->vm.fifo = config->fifo;
 	m->vm.on_event = device_event;
 	m->vm.on_event_opaque = m;
-	r = add_memory(m, err);
+	r = vm_set_idle(&m->vm, &config->idle, err);
+	if (r == 0)
+		r = add_memory(m, err);
 	if (r == 0)
 		r = add_cpus(m, err);
 	if (r == 0)

@@ -65,7 +65,7 @@ static void test_every_option_reaches_its_field(void **state)
 	struct vm_opts o = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse("-k k --initrd i -c 4,cores=1,threads=2 --cpu host,-avx2,+nested,realtime --sched fifo:9 --pin 7,2-4 -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0-1 --node 0 -d 01:10.0 "
+	assert_int_equal(parse("-k k --initrd i -c 4,cores=1,threads=2 --cpu host,-avx2,+nested,realtime --sched fifo:9 --pin 7,2-4 --no-exits pause --halt-poll 5000 --latency low -m 2G,backend=hugetlb-1G --nodes 2 --node 1,cpus=0-1 --node 0 -d 01:10.0 "
 			       "--device eth0/vf3,token=" TOKEN " --bind --force=route --no-reboot --stats s "
 			       "--hotplug-slots 2,pref=16G --lock-timeout 5", &o, &err), 0);
 	assert_int_equal(o.cpus.count, 4);
@@ -76,6 +76,9 @@ static void test_every_option_reaches_its_field(void **state)
 	assert_int_equal(o.pin.count, 4);
 	assert_int_equal(o.pin.cpu[0], 7);
 	assert_int_equal(o.pin.fifo, 9);
+	assert_int_equal(o.idle.keep, IDLE_KEEP_HLT | IDLE_KEEP_PAUSE);
+	assert_true(o.idle.poll && o.low_latency);
+	assert_int_equal(o.idle.poll_ns, 5000);
 	assert_int_equal(o.memory.size, 2 * GiB);
 	assert_int_equal(o.memory.kind, MEM_HUGETLB_1G);
 	assert_int_equal(o.node[1].cpus[0], 3);
@@ -122,6 +125,12 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --sched fifo", "--sched means something with --pin" },
 		{ "-k k --pin 1 --sched rr", "'rr'" },
 		{ "-k k --cpu host,realtime", "realtime means something with --pin" },
+		{ "-k k --no-exits hlt", "--no-exits means something with --pin" },
+		{ "-k k --pin 1 --no-exits mwait", "'mwait'" },
+		{ "-k k --halt-poll -1", "'-1'" },
+		{ "-k k --halt-poll 1000000001", "0 to 1000000000" },
+		{ "-k k --latency low", "--latency low means something with --pin" },
+		{ "-k k --pin 1 --latency none", "'none'" },
 		{ "-k k -m 0", "0 bytes" },
 		{ "-k k -m 1", "1 MiB" },
 		{ "-k k -m 99999999T", "not a size" },
