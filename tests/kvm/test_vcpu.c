@@ -2,6 +2,7 @@
 /* vCPUs against the kernel, with real-mode payloads of a few bytes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <linux/kvm.h>
 
@@ -477,6 +479,50 @@ static void test_another_device_is_no_kvm(void **state)
 	assert_non_null(strstr(err.text, "not KVM"));
 }
 
+/* The last CPU that this process may use. */
+static unsigned last_allowed(void)
+{
+	cpu_set_t set;
+	unsigned n = CPU_SETSIZE;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+	while (n-- && !CPU_ISSET(n, &set))
+		;
+	return n;
+}
+
+static void test_threads_run_where_and_as_was_said(void **state)
+{
+	static const uint8_t code[] = {
+		0xee,	    /* again: out dx, al */
+		0xeb, 0xfd, /* jmp again */
+	};
+	struct rlimit before, limit;
+	struct sched_param param;
+	uint16_t cpu = (uint16_t)last_allowed();
+	cpu_set_t set;
+	int policy;
+
+	assert_int_equal(getrlimit(RLIMIT_RTPRIO, &before), 0);
+	if (before.rlim_max < 1 && geteuid() != 0)
+		skip();
+	m.vm.host_cpu = &cpu;
+	m.vm.fifo = 1;
+	start(code, sizeof(code));
+	wait_writes(10);
+	assert_int_equal(pthread_getaffinity_np(m.vm.vcpus[0].thread, sizeof(set), &set), 0);
+	assert_int_equal(CPU_COUNT(&set), 1);
+	assert_true(CPU_ISSET(cpu, &set));
+	/* As the kernel has it: pthread knows only what it was told. */
+	policy = sched_getscheduler(__atomic_load_n(&m.vm.vcpus[0].tid, __ATOMIC_ACQUIRE));
+	assert_int_equal(policy, SCHED_FIFO | SCHED_RESET_ON_FORK);
+	assert_int_equal(sched_getparam(m.vm.vcpus[0].tid, &param), 0);
+	assert_int_equal(param.sched_priority, 1);
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	assert_int_equal(getrlimit(RLIMIT_RTPRIO, &limit), 0);
+	assert_int_equal(limit.rlim_max, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -495,6 +541,7 @@ int main(void)
 		T(test_a_page_that_faults_becomes_mmio),
 		T(test_absurd_cpu_counts_are_refused),
 		T(test_another_device_is_no_kvm),
+		T(test_threads_run_where_and_as_was_said),
 #undef T
 	};
 
