@@ -80,9 +80,8 @@ static void name_holder(int root, int fd, char *buf, size_t size)
 	if (!signer && !holder) {
 		snprintf(buf, size, "a process that does not show in /proc");
 	} else if (!signer) { /* not by us: flock(1), or a holder that is just coming or going */
-		if (hostfs_read(root, comm, sizeof(comm), "proc/%d/comm", (int)holder) < 0)
-			snprintf(comm, sizeof(comm), "unknown");
-		snprintf(buf, size, "pid %d (%s)", (int)holder, comm);
+		snprintf(buf, size, "pid %d (%s)", (int)holder,
+			 process_name(root, holder, comm, sizeof(comm)));
 	} else if (!holder || holder == signer) {
 		snprintf(buf, size, "pid %ld (%s), for %ld s", signer, command,
 			 process_age(root, (pid_t)signer));

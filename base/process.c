@@ -247,6 +247,10 @@ char *process_name(int root, pid_t pid, char *buf, size_t size)
 {
 	if (hostfs_read(root, buf, size, "proc/%d/comm", (int)pid) < 0)
 		snprintf(buf, size, "?");
+	for (char *p = buf; *p; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	}
 	return buf;
 }
 

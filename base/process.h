@@ -58,7 +58,10 @@ pid_t process_locking(int root, int fd, pid_t first);
  */
 pid_t process_writing(int root, bool (*match)(const char *path, void *opaque), void *opaque);
 
-/* Its name as proc/PID/comm has it, "?" when that cannot be read. Returns buf. */
+/*
+ * Its name as proc/PID/comm has it, "?" when that cannot be read. A process may call itself
+ * what it likes: what a terminal would obey and JSON could not say is '?'. Returns buf.
+ */
 char *process_name(int root, pid_t pid, char *buf, size_t size);
 
 /* The login uid of our caller, which survives su and sudo; UINT32_MAX: none. */

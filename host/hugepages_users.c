@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/process.h"
 
 struct users {
 	int root;
@@ -40,8 +41,7 @@ static int add(struct users *u, unsigned node, uint64_t page_kb, uint64_t pages)
 	u->list = bigger;
 	n = &bigger[u->count++];
 	*n = (struct hugepage_user){ .pid = pid, .node = node, .page_kb = page_kb, .pages = pages };
-	if (hostfs_read(u->root, n->comm, sizeof(n->comm), "proc/%s/comm", u->process) < 0)
-		snprintf(n->comm, sizeof(n->comm), "?");
+	process_name(u->root, pid, n->comm, sizeof(n->comm));
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "base/hostfs.h"
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "sriov/vf_users.h"
 #include "vfio/bind_step.h"
 #include "vfio/topology.h"
@@ -316,8 +317,7 @@ static int name_holder(int root, const struct lease_request *req, struct lease *
 	if (process_identify(root, req->holder, &l->holder) < 0)
 		return err_plain(err, -ESRCH, "there is no process %d to lease to",
 				 (int)req->holder);
-	if (hostfs_read(root, l->name, sizeof(l->name), "proc/%d/comm", (int)req->holder) < 0)
-		snprintf(l->name, sizeof(l->name), "?");
+	process_name(root, req->holder, l->name, sizeof(l->name));
 	return 0;
 }
 

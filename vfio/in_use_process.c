@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/process.h"
 #include "vfio/in_use_internal.h"
 
 struct scan {
@@ -108,8 +109,7 @@ static int scan_process(const char *name, void *opaque)
 		return r;
 	if (s->first == s->host->node_count)
 		return 0;
-	if (hostfs_read(s->host->root, comm, sizeof(comm), "proc/%s/comm", name) < 0)
-		snprintf(comm, sizeof(comm), "?");
+	process_name(s->host->root, (pid_t)strtol(name, NULL, 10), comm, sizeof(comm));
 	for (size_t i = s->first; i < s->host->node_count; i++) {
 		memcpy(s->host->nodes[i].comm, comm, sizeof(comm));
 		s->host->nodes[i].vm = s->vm;

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/process.h"
 
 #define FORMAT "1"
 
@@ -197,13 +198,9 @@ static void name_holder(int root, struct lease *l)
 {
 	char now[sizeof(l->name)];
 
-	if (!l->holder.pid || hostfs_read(root, now, sizeof(now), "proc/%d/comm",
-					  (int)l->holder.pid) <= 0)
+	if (!l->holder.pid ||
+	    strcmp(process_name(root, l->holder.pid, now, sizeof(now)), "?") == 0)
 		return;
-	for (char *p = now; *p; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	}
 	memcpy(l->name, now, sizeof(now));
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hostfs.h"
+#include "base/process.h"
 
 int vfio_container_open(int root, int *ret_fd, struct err *err)
 {
@@ -63,8 +64,7 @@ int vfio_group_holder(int root, unsigned group, pid_t *ret_pid, char *comm, size
 	snprintf(s.node, sizeof(s.node), "/dev/vfio/%u", group);
 	if (hostfs_list(root, match_process, &s, "proc") != 1)
 		return -ENOENT;
-	if (hostfs_read(root, comm, comm_size, "proc/%d/comm", (int)s.pid) < 0)
-		snprintf(comm, comm_size, "?");
+	process_name(root, s.pid, comm, comm_size);
 	*ret_pid = s.pid;
 	return 0;
 }

@@ -388,6 +388,15 @@ static void test_a_vm_and_another_process_are_told_apart(void **state)
 	assert_int_equal(look(DEV).mask, 0);
 }
 
+/* A terminal would obey it, and JSON cannot hold it: the user would be missing there. */
+static void test_a_process_that_calls_itself_something_unprintable(void **state)
+{
+	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "vfio-pci", .group = "5" });
+	fake_sysfs_text(root, "\xff\x1b[2J\nq", "proc/400/comm");
+	fake_sysfs_link(root, "/dev/vfio/5", "proc/400/fd/9");
+	assert_only(IN_USE_PROCESS, "pid 400 (??[2J?q) has it open");
+}
+
 static void test_a_device_held_by_its_own_node(void **state)
 {
 	fake_pci_add(root, &(struct fake_pci){ .bdf = DEV, .driver = "vfio-pci", .group = "12" });
@@ -544,6 +553,7 @@ static void test_force_takes_known_words_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_a_process_that_calls_itself_something_unprintable),
 		TEST(test_an_idle_device_has_no_users),
 		TEST(test_mounted_by_device_number),
 		TEST(test_mounted_by_source_where_the_number_is_anonymous),
