@@ -374,6 +374,15 @@ static int take_best(int root, const struct choice *c, struct lease *l, struct e
 	return r;
 }
 
+static int check_node(int root, int node, struct err *err)
+{
+	if (node < 0 || !hostfs_exists(root, "sys/devices/system/node") ||
+	    hostfs_exists(root, "sys/devices/system/node/node%d", node))
+		return 0;
+	err_plain(err, -ENODEV, "this host has no NUMA node %d", node);
+	return err_hint(err, "thruway topo shows those there are");
+}
+
 int lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *err)
 {
 	_cleanup_(choice_fini) struct choice c = { .root = root, .req = req, .topo = TOPO_INIT };
@@ -381,8 +390,10 @@ int lease_take(int root, const struct lease_request *req, struct lease *ret, str
 	struct lease l = { .expires = 0 };
 	unsigned reaped;
 	char who[96];
-	int r = journal_lock(root, "vf lease", req->lock_timeout_s, &lock, err);
+	int r = check_node(root, req->near_node, err);
 
+	if (r == 0)
+		r = journal_lock(root, "vf lease", req->lock_timeout_s, &lock, err);
 	if (r < 0)
 		return r;
 	r = reap_locked(root, &reaped);

@@ -133,6 +133,10 @@ static int vfs_of(struct ctx *ctx, struct asked *a, struct err *err)
 		r = pf_refuse_busy(ctx->root, &pf, "lease a VF of", err);
 	if (r < 0)
 		return r;
+	if (!pf.numvfs) {
+		err_plain(err, -ENODEV, "%s has no VFs to lease", a->pf);
+		return err_hint(err, "create them: thruway vf create %s N", a->pf);
+	}
 	a->among = calloc(pf.numvfs + 1, sizeof(*a->among));
 	if (!a->among)
 		return err_set(err, -ENOMEM, "cannot lease a VF");

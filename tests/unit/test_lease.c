@@ -458,6 +458,17 @@ static void test_the_command_lists_what_it_leased(void **state)
 	assert_int_equal(sscanf(row, "0000:01:10.2 vfio-pci 31 %u s", &left), 0);
 }
 
+static void test_what_is_not_there_is_said_so(void **state)
+{
+	assert_int_equal(run(&cmd_vf_lease, "--pf eth0 --ttl 5 --near-node 2"), -ENODEV);
+	assert_string_equal(err.text, "this host has no NUMA node 2");
+	assert_int_equal(run(&cmd_vf_lease, "--pf eth0 --ttl 5 --near-node 1"), 0);
+	fake_sysfs_text(root, "0", "sys/bus/pci/devices/" PF "/sriov_numvfs");
+	assert_int_equal(run(&cmd_vf_lease, "--pf eth0 --ttl 5"), -ENODEV);
+	assert_string_equal(err.text, "eth0 has no VFs to lease");
+	assert_string_equal(err.hint, "create them: thruway vf create eth0 N");
+}
+
 static void test_wrong_words_are_usage(void **state)
 {
 	static const char *const rows[] = {
@@ -517,6 +528,7 @@ int main(void)
 		TEST(test_the_holder_and_its_children_may_use_it),
 		TEST(test_a_race_gives_distinct_vfs),
 		TEST(test_the_command_lists_what_it_leased),
+		TEST(test_what_is_not_there_is_said_so),
 		TEST(test_wrong_words_are_usage),
 		TEST(test_a_pool_is_what_host_yaml_says),
 	};
