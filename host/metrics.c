@@ -64,10 +64,13 @@ void metrics_fini(struct metrics *m)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+/* Of what is no UTF-8 Prometheus would take nothing at all, so it gets plain text. */
 static void put_value(FILE *out, const char *s)
 {
 	for (; *s; s++) {
-		if (*s == '\\' || *s == '"')
+		if ((unsigned char)*s > 0x7e)
+			fputc('?', out);
+		else if (*s == '\\' || *s == '"')
 			fprintf(out, "\\%c", *s);
 		else if (*s == '\n')
 			fputs("\\n", out);

@@ -146,6 +146,14 @@ static int show_again(struct ctx *ctx, struct request *q, struct err *err)
 	return ctx->quiet ? 0 : show(ctx, q, err);
 }
 
+static int show_plan(struct ctx *ctx, const struct plan *plan)
+{
+	if (ctx->json)
+		return out_plan_json(ctx->out, plan);
+	out_plan(ctx->out, change_ops, plan);
+	return 0;
+}
+
 /* --- reserve ---------------------------------------------------------------------------------- */
 
 /* A bare number is pages, a size must be whole pages. */
@@ -228,9 +236,7 @@ static int reserve(struct ctx *ctx, struct request *q, const char *amount, struc
 		return r < 0 ? r : show_again(ctx, q, err);
 	}
 	r = change_preview(ctx->root, &plan, err);
-	if (r == 0)
-		out_plan(ctx->out, change_ops, &plan);
-	return r;
+	return r < 0 ? r : show_plan(ctx, &plan);
 }
 
 /* --- release ---------------------------------------------------------------------------------- */
@@ -267,11 +273,11 @@ static int release(struct ctx *ctx, struct request *q, struct err *err)
 	}
 	if (r < 0)
 		return r;
-	if (!undone && !ctx->quiet)
+	if (!undone && !ctx->quiet && !ctx->json)
 		fprintf(ctx->out, "nothing to release: thruway reserved none of these\n");
-	if (plan.count)
-		out_plan(ctx->out, change_ops, &plan);
-	return undone && !ctx->dry_run ? show_again(ctx, q, err) : 0;
+	if (ctx->dry_run)
+		return plan.count || ctx->json ? show_plan(ctx, &plan) : 0;
+	return undone || ctx->json ? show_again(ctx, q, err) : 0;
 }
 
 /* --- the command ------------------------------------------------------------------------------ */

@@ -110,6 +110,8 @@ static int print_plan(struct ctx *ctx, struct plan *plan, struct err *err)
 {
 	int r = change_preview(ctx->root, plan, err);
 
+	if (r == 0 && ctx->json)
+		return out_plan_json(ctx->out, plan);
 	if (r == 0)
 		out_plan(ctx->out, change_ops, plan);
 	return r;

@@ -99,9 +99,9 @@ static json_t *users_json(struct describer *d, const struct pci_function *dev)
 
 	in_use_find(d->host, dev, &used);
 	for (unsigned i = 0; i < used.count; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s}", "reason",
+		json_array_append_new(list, json_pack("{s:s, s:o}", "reason",
 						      in_use_word(used.items[i].reason), "what",
-						      used.items[i].what));
+						      out_json_text(used.items[i].what)));
 	return list;
 }
 
@@ -110,7 +110,7 @@ static json_t *names_json(const char (*names)[PCI_FUNCTION_NODE_MAX], unsigned c
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, json_string(names[i]));
+		json_array_append_new(list, out_json_text(names[i]));
 	return list;
 }
 
@@ -146,7 +146,7 @@ json_t *describe_json(struct describer *d, const struct pci_function *dev)
 		json_object_set_new(o, "busy", json_true());
 	if (!dev->netdev_count && describe_netdev(d, dev, netdev, sizeof(netdev))[0] == '(') {
 		netdev[strlen(netdev) - 1] = '\0';
-		json_object_set_new(o, "netdev_when_restored", json_string(netdev + 1));
+		json_object_set_new(o, "netdev_when_restored", out_json_text(netdev + 1));
 	}
 	if (dev->is_vf)
 		json_object_set_new(o, "vf",

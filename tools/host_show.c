@@ -11,7 +11,7 @@
 #include "tools/out.h"
 
 /* "0000:01:00.0: … (host.yaml:3:5)" */
-static const char *remark_text(const struct host_spec *hs, const struct spec_remark *r, char *buf,
+static char *remark_text(const struct host_spec *hs, const struct spec_remark *r, char *buf,
 			       size_t size)
 {
 	char dev[BDF_STRLEN] = "";
@@ -33,20 +33,14 @@ void host_show_remarks(const struct host_spec *hs)
 	}
 }
 
-static json_t *steps_json(const struct plan *plan)
+char *host_show_left(const struct host_spec *hs, char *buf, size_t size)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct step *s = &plan->steps[i];
-
-		if (!s->remember && !s->transient)
-			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "device", s->dev, "what",
-						s->op, "key", s->key, "before", s->before, "after",
-						s->after));
+	buf[0] = '\0';
+	for (size_t i = 0; i < hs->plan.remark_count; i++) {
+		if (hs->plan.remarks[i].left)
+			return remark_text(hs, &hs->plan.remarks[i], buf, size);
 	}
-	return list;
+	return buf;
 }
 
 static json_t *remarks_json(const struct host_spec *hs, bool left)
@@ -74,7 +68,7 @@ static int show_json(struct ctx *ctx, const struct host_spec *hs, struct err *er
 {
 	bool same = !hs->plan.plan.count && !hs->plan.left;
 	json_t *diff = json_pack("{s:b, s:o, s:o, s:o, s:o}", "same", same, "steps",
-				 steps_json(&hs->plan.plan), "left", remarks_json(hs, true),
+				 out_steps_json(&hs->plan.plan), "left", remarks_json(hs, true),
 				 "warnings", remarks_json(hs, false), "rules",
 				 out_json_text(hs->rules ? hs->rules : ""));
 	int r = out_json(ctx->out, "thruway.host-diff/1", "diff", diff);

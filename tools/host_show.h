@@ -15,4 +15,7 @@ void host_show_rules(struct ctx *ctx, const struct host_spec *hs);
 /* Both as warnings on stderr. */
 void host_show_remarks(const struct host_spec *hs);
 
+/* The first thing that has to stay as it is, and why; "" for none. Returns buf. */
+char *host_show_left(const struct host_spec *hs, char *buf, size_t size);
+
 #endif

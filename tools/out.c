@@ -174,7 +174,40 @@ void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *p
 	}
 }
 
+json_t *out_steps_json(const struct plan *plan)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (!s->remember && !s->transient)
+			json_array_append_new(
+				list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "device", s->dev, "what",
+						s->op, "key", s->key, "before", s->before, "after",
+						s->after));
+	}
+	return list;
+}
+
+int out_plan_json(FILE *out, const struct plan *plan)
+{
+	return out_json(out, "thruway.plan/1", "steps", out_steps_json(plan));
+}
+
 json_t *out_json_text(const char *s)
 {
-	return *s ? json_string(s) : json_null();
+	json_t *text = *s ? json_string(s) : json_null();
+	char plain[256];
+	size_t n;
+
+	if (text)
+		return text;
+	/* An interface may be called by bytes that are no UTF-8: rather a name that is not quite its. */
+	n = (size_t)snprintf(plain, sizeof(plain), "%s", s);
+	for (size_t i = 0; i < n && i < sizeof(plain) - 1; i++) {
+		if ((unsigned char)plain[i] > 0x7e)
+			plain[i] = '?';
+	}
+	return json_string(plain);
 }

@@ -36,7 +36,13 @@ int out_json(FILE *out, const char *schema, const char *key, json_t *value);
 /* --dry-run: one line per step, or that there is nothing to do. */
 void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *plan);
 
-/* Text, or null for "". */
+/* The same with --json: a document "thruway.plan/1" with "steps". 0 or -ENOMEM. */
+int out_plan_json(FILE *out, const struct plan *plan);
+
+/* What it would change, step by step. */
+json_t *out_steps_json(const struct plan *plan);
+
+/* Text, or null for "". What is no UTF-8 has question marks instead. */
 json_t *out_json_text(const char *s);
 
 #endif

@@ -351,6 +351,37 @@ static void test_a_dry_restore_says_what_a_restore_then_does(void **state)
 	assert_string_equal(out, "nothing to do\n");
 }
 
+static void assert_schema(const char *want)
+{
+	json_t *doc = parse_out();
+
+	assert_string_equal(json_string_value(json_object_get(doc, "schema")), want);
+	json_decref(doc);
+}
+
+static void test_an_interface_whose_name_is_no_utf8_is_in_json(void **state)
+{
+	fake_sysfs_add(kernel.root, (const struct fake_node[]){
+		{ "sys/bus/pci/devices/" GPU "/net/e\xfe/address", "x" }, { 0 } });
+	assert_int_equal(run(&cmd_list, "-j", NULL), 0);
+	assert_schema("thruway.list/1");
+	assert_non_null(strstr(out, "\"e?\""));
+}
+
+static void test_changes_and_their_dry_runs_are_json_when_asked(void **state)
+{
+	without_vfs();
+	assert_int_equal(run(&cmd_vf_create, "-n", "-j", PF, "2", NULL), 0);
+	assert_schema("thruway.plan/1");
+	assert_non_null(strstr(out, "\"numvfs\""));
+	fake_sysfs_text(kernel.root, "devices:\n  - match: {address: " HDA "}\n",
+			"etc/thruway/host.yaml");
+	assert_int_equal(run(&cmd_host_apply, "-n", "-j", NULL), 0);
+	assert_schema("thruway.host-diff/1");
+	assert_int_equal(run(&cmd_host_apply, "-j", NULL), 0);
+	assert_schema("thruway.host-diff/1");
+}
+
 static void test_a_dry_restore_begins_with_what_a_killed_command_left(void **state)
 {
 	int status;
@@ -508,6 +539,8 @@ static void test_a_vm_does_not_start_whose_counts_could_not_be_kept(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_changes_and_their_dry_runs_are_json_when_asked),
+		TEST(test_an_interface_whose_name_is_no_utf8_is_in_json),
 		TEST(test_list_shows_endpoints_in_columns),
 		TEST(test_list_tells_link_reset_power_and_user),
 		TEST(test_list_as_json),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/hostfs.h"
 #include "base/log.h"
@@ -163,6 +164,35 @@ static void test_show_tells_who_maps_which_pages(void **state)
 	assert_null(strstr(out, "\"node\": 0"));
 }
 
+static const char *schema_of(const char *words)
+{
+	static char schema[64];
+	json_t *doc;
+
+	assert_int_equal(run(words), 0);
+	doc = json_loads(out, 0, NULL);
+	if (!doc)
+		fail_msg("%s: no JSON: %s", words, out);
+	snprintf(schema, sizeof(schema), "%s", json_string_value(json_object_get(doc, "schema")));
+	json_decref(doc);
+	return schema;
+}
+
+static void test_json_is_json_whatever_is_done(void **state)
+{
+	fake_sysfs_text(k.root, "a\xff\nb", "proc/311/comm");
+	assert_string_equal(schema_of("-j"), "thruway.hugepages/1");
+	assert_non_null(strstr(out, "\"a??b\""));
+	assert_string_equal(schema_of("reserve 4 --node 1 -j -n"), "thruway.plan/1");
+	assert_non_null(strstr(out, "\"after\": \"4\""));
+	assert_string_equal(schema_of("release -j"), "thruway.hugepages/1");
+	assert_string_equal(schema_of("release -j -n"), "thruway.plan/1");
+	assert_string_equal(schema_of("reserve 4 --node 1 -j"), "thruway.hugepages/1");
+	assert_string_equal(schema_of("release -j -n"), "thruway.plan/1");
+	assert_string_equal(schema_of("release -j"), "thruway.hugepages/1");
+	assert_int_equal(on_node1(), 0);
+}
+
 static void test_reserve_and_release_give_back_what_was_there(void **state)
 {
 	k.had = 1000;
@@ -282,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pools_are_in_order_of_node_and_size, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_show_tells_who_maps_which_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json_is_json_whatever_is_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reserve_and_release_give_back_what_was_there,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_compaction_is_tried_while_it_gains, setup,

@@ -138,6 +138,10 @@ static void test_what_is_known_is_there_in_base_units(void **state)
 static void test_what_is_not_known_is_left_out(void **state)
 {
 	pfs[0].stats = NULL;
+	strcpy(pfs[0].pf.netdev, "e\xfe");
+	print();
+	has("thruway_pf_vfs{device=\"" PF "\",netdev=\"e?\"} 1"); /* no UTF-8, and nothing would be taken */
+	free(out);
 	pfs[0].pf.netdevs = 0;
 	m.log.error = -EPERM;
 	hugepages_fini(&m.pools);
