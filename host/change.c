@@ -404,6 +404,7 @@ int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *p
 	_cleanup_(plan_fini) struct plan rest = PLAN_INIT;
 	size_t known = plan->count;
 	struct pci_function dev;
+	char was[PCI_IDENTITY_MAX];
 	int here = pci_function_read_unlocked(root, bdf, &dev);
 	int r = here == 0 ? refuse_held(root, &dev, force, err) : 0;
 
@@ -419,7 +420,8 @@ int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *p
 			return 0;
 	}
 	if (here < 0)
-		return no_such_device(bdf, err);
+		return journal_identity(root, BDF_STR(bdf), was, sizeof(was)) == 0 ?
+			       0 : no_such_device(bdf, err);
 	r = pci_function_read(root, bdf, &dev);
 	if (r == 0)
 		r = bind_plan_release(&dev, &rest);

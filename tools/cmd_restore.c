@@ -95,13 +95,15 @@ static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct er
 }
 
 static int preview_one(struct ctx *ctx, const struct pci_function *dev, struct bdf bdf,
-		       struct plan *plan, struct device_list *offers, struct err *err)
+		       struct plan *plan, struct device_list *offers, struct device_list *gone,
+		       struct err *err)
 {
 	enum change_restored what = CHANGE_UNDONE;
 	int r = dev && dev->busy ? busy_refuse(ctx->root, bdf, "restore", err) :
 		change_plan_restore(ctx->root, bdf, ctx->force, plan, &what, err);
 
-	if (r == 0 && what == CHANGE_RELEASED && device_list_add(offers, bdf) < 0)
+	if (r == 0 && ((what == CHANGE_RELEASED && device_list_add(offers, bdf) < 0) ||
+		       (what == CHANGE_GONE && device_list_add(gone, bdf) < 0)))
 		r = err_set(err, -ENOMEM, "cannot restore %s", BDF_STR(bdf));
 	return r;
 }
@@ -110,18 +112,21 @@ static int preview(struct ctx *ctx, const struct topo *topo, const struct device
 		   struct err *err)
 {
 	_cleanup_(device_list_fini) struct device_list offers = DEVICE_LIST_INIT;
+	_cleanup_(device_list_fini) struct device_list gone = DEVICE_LIST_INIT;
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < list->count; i++)
 		r = preview_one(ctx, topo_find(topo, list->bdfs[i]), list->bdfs[i], &plan, &offers,
-				err);
+				&gone, err);
 	if (r == 0)
 		r = preview_evictions(ctx, &plan, err);
 	if (r < 0)
 		return r;
-	if (plan.count || !offers.count)
+	if (plan.count || (!offers.count && !gone.count))
 		out_plan(ctx->out, change_ops, &plan);
+	for (size_t i = 0; i < gone.count; i++)
+		fprintf(ctx->out, "%s: is gone; forget what was changed\n", BDF_STR(gone.bdfs[i]));
 	for (size_t i = 0; i < offers.count; i++)
 		fprintf(ctx->out, "%s: offer it to the host's drivers\n", BDF_STR(offers.bdfs[i]));
 	return 0;
@@ -165,7 +170,7 @@ static int restore_everything(struct ctx *ctx, struct err *err)
 	r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
 
 	if (r == 0 && !ctx->quiet)
-		fprintf(ctx->out, "%u changes undone\n", undone);
+		fprintf(ctx->out, "%u change%s undone\n", undone, undone == 1 ? "" : "s");
 	return r;
 }
 

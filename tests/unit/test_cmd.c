@@ -351,6 +351,18 @@ static void test_a_dry_restore_says_what_a_restore_then_does(void **state)
 	assert_string_equal(out, "nothing to do\n");
 }
 
+static void test_a_dry_restore_of_what_was_unplugged(void **state)
+{
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" VF0);
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), 0);
+	assert_string_equal(out, VF0 ": is gone; forget what was changed\n");
+	assert_int_equal(run(&cmd_restore, VF0, NULL), 0);
+	assert_string_equal(out, VF0 ": is gone; what was changed is forgotten\n");
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), -ENODEV);
+	assert_int_equal(run(&cmd_restore, VF0, NULL), -ENODEV);
+}
+
 static void assert_schema(const char *want)
 {
 	json_t *doc = parse_out();
@@ -554,6 +566,7 @@ int main(void)
 		TEST(test_a_dry_run_refuses_what_cannot_be_reset),
 		TEST(test_a_dry_run_names_whom_it_would_end),
 		TEST(test_a_dry_restore_says_what_a_restore_then_does),
+		TEST(test_a_dry_restore_of_what_was_unplugged),
 		TEST(test_a_dry_restore_begins_with_what_a_killed_command_left),
 		TEST(test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim),
 		TEST(test_a_dry_destruction_says_what_there_is_to_destroy),
