@@ -114,6 +114,8 @@ static int load_drop_in(const char *name, void *opaque)
 	size_t len = strlen(name);
 	char path[300];
 
+	if (name[0] != '.' && len > 4 && strcmp(name + len - 4, ".yml") == 0)
+		l->spec->passed_over = spec_keep(l->spec, name);
 	if (name[0] == '.' || len < 6 || strcmp(name + len - 5, ".yaml") != 0)
 		return 0;
 	snprintf(path, sizeof(path), SPEC_DROP_INS "/%s", name);

@@ -106,6 +106,7 @@ struct spec {
 	size_t pf_count;
 	struct spec_hugepages *hugepages;
 	size_t hugepages_count;
+	const char *passed_over; /* a drop-in that is none by the end of its name; NULL: none */
 	char **texts; /* every setting's */
 	size_t text_count;
 };

@@ -351,8 +351,13 @@ int spec_plan_of(const struct spec_facts *facts, const struct spec *spec, unsign
 		 const struct bdf *only, struct spec_plan *ret, struct err *err)
 {
 	struct spec_planner p = { facts, spec, force, only, ret, err };
-	int r = plan_devices(&p);
+	int r = 0;
 
+	if (spec->passed_over)
+		r = spec_warn(&p, (struct spec_place){ 0 }, SPEC_DROP_INS "/%s is not read: the names "
+			      "of drop-ins end in .yaml", spec->passed_over);
+	if (r == 0)
+		r = plan_devices(&p);
 	if (r == 0 && !only)
 		r = plan_hugepages(&p);
 	if (r == 0)

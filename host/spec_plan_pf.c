@@ -311,13 +311,29 @@ static int plan_driver(struct spec_planner *p, const struct want_pf *w, unsigned
 	return spec_plan_bind(p, w->fact, driver->at, &bdf, 1, driver->text, false);
 }
 
+/* What the files want of VFs can be had side by side: 1, or 0 with a remark, or -errno. */
+static int attrs_agree(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	_cleanup_free_ struct vf_attrs *attrs = calloc(count + 1, sizeof(*attrs));
+	struct err own = ERR_INIT;
+
+	if (!attrs)
+		return no_memory(p);
+	for (unsigned i = 0; i < count; i++)
+		attrs_of(&w->vf[i], &attrs[i]);
+	if (vf_plan_check(attrs, count, &own) == 0)
+		return 1;
+	return spec_left(p, w->fact, w->at, "%s", own.text);
+}
+
 /* VFs that stay. */
 static int plan_present(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
-	int r = 0;
+	int agree = attrs_agree(p, w, count), r = agree < 0 ? agree : 0;
 
 	for (unsigned i = 0; r == 0 && i < count; i++) {
-		r = plan_attrs(p, w, i);
+		if (agree)
+			r = plan_attrs(p, w, i);
 		if (r == 0)
 			r = plan_driver(p, w, i);
 	}

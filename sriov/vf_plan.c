@@ -189,6 +189,28 @@ static int refuse_same_mac(const struct vf_attrs *attrs, unsigned vf, struct err
 	return 0;
 }
 
+/* What the kernel would refuse by a bare -EINVAL. */
+static int refuse_rates(const struct vf_attrs *a, unsigned vf, struct err *err)
+{
+	if (!VF_HAS(a, VF_MIN_TX_RATE) || !VF_HAS(a, VF_MAX_TX_RATE) || !a->max_tx_rate ||
+	    a->min_tx_rate <= a->max_tx_rate)
+		return 0;
+	return err_usage(err, "vf%u: min_tx_rate %u is more than max_tx_rate %u", vf, a->min_tx_rate,
+			 a->max_tx_rate);
+}
+
+int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned vf = 0; vf < count && r == 0; vf++) {
+		r = refuse_same_mac(attrs, vf, err);
+		if (r == 0)
+			r = refuse_rates(&attrs[vf], vf, err);
+	}
+	return r;
+}
+
 static int plan_attrs(const struct vf_create *req, struct plan *plan, struct err *err)
 {
 	_cleanup_free_ struct vf_attrs *attrs = calloc(req->count, sizeof(*attrs));
@@ -197,11 +219,9 @@ static int plan_attrs(const struct vf_create *req, struct plan *plan, struct err
 	for (unsigned vf = 0; vf < req->count && r == 0; vf++) {
 		r = merge(req, vf, &attrs[vf], err);
 		if (r == 0)
-			r = refuse_same_mac(attrs, vf, err);
-		if (r == 0)
 			r = add_groups(plan, req->pf, vf, &attrs[vf]);
 	}
-	return r;
+	return r < 0 ? r : vf_plan_check(attrs, req->count, err);
 }
 
 static int plan_binding(const struct vf_create *req, struct plan *plan, struct err *err)

@@ -31,6 +31,9 @@ struct vf_create {
 /* 0, or -errno with err set: what cannot work is said before anything is touched. */
 int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, struct err *err);
 
+/* Whether count VFs can have these side by side, whatever their driver. 0 or -EINVAL. */
+int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err);
+
 /*
  * Change attributes of a VF that has `now`; what asked leaves out of a group stays, and
  * groups that are so already are left out. Reads nothing. -EOPNOTSUPP, err set: `now`

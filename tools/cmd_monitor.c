@@ -16,6 +16,7 @@
 #include "host/spec_apply.h"
 #include "tools/command.h"
 #include "tools/commands.h"
+#include "tools/host_show.h"
 #include "tools/opts.h"
 #include "tools/out.h"
 #include "tools/report.h"
@@ -127,7 +128,7 @@ static json_t *fields(const struct monitor_event *e)
 	if (o && e->kind != MONITOR_LOST)
 		json_object_set_new(o, "device", json_string(BDF_STR(e->bdf)));
 	if (o && e->netdev[0])
-		json_object_set_new(o, "netdev", json_string(e->netdev));
+		json_object_set_new(o, "netdev", out_json_text(e->netdev));
 	if (o && e->kind == MONITOR_VF)
 		json_object_set_new(o, "vf", json_integer(e->vf));
 	if (o && e->kind == MONITOR_ERRORS) {
@@ -168,7 +169,9 @@ static void on_change(const struct monitor_event *e, void *opaque)
 
 /* --- repair ----------------------------------------------------------------------------------- */
 
-static int repair_now(struct watch *w, size_t *ret_changes, struct err *err)
+/* left: the first thing that had to stay as it is, and why; "" for none. */
+static int repair_now(struct watch *w, size_t *ret_changes, char *left, size_t size,
+		      struct err *err)
 {
 	const struct journal_owner owner = { .command = "monitor --repair" };
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -182,6 +185,7 @@ static int repair_now(struct watch *w, size_t *ret_changes, struct err *err)
 	if (r == 0 && hs.plan.plan.count)
 		r = host_spec_apply(root, &hs, &owner, w->ctx->lock_timeout_s, err);
 	*ret_changes = hs.plan.plan.count;
+	host_show_left(&hs, left, size);
 	return r;
 }
 
@@ -197,34 +201,39 @@ static void say_repaired(struct watch *w, size_t changes)
 }
 
 /* What keeps it from being repaired is said once, not at each try. */
-static void say_trouble(struct watch *w, const struct err *err)
+static void say_trouble(struct watch *w, const char *why)
 {
-	if (strcmp(w->trouble, err->text) == 0)
+	char text[sizeof(w->trouble) + 16];
+
+	if (strcmp(w->trouble, why) == 0)
 		return;
-	snprintf(w->trouble, sizeof(w->trouble), "%s", err->text);
+	snprintf(w->trouble, sizeof(w->trouble), "%s", why);
+	snprintf(text, sizeof(text), "not repaired: %s", w->trouble);
 	if (w->ctx->json)
-		say_json(w, "not repaired", json_pack("{s:s}", "reason", err->text));
+		say_json(w, "not repaired", json_pack("{s:s}", "reason", w->trouble));
 	else
-		say(w, "", err->text);
+		say(w, "", text);
 }
 
 static void on_repair_time(void *opaque, int fd)
 {
 	struct watch *w = opaque;
 	struct err err = ERR_INIT;
+	char left[sizeof(w->trouble)] = "";
 	size_t changes = 0;
 	uint64_t ticks;
+	int r;
 
 	if (read(fd, &ticks, sizeof(ticks)) < 0)
 		return;
 	w->pending = false;
-	if (repair_now(w, &changes, &err) < 0) {
-		say_trouble(w, &err);
-	} else {
+	r = repair_now(w, &changes, left, sizeof(left), &err);
+	if (r == 0 && changes)
+		say_repaired(w, changes);
+	if (r < 0 || left[0])
+		say_trouble(w, r < 0 ? err.text : left);
+	else
 		w->trouble[0] = '\0';
-		if (changes)
-			say_repaired(w, changes);
-	}
 	if (!changes)
 		w->settle_s = SETTLE_S;
 	else if (w->settle_s < SETTLE_MAX_S)

@@ -224,6 +224,7 @@ static void test_drop_ins_come_in_the_order_of_their_names(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(spec.devices[i].target.match[SPEC_VENDOR].text[3], '1' + i);
 	assert_string_equal(spec.files[1], "host.d/10-a.yaml");
+	assert_null(spec.passed_over);
 	fake_sysfs_text(root, "pfs: 1", "etc/thruway/host.d/30.yaml");
 	assert_int_equal(spec_load(root, &bad, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "host.d/30.yaml:1:6: "));

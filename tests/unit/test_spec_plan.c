@@ -19,6 +19,7 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/pf.h"
 #include "tests/fake/sysfs.h"
+#include "tools/host_show.h"
 
 #define GPU   "0000:05:00.0"
 #define SOUND "0000:05:00.1"
@@ -166,6 +167,18 @@ static void has_left(const struct host_spec *hs, const char *says)
 	}
 }
 
+/* As for new ones: that no driver could do, or that no frame would find its VF by. */
+static void test_vfs_that_are_there_are_not_told_what_cannot_be(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+	fake_pf_set(&k, 2);
+	assert_int_equal(plan(ETH0 "    link: up\n    vfs: {0: {mac: 02:00:00:00:00:01, vlan: 3},"
+			      " 1: {mac: 02:00:00:00:00:01}}\n", &hs, NULL), 0);
+	has_left(&hs, "vf0 and vf1 would both have the MAC 02:00:00:00:00:01");
+	assert_string_equal(steps(&hs), "link " FAKE_PF " eth0=up; ");
+}
+
 static void test_vfs_in_use_stay(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT, none = HOST_SPEC_INIT;
@@ -194,16 +207,27 @@ static void test_what_does_not_fit_is_left_and_the_rest_goes_on(void **state)
 		{ ETH0 "    numvfs: 1\n    vfs: {3: {trust: on}}\n", "something is said of vf3" },
 		{ ETH0 "    vfs: {0: {trust: on}}\n", "(numvfs is not given)" },
 		{ ETH0 "    vfs: {7-8: {}}\n", "there is no vf7: it can have 7 VFs" },
+		{ ETH0 "    numvfs: 2\n    vfs: {0: {mac: 02:00:00:00:00:01}, 1: {mac: 02:00:00:00:00:01}}\n",
+		  "vf0 and vf1 would both have the MAC 02:00:00:00:00:01" },
+		{ ETH0 "    numvfs: 1\n    vfs: {0: {min_tx_rate: 5, max_tx_rate: 2}}\n",
+		  "vf0: min_tx_rate 5 is more than max_tx_rate 2" },
 		/* Bound to vfio-pci alone, the sound function would keep the group from its guest. */
 		{ "devices:\n  - match: {device: 2684}\n", "group 9 also holds " SOUND },
 	};
+
+	_cleanup_(host_spec_fini) struct host_spec none = HOST_SPEC_INIT;
+	char why[1200];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
 
 		assert_int_equal(plan(rows[i].text, &hs, NULL), 0);
 		has_left(&hs, rows[i].says);
+		assert_non_null(strstr(host_show_left(&hs, why, sizeof(why)), rows[i].says));
+		assert_non_null(strstr(why, " (host.yaml:"));
 	}
+	assert_int_equal(plan("version: 1\n", &none, NULL), 0);
+	assert_string_equal(host_show_left(&none, why, sizeof(why)), "");
 }
 
 static void test_every_key_must_fit(void **state)
@@ -254,6 +278,19 @@ static void test_an_address_alone_is_warned_of(void **state)
 	assert_int_equal(hs.plan.left, 0);
 	assert_int_equal(plan("pfs:\n  - match: {address: 01:00.0, vendor: 8086}\n", &both, NULL), 0);
 	assert_int_equal(both.plan.remark_count, 0);
+}
+
+/* Some call YAML so, and would wait for it to be done. */
+static void test_a_drop_in_that_is_not_read_is_warned_of(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+	fake_sysfs_text(k.root, "nonsense", "etc/thruway/host.d/30-c.yml");
+	assert_int_equal(plan("version: 1\n", &hs, NULL), 0);
+	assert_int_equal(hs.plan.remark_count, 1);
+	assert_int_equal(hs.plan.left, 0);
+	assert_string_equal(hs.plan.remarks[0].text,
+			    "host.d/30-c.yml is not read: the names of drop-ins end in .yaml");
 }
 
 static void test_two_files_may_differ_and_one_may_not(void **state)
@@ -362,11 +399,13 @@ int main(void)
 		TEST(test_new_vfs_are_planned_whole),
 		TEST(test_the_same_facts_give_the_same_plan),
 		TEST(test_what_was_applied_is_an_empty_plan),
+		TEST(test_vfs_that_are_there_are_not_told_what_cannot_be),
 		TEST(test_another_number_goes_through_none_and_can_be_undone),
 		TEST(test_vfs_in_use_stay),
 		TEST(test_what_does_not_fit_is_left_and_the_rest_goes_on),
 		TEST(test_every_key_must_fit),
 		TEST(test_an_address_alone_is_warned_of),
+		TEST(test_a_drop_in_that_is_not_read_is_warned_of),
 		TEST(test_two_files_may_differ_and_one_may_not),
 		TEST(test_functions_of_one_group_are_bound_together),
 		TEST(test_a_driver_switches_before_or_behind_its_vfs),
