@@ -58,8 +58,7 @@ _thruway_reasons()	# several, with commas between
 		before+=${cur%,*},
 		cur=${cur##*,}
 	fi
-	_thruway_offer mounted swap raid lvm zfs route bridge bond console keyboard vm process \
-		vf-in-use vendor-vfio
+	_thruway_offer "${reasons[@]}"
 }
 
 _thruway_attributes()	# THE-WORD-BEFORE
@@ -96,10 +95,10 @@ _thruway_kind()		# KIND OPTION
 }
 
 # --help as: `options` (their words), `takes` (what kind of thing follows, by word; "=…" with a
-# sign between), `operands` (the rest of the synopsis).
+# sign between), `operands` (the rest of the synopsis), `reasons` (those that --force takes).
 _thruway_read_help()	# COMMAND…
 {
-	local line word last='' synopsis=1 row='^ +(-([a-zA-Z]), )?(--[a-z][a-z-]*)(([ =])([^ ]+))?'
+	local line word words last='' synopsis=1 listed='^ +([a-z-]+(, [a-z-]+)*),?$' row='^ +(-([a-zA-Z]), )?(--[a-z][a-z-]*)(([ =])([^ ]+))?'
 
 	while IFS= read -r line; do
 		if [[ ! $line ]]; then
@@ -123,6 +122,10 @@ _thruway_read_help()	# COMMAND…
 			options+=("$word")
 			takes[$word]=${takes[$word]:-${BASH_REMATCH[5]/ /}${BASH_REMATCH[6]}}
 			[[ ! ${BASH_REMATCH[2]} ]] || takes[-${BASH_REMATCH[2]}]=${takes[$word]}
+			last=$word
+		elif [[ $last == --force && $line =~ $listed ]]; then
+			IFS=', ' read -ra words <<<"${BASH_REMATCH[1]}"
+			reasons+=("${words[@]}")
 		fi
 	done < <(_thruway_ask "$@" --help)
 }
@@ -179,7 +182,7 @@ _thruway_operand()	# HOW-MANY-BEFORE THE-LAST-OF-THEM
 _thruway_arguments()
 {
 	local -A takes
-	local options=() operands=() n=0 last='' option='' i
+	local options=() operands=() reasons=() n=0 last='' option='' i
 
 	i=$(_thruway_command_words)
 	if ((i == 0)); then

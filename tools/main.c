@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/near.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
@@ -52,11 +53,17 @@ static const struct command *const commands[] = {
 	&cmd_vm_kill,
 };
 
-static void print_usage(FILE *out)
+/* All of them, or those that begin with this word. */
+static void print_usage(FILE *out, const char *first)
 {
-	fprintf(out, "usage: thruway COMMAND [OPTIONS] [ARGUMENTS]\n\n");
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	size_t len = strlen(first);
+
+	fprintf(out, "usage: thruway %s%sCOMMAND [OPTIONS] [ARGUMENTS]\n\n", first, len ? " " : "");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (!len || (strncmp(commands[i]->name, first, len) == 0 &&
+			     commands[i]->name[len] == ' '))
+			fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	}
 	fprintf(out, "\n'thruway COMMAND --help' tells more about one of them.\n");
 }
 
@@ -89,41 +96,79 @@ static const struct command *find_command(int argc, char **argv, int *ret_words)
 	return NULL;
 }
 
-static int no_such_command(char **argv, struct err *err)
+/* What `word` may go on with: "vf create, vf set, …". Their number. */
+static unsigned beginnings(const char *word, char *buf, size_t size)
 {
-	char words[128] = "";
+	unsigned found = 0;
 	size_t n = 0;
 
-	/* "vf" alone, or "vf list" misspelt: the words it may go on with. */
-	for (size_t i = 0; i < ARRAY_SIZE(commands) && n < sizeof(words); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(commands) && n < size; i++) {
 		size_t len = strcspn(commands[i]->name, " ");
 
-		if (commands[i]->name[len] && strlen(argv[0]) == len &&
-		    strncmp(argv[0], commands[i]->name, len) == 0)
-			n += (size_t)snprintf(words + n, sizeof(words) - n, "%s%s", n ? ", " : "",
+		if (commands[i]->name[len] && strlen(word) == len &&
+		    strncmp(word, commands[i]->name, len) == 0)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s", found++ ? ", " : "",
 					      commands[i]->name);
 	}
-	if (!n) {
-		err_usage(err, "'%s' is not a thruway command", argv[0]);
-		return err_hint(err, "'thruway help' lists them");
-	}
-	err_usage(err, "'%s' is the beginning of a command", argv[0]);
-	return err_hint(err, "there are %s", words);
+	return found;
+}
+
+/* The command that was meant, if it was misspelt. */
+static const char *near_command(const char *words)
+{
+	const char *names[ARRAY_SIZE(commands)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		names[i] = commands[i]->name;
+	return near_word(words, names, ARRAY_SIZE(names));
+}
+
+static int no_such_command(int argc, char **argv, struct err *err)
+{
+	char all[256] = "", asked[64];
+	bool begins = beginnings(argv[0], all, sizeof(all)) > 0;
+	bool more = argc > 1 && argv[1][0] != '-';
+	bool goes_on = begins && more;
+	const char *near = begins ? NULL : near_command(argv[0]);
+
+	snprintf(asked, sizeof(asked), "%s%s%s", argv[0], more ? " " : "", more ? argv[1] : "");
+	if (more && !near)
+		near = near_command(asked);
+	if (!goes_on && !(more && near && strchr(near, ' ')))
+		snprintf(asked, sizeof(asked), "%s", argv[0]);
+	if (begins && !goes_on)
+		err_usage(err, "'%s' is the beginning of a command", asked);
+	else if (near)
+		err_usage(err, "'%s' is not a thruway command (did you mean '%s'?)", asked, near);
+	else
+		err_usage(err, "'%s' is not a thruway command", asked);
+	return begins ? err_hint(err, "there are %s", all) :
+			err_hint(err, "'thruway help' lists them");
+}
+
+static bool asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 /* `thruway help [COMMAND]`, and thruway without arguments. */
 static int help(int argc, char **argv, struct err *err)
 {
 	const struct command *c;
+	char all[256];
 	int words;
 
 	if (argc == 0) {
-		print_usage(stdout);
+		print_usage(stdout, "");
 		return 0;
 	}
 	c = find_command(argc, argv, &words);
+	if (!c && argc == 1 && beginnings(argv[0], all, sizeof(all))) {
+		print_usage(stdout, argv[0]);
+		return 0;
+	}
 	if (!c)
-		return no_such_command(argv, err);
+		return no_such_command(argc, argv, err);
 	if (words < argc)
 		return err_usage(err, "help: unexpected '%s'", argv[words]);
 	opts_help(c, stdout);
@@ -181,8 +226,10 @@ static int run_command(int argc, char **argv, struct err *err)
 		return err_set(err, r, "cannot open the null device");
 	ctx.root = root;
 	ctx.command = find_command(argc, argv, &words);
+	if (!ctx.command && argc == 2 && asks_for_help(argv[1]))
+		return help(1, argv, err);
 	if (!ctx.command)
-		return no_such_command(argv, err);
+		return no_such_command(argc, argv, err);
 	return (ctx.command->takes & REPORTS_CHANGES ? run_and_report : ctx.command->run)(
 		&ctx, argc - (words - 1), argv + (words - 1), err);
 }
@@ -190,7 +237,7 @@ static int run_command(int argc, char **argv, struct err *err)
 static int dispatch(int argc, char **argv, struct err *err)
 {
 	if (argc < 2) {
-		print_usage(stderr);
+		print_usage(stderr, "");
 		return 2;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
@@ -199,8 +246,7 @@ static int dispatch(int argc, char **argv, struct err *err)
 		printf("thruway %s\n", THRUWAY_VERSION);
 		return 0;
 	}
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-	    strcmp(argv[1], "help") == 0)
+	if (asks_for_help(argv[1]) || strcmp(argv[1], "help") == 0)
 		return help(argc - 2, argv + 2, err);
 	return run_command(argc - 1, argv + 1, err);
 }

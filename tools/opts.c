@@ -261,11 +261,33 @@ int opts_user(const struct opts *o, const char *text, unsigned *ret_uid, unsigne
 	return 0;
 }
 
+/* Completion reads these rows: reasons with ", " between, and nothing else. */
+static void print_reasons(const struct command *c, FILE *out)
+{
+	unsigned reasons = c->reasons ? c->reasons : (1u << IN_USE_REASONS) - 1;
+	size_t column = 0;
+
+	for (unsigned i = 0; i < IN_USE_REASONS; i++) {
+		const char *word = in_use_word(i);
+
+		if (!(reasons & 1u << i))
+			continue;
+		if (column && column + strlen(word) > 80) {
+			fprintf(out, ",\n");
+			column = 0;
+		}
+		column += (size_t)fprintf(out, "%s%s", column ? ", " : "                        ", word);
+	}
+	fputc('\n', out);
+}
+
 void opts_help(const struct command *c, FILE *out)
 {
 	fprintf(out, "usage: thruway %s %s\n\n%s\n\nOptions:\n", c->name, c->synopsis, c->help);
 	for (size_t i = 0; i < ARRAY_SIZE(common); i++) {
 		if (!common[i].takes || (c->takes & common[i].takes))
 			fprintf(out, "  %s\n", common[i].help);
+		if (c->takes & common[i].takes & TAKES_FORCE)
+			print_reasons(c, out);
 	}
 }
