@@ -106,6 +106,7 @@ struct loading {
 	int dir;
 	struct spec *spec;
 	struct err *err;
+	int r; /* of a file: its -ENOENT is not that of the directory */
 };
 
 static int load_drop_in(const char *name, void *opaque)
@@ -119,24 +120,34 @@ static int load_drop_in(const char *name, void *opaque)
 	if (name[0] == '.' || len < 6 || strcmp(name + len - 5, ".yaml") != 0)
 		return 0;
 	snprintf(path, sizeof(path), SPEC_DROP_INS "/%s", name);
-	return spec_load_file(l->dir, path, l->spec, l->err);
+	return l->r = spec_load_file(l->dir, path, l->spec, l->err);
+}
+
+/* Also a link to nowhere: what was meant to be read must not be passed over. */
+static bool is_there(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int spec_load(int root, struct spec *ret, struct err *err)
 {
 	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, SPEC_DIR);
-	struct loading loading = { dir, ret, err };
+	struct loading loading = { dir, ret, err, 0 };
 	int r = 0;
 
 	if (dir == -ENOENT)
 		return 0;
 	if (dir < 0)
 		return err_set(err, dir, "cannot open /" SPEC_DIR);
-	if (hostfs_exists(dir, SPEC_FILE))
+	if (is_there(dir, SPEC_FILE))
 		r = spec_load_file(dir, SPEC_FILE, ret, err);
 	if (r < 0)
 		return r;
 	r = hostfs_list(dir, load_drop_in, &loading, SPEC_DROP_INS);
+	if (loading.r < 0)
+		return loading.r;
 	return r == -ENOENT ? 0 : r < 0 ? err_set(err, r, "cannot read /" SPEC_DIR "/" SPEC_DROP_INS)
 					: 0;
 }

@@ -230,6 +230,26 @@ static void test_drop_ins_come_in_the_order_of_their_names(void **state)
 	assert_non_null(strstr(err.text, "host.d/30.yaml:1:6: "));
 }
 
+/* Passed over, it would take those behind it along, and a host without host.yaml wants nothing. */
+static void test_a_link_to_nowhere_is_not_passed_over(void **state)
+{
+	static const struct fake_node files[] = {
+		{ "etc/thruway/host.d/10-a.yaml", .link = "nowhere" },
+		{ "etc/thruway/host.d/20-b.yaml", "devices: [{match: {vendor: 3}}]" },
+		{ 0 },
+	};
+	_cleanup_(fake_sysfs_free) int root = fake_sysfs(files);
+	_cleanup_(spec_fini) struct spec spec = SPEC_INIT, other = SPEC_INIT;
+	struct err err = ERR_INIT, again = ERR_INIT;
+
+	assert_int_equal(spec_load(root, &spec, &err), -ENOENT);
+	assert_string_equal(err.text, "cannot open host.d/10-a.yaml: No such file or directory");
+	fake_sysfs_remove(root, "etc/thruway/host.d/10-a.yaml");
+	fake_sysfs_link(root, "nowhere", "etc/thruway/host.yaml");
+	assert_int_equal(spec_load(root, &other, &again), -ENOENT);
+	assert_string_equal(again.text, "cannot open host.yaml: No such file or directory");
+}
+
 static void test_a_host_without_files_wants_nothing(void **state)
 {
 	_cleanup_(fake_sysfs_free) int root = fake_sysfs((struct fake_node[]){ { 0 } });
@@ -274,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_depth_costs_nothing),
 		cmocka_unit_test(test_a_file_that_is_too_large_is_not_read),
 		cmocka_unit_test(test_drop_ins_come_in_the_order_of_their_names),
+		cmocka_unit_test(test_a_link_to_nowhere_is_not_passed_over),
 		cmocka_unit_test(test_a_host_without_files_wants_nothing),
 		cmocka_unit_test(test_words_that_were_meant),
 	};
