@@ -131,6 +131,12 @@ static const char *reason_word(enum vm_request why)
 	return "quit";
 }
 
+/* Not sooner: on a busy host the supervisor would be at work while the guest waits for a CPU. */
+static void say_running(void)
+{
+	handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_RUNNING });
+}
+
 static int run(const struct vmm_config *config, struct err *err)
 {
 	struct machine m;
@@ -139,6 +145,7 @@ static int run(const struct vmm_config *config, struct err *err)
 
 	if (r < 0)
 		return r;
+	m.vm.on_running = say_running;
 	r = watch(&m, err);
 	if (r == 0) {
 		handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_READY });
@@ -149,7 +156,6 @@ static int run(const struct vmm_config *config, struct err *err)
 		machine_fini(&m);
 		return r;
 	}
-	handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_RUNNING });
 	exit_event = (struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = serve(&m) };
 	vcpus_stats(&m.vm, &exit_event.stats);
 	exit_event.gsi_commits = gsi_commits(m.vm.gsi);

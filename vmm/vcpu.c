@@ -99,6 +99,8 @@ static void introduce(struct vcpu *cpu)
 	snprintf(name, sizeof(name), "vcpu/%u", cpu->index);
 	(void)prctl(PR_SET_NAME, name);
 	__atomic_store_n(&cpu->tid, gettid(), __ATOMIC_RELEASE);
+	if (cpu->index == 0 && cpu->vm->on_running)
+		cpu->vm->on_running();
 }
 
 static void *vcpu_thread(void *opaque)

@@ -81,6 +81,8 @@ struct vm {
 	enum vm_request request; /* atomic: set by vm_request(), taken by vm_take_request() */
 	int request_fd;		 /* eventfd, readable once there is a request */
 	struct err crash;	 /* why, with VM_CRASH; under lock */
+	/* Called once by the first CPU's thread when it has run the guest; no lock. NULL: nobody. */
+	void (*on_running)(void);
 	/* Where what happens to a device is told to; NULL: nowhere. Set before devices are. */
 	void (*on_event)(void *opaque, const char *event, const char *device);
 	void *on_event_opaque;
