@@ -145,8 +145,8 @@ int vm_socket_open(int root, struct vm_socket *s, struct err *err)
 void vm_socket_remove(int root, struct vm_socket *s)
 {
 	_cleanup_close_ int lock = -1;
-	struct timespec made;
-	uint64_t ino;
+	struct timespec made = { 0 };
+	uint64_t ino = 0;
 
 	close_fdp(&s->fd);
 	if (!s->bound)
