@@ -107,7 +107,7 @@ static const struct record *earlier(const struct entry *e, size_t n, const struc
 /* The plan was made for another value: what it would do now, nobody asked for. */
 static int refuse_changed(const struct step *step, const char *now, struct err *err)
 {
-	err_plain(err, -EBUSY, "%s of %s was '%s' a moment ago and is '%s' now", step->op,
+	err_plain(err, -ESTALE, "%s of %s was '%s' a moment ago and is '%s' now", step->op,
 		  step->dev, step->before, now);
 	return err_hint(err, "somebody else changed it meanwhile: look again before repeating");
 }
@@ -267,6 +267,24 @@ static bool change_same(const struct entry *a, const struct entry *b)
 	return false;
 }
 
+/* Of a device that e is about, or of what comes and goes with one. */
+static int refuse_beside(struct txn *txn, const struct entry *e, struct err *err)
+{
+	char parent[STEP_DEV_MAX];
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < txn->entry.count; i++) {
+		const struct step *s = &txn->entry.records[i].step;
+		const struct step_ops *row = step_row(txn->ops, s, NULL);
+
+		r = entry_refuse_unconfirmed(txn->root, e, s->dev, err);
+		if (r == 0 && row && row->parent &&
+		    row->parent(txn->root, s, parent, sizeof(parent)) == 0)
+			r = entry_refuse_unconfirmed(txn->root, e, parent, err);
+	}
+	return r;
+}
+
 /*
  * What a living process has changed for itself alone is not changed by another, however
  * the plan came to be: it was made before we had the lock.
@@ -290,6 +308,8 @@ static int refuse_owned(struct txn *txn, struct err *err)
 				      "long as it runs", e.command, (int)e.owner.pid);
 			err_hint(err, "end that first");
 		}
+		if (r == 0 && e.unconfirmed)
+			r = refuse_beside(txn, &e, err);
 		entry_fini(&e);
 	}
 	return r;

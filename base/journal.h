@@ -65,6 +65,11 @@ struct step_ops {
 	 * process left is then not undone yet. NULL: nobody ever does.
 	 */
 	bool (*held)(int root, const struct step *step, char *who, size_t size);
+	/*
+	 * The device with which the step's comes and goes (the PF of a VF), as its steps name
+	 * it. 0, or -errno: it stands by itself. NULL: the row's devices all do.
+	 */
+	int (*parent)(int root, const struct step *step, char *buf, size_t size);
 };
 
 /* A fact that a change makes invisible, kept beside it: the netdev name of a NIC bound away. */
@@ -135,7 +140,7 @@ struct process_id;
  * Take the journal lock (waiting at most lock_timeout_s, with a message naming
  * the holder's pid, age and command), recover what a dead process left half
  * done, and write the plan down. Steps whose `before` is empty get it by read();
- * one that has it was planned for that value alone, and another is -EBUSY.
+ * one that has it was planned for that value alone, and another is -ESTALE.
  * Steps that already read `after` are kept out: a plan that changes nothing
  * leaves no journal entry.
  *
@@ -145,7 +150,9 @@ struct process_id;
  * now, and writes the entry once more before it goes on; a step that is still
  * without `before` was never applied, and undo passes it over.
  *
- * What a living process has changed for as long as it runs is refused (-EBUSY).
+ * What a living process has changed for as long as it runs is refused (-EBUSY), and so is
+ * any change to a device, or to what comes and goes with it, of which a change waits to be
+ * confirmed: its undoing would take this along. -ESTALE: a `before` of the plan is past.
  * -ETIMEDOUT: somebody else holds the lock; -EACCES/-EPERM: not root.
  */
 int txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
@@ -209,6 +216,12 @@ int journal_holder(int root, const char *dev, struct process_id *ret);
  */
 int journal_confirm(int root, unsigned lock_timeout_s, struct process_id *ret_owner,
 		    struct err *err);
+
+/*
+ * Whether a change to dev waits to be confirmed by somebody who lives: who changes dev
+ * without a plan asks first. 0; -EBUSY, err set. Who may not look passes. No lock.
+ */
+int journal_refuse_unconfirmed(int root, const char *dev, struct err *err);
 
 /* As journal_restore, but the changes of this process that were not confirmed. */
 int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *ret_undone,

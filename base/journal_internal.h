@@ -37,10 +37,11 @@ enum process_state owner_look(int root, const struct entry *e);
 bool undo_other_device(int root, const struct step_ops *row, const struct record *r);
 
 /*
- * Put one step back, if its device is still there, still the same one, and does
- * not read `before` already. 0, or -errno with err set.
+ * Put one step of e back, if its device is still there, still the same one, and does
+ * not read `before` already. What somebody else made of it since is said, and gone.
+ * 0, or -errno with err set.
  */
-int undo_record(struct undo *u, const struct record *r, struct err *err);
+int undo_record(struct undo *u, const struct entry *e, const struct record *r, struct err *err);
 
 /*
  * Undo the records of e that `wanted` names (NULL: all that were touched), last
@@ -54,6 +55,9 @@ int undo_entry(struct undo *u, struct entry *e,
 
 /* A committed change that was to last as long as its owner, who is dead; says when in doubt. */
 bool entry_is_left(int root, const struct entry *e);
+
+/* -EBUSY, err set: e changed dev, waits to be confirmed, and its owner, another, lives. */
+int entry_refuse_unconfirmed(int root, const struct entry *e, const char *dev, struct err *err);
 
 /* Everything that dead processes left, with the lock held. 0 or -errno, err set. */
 int recover_locked(struct undo *u, struct err *err);

@@ -13,6 +13,7 @@
 #include "base/hostfs.h"
 #include "base/journal_internal.h"
 #include "base/log.h"
+#include "base/process.h"
 
 /* The lock and the directory, for as long as the caller's block. */
 struct session {
@@ -334,6 +335,46 @@ int journal_each_unconfirmed(int root, int (*fn)(const struct step *step, void *
 	struct each_step each = { fn, opaque };
 
 	return each_committed(root, pass_unconfirmed, &each);
+}
+
+static bool entry_changed(const struct entry *e, const char *dev)
+{
+	for (size_t i = 0; i < e->count; i++) {
+		if (e->records[i].mark != MARK_PLANNED && strcmp(e->records[i].step.dev, dev) == 0)
+			return true;
+	}
+	return false;
+}
+
+int entry_refuse_unconfirmed(int root, const struct entry *e, const char *dev, struct err *err)
+{
+	if (!e->unconfirmed || !entry_changed(e, dev) || process_is_self(root, &e->owner) ||
+	    owner_look(root, e) != PROCESS_ALIVE)
+		return 0;
+	err_plain(err, -EBUSY, "%s is part of '%s' (pid %d), which waits to be confirmed and may yet be "
+		  "undone", dev, e->command, (int)e->owner.pid);
+	return err_hint(err, "thruway host confirm, or wait until it is undone");
+}
+
+struct unconfirmed_search {
+	int root;
+	const char *dev;
+	struct err *err;
+};
+
+static int match_unconfirmed(const struct entry *e, void *opaque)
+{
+	struct unconfirmed_search *s = opaque;
+
+	return entry_refuse_unconfirmed(s->root, e, s->dev, s->err);
+}
+
+int journal_refuse_unconfirmed(int root, const char *dev, struct err *err)
+{
+	struct unconfirmed_search s = { root, dev, err };
+	int r = each_committed(root, match_unconfirmed, &s);
+
+	return r == -EBUSY ? r : 0; /* who changes something finds out what else is wrong with it */
 }
 
 int journal_check(int root, struct err *err)

@@ -40,10 +40,23 @@ static int verify_undone(struct undo *u, const struct step_ops *row, const struc
 			 r->step.dev, r->step.before, now);
 }
 
-int undo_record(struct undo *u, const struct record *r, struct err *err)
+/* Neither what the change found nor what it left: nobody is to wonder where it went. */
+static void say_overwritten(struct undo *u, const struct entry *e, const struct step *s,
+			    const char *was)
+{
+	if (!e->committed || s->transient || strcmp(was, s->after) == 0)
+		return;
+	log_warn("%s of %s had become '%s' since '%s' made it '%s', and is '%s' again", s->op, s->dev,
+		 was, e->command, s->after, s->before);
+	audit_change(u->root, e->command, "undone with what others made of it: %s of %s was '%s'",
+		     s->op, s->dev, was);
+}
+
+int undo_record(struct undo *u, const struct entry *e, const struct record *r, struct err *err)
 {
 	const struct step_ops *row = step_row(u->ops, &r->step, err);
-	char now[STEP_VALUE_MAX];
+	char now[STEP_VALUE_MAX], was[STEP_VALUE_MAX];
+	bool seen;
 	int got;
 
 	if (!row)
@@ -56,6 +69,9 @@ int undo_record(struct undo *u, const struct record *r, struct err *err)
 	if (got == -EBUSY) /* nor would a write get through */
 		return err_plain(err, got, "cannot put %s of %s back: the kernel is at work on it, "
 				 "or hangs", r->step.op, r->step.dev);
+	seen = got == 0;
+	if (seen)
+		strcpy(was, now);
 	got = row->write(u->root, &r->step, r->step.before, err);
 	/* Gone between read and write: undone. A driver that refuses says ENODEV too. */
 	if (got == -ENODEV && row->read(u->root, &r->step, now, sizeof(now)) == -ENODEV) {
@@ -65,7 +81,10 @@ int undo_record(struct undo *u, const struct record *r, struct err *err)
 	if (got < 0)
 		return err_set(err, got, "cannot put %s of %s back to '%s'", r->step.op, r->step.dev,
 			       r->step.before);
-	return verify_undone(u, row, r, err);
+	got = verify_undone(u, row, r, err);
+	if (got == 0 && seen)
+		say_overwritten(u, e, &r->step, was);
+	return got;
 }
 
 /* Take the records marked `planned` (nothing to undo any more) out. */
@@ -111,7 +130,7 @@ static void undo_one(struct undo *u, struct entry *e, size_t i, struct err *err)
 	struct record *r = &e->records[i];
 	struct err own = ERR_INIT;
 
-	if (undo_record(u, r, &own) == 0) {
+	if (undo_record(u, e, r, &own) == 0) {
 		r->mark = MARK_PLANNED;
 		u->count += !u->dev || strcmp(r->step.dev, u->dev) == 0;
 		supersede(e, i);

@@ -153,24 +153,60 @@ static void put_id(FILE *f, const char *attr, int id)
 		fprintf(f, "ATTR{%s}==\"0x%04x\", ", attr, (unsigned)id);
 }
 
+/* "pci0000:00/01.0/00.0", whatever the domains and the buses: a pattern, or "" if it is none. */
+static const char *path_pattern(const char *path, char *buf, size_t size)
+{
+	size_t len = strcspn(path, "/");
+	int n = snprintf(buf, size, "/devices/%.*s", (int)len, path);
+
+	while (n > 0 && (size_t)n < size && path[len] == '/') {
+		const char *at = path + len + 1;
+		size_t part = strcspn(at, "/");
+
+		if (!is_plain(at, part))
+			return "";
+		n += snprintf(buf + n, size - (size_t)n, "/*:[0-9a-f][0-9a-f]:%.*s", (int)part, at);
+		len += 1 + part;
+	}
+	return n > 0 && (size_t)n < size && is_plain(path, strcspn(path, "/")) ? buf : "";
+}
+
 /*
- * Whatever may be the device is for the service to judge, which knows the other keys. Of
- * an entry that tells neither vendor nor device that would be every device.
+ * Serial number, slot, and what an interface is called or has for its address are not seen
+ * in the event: any network controller, or any function that is no bridge, may be it.
  */
+static void put_kind(FILE *f, const struct spec_setting *match)
+{
+	if (match[SPEC_MAC].text || match[SPEC_NETDEV].text)
+		fprintf(f, "ATTR{class}==\"0x02*\", ");
+	else
+		fprintf(f, "ATTR{class}!=\"0x06*\", ");
+}
+
+/* Whatever may be the device is for the service to judge, which knows the other keys. */
 static void put_absent(FILE *f, const struct spec *spec, const struct spec_absent *a)
 {
+	const struct spec_setting *match = a->target->match;
+	char buf[HOSTFS_PATH_MAX];
+	const char *place = "";
 	struct ids ids;
 
 	read_ids(a->target, &ids);
-	if (ids.vendor < 0 && ids.device < 0)
-		return;
+	if (match[SPEC_PATH].text)
+		place = path_pattern(match[SPEC_PATH].text, buf, sizeof(buf));
 	fprintf(f, "\n# not here, ");
 	put_place(f, spec, a->target->at);
 	fprintf(f, "\nACTION==\"%s\", ", a->is_pf ? "bind" : "add");
+	if (match[SPEC_ADDRESS].text)
+		fprintf(f, "KERNEL==\"%s\", ", match[SPEC_ADDRESS].text);
+	if (place[0])
+		fprintf(f, "DEVPATH==\"%s\", ", place);
 	put_id(f, "vendor", ids.vendor);
 	put_id(f, "device", ids.device);
 	put_id(f, "subsystem_vendor", ids.sub_vendor);
 	put_id(f, "subsystem_device", ids.sub_device);
+	if (!match[SPEC_ADDRESS].text && !place[0] && ids.vendor < 0 && ids.device < 0)
+		put_kind(f, match);
 	fprintf(f, "ENV{THRUWAY_APPLY}=\"1\"\n");
 }
 

@@ -93,6 +93,8 @@ int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err)
 
 	if (r == 0) /* before they are gone, rather than when they are to be forgotten */
 		r = journal_check(root, err);
+	if (r == 0)
+		r = journal_refuse_unconfirmed(root, BDF_STR(req->pf->bdf), err);
 	if (r < 0 || !req->pf->numvfs || req->force)
 		return r;
 	r = numvfs_check_unused(root, req->pf->bdf, "destroy its VFs", err);

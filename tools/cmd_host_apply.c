@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@ enum { OPT_CONFIRM = 300, OPT_DEVICE, OPT_WAIT };
 
 #define CONFIRM_MAX_S 86400
 #define WAIT_MAX_S    600
+#define LOOKS_MAX     5 /* at a host that others change meanwhile */
 
 static const struct option own[] = { { "file", required_argument, NULL, 'f' },
 				     { "confirm", required_argument, NULL, OPT_CONFIRM },
@@ -177,20 +179,42 @@ static int look_until_settled(struct ctx *ctx, const struct asked *a, struct hos
 	return r;
 }
 
-static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+static int look_and_apply(struct ctx *ctx, const struct asked *a, struct host_spec *hs,
+			  struct err *err)
 {
-	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
-	struct asked a = { 0 };
-	int r = parse(ctx, argc, argv, &a, err);
+	int r = 0;
 
-	if (r == 0 && !ctx->dry_run)
+	if (!ctx->dry_run)
 		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
 	if (r == 0)
 		r = confirm_check_none(ctx->root, err);
 	if (r == 0)
-		r = look_until_settled(ctx, &a, &hs, err);
-	if (r == 0)
-		r = ctx->dry_run ? preview(ctx, &hs, err) : carry_out(ctx, &hs, a.confirm_s, err);
+		r = look_until_settled(ctx, a, hs, err);
+	if (r < 0)
+		return r;
+	return ctx->dry_run ? preview(ctx, hs, err) : carry_out(ctx, hs, a->confirm_s, err);
+}
+
+/* Another apply, or whoever had the lock, was first: what is left to do is seen anew. */
+static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+	struct err past = ERR_INIT;
+	struct asked a = { 0 };
+	int r = parse(ctx, argc, argv, &a, err);
+
+	if (r < 0)
+		return r;
+	r = look_and_apply(ctx, &a, &hs, &past);
+	for (unsigned i = 1; r == -ESTALE && i < LOOKS_MAX; i++) {
+		log_note("%s; looking again", past.text);
+		host_spec_fini(&hs);
+		hs = (struct host_spec)HOST_SPEC_INIT;
+		past = (struct err)ERR_INIT;
+		r = look_and_apply(ctx, &a, &hs, &past);
+	}
+	if (r < 0 && !err->code)
+		*err = past;
 	return r < 0 ? r : hs.plan.left ? 3 : 0;
 }
 

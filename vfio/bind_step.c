@@ -88,6 +88,14 @@ static int identity(int root, const struct step *step, char *buf, size_t size)
 	return pci_path_identity(root, bdf, buf, size);
 }
 
+/* A VF is there as long as its PF has it. */
+static int parent(int root, const struct step *step, char *buf, size_t size)
+{
+	ssize_t n = hostfs_link_name(root, buf, size, DEVICES "/%s/physfn", step->dev);
+
+	return n < 0 ? (int)n : 0;
+}
+
 /* -ENODEV for a device that left, what r says otherwise. */
 static int or_gone(int root, const struct step *step, int r)
 {
@@ -156,6 +164,7 @@ const struct step_ops override_step_ops = {
 	.write = override_write,
 	.describe = override_describe,
 	.identity = identity,
+	.parent = parent,
 };
 
 /* --- driver ----------------------------------------------------------------------------------- */
@@ -345,6 +354,7 @@ const struct step_ops driver_step_ops = {
 	.write = driver_write,
 	.describe = driver_describe,
 	.identity = identity,
+	.parent = parent,
 	.held = driver_held,
 };
 
@@ -453,4 +463,5 @@ const struct step_ops owner_step_ops = {
 	.write = owner_write,
 	.describe = owner_describe,
 	.identity = identity,
+	.parent = parent,
 };

@@ -150,6 +150,19 @@ static void test_each_change_and_its_undoing_leave_one_line(void **state)
 	assert_string_equal(said(), "");
 }
 
+static void test_what_another_tool_made_of_it_is_named(void **state)
+{
+	unsigned undone;
+
+	assert_int_equal(change_to("new"), 0);
+	(void)said();
+	fake_sysfs_text(root, "theirs", "attr");
+	assert_int_equal(journal_restore(root, ops, DEV, 5, &undone, NULL), 0);
+	assert_string_equal(said(), "bind " DEV ": undone with what others made of it: attr of " DEV
+			    " was 'theirs' (login uid 1000)");
+	assert_string_equal(said(), "bind " DEV ": 1 change undone (login uid 1000)");
+}
+
 static void test_what_changes_nothing_leaves_none(void **state)
 {
 	assert_int_equal(change_to("old"), 0);
@@ -168,6 +181,7 @@ int main(void)
 		TEST(test_a_long_command_leaves_room_for_who),
 		TEST(test_nobody_waits_for_a_log),
 		TEST(test_each_change_and_its_undoing_leave_one_line),
+		TEST(test_what_another_tool_made_of_it_is_named),
 		TEST(test_what_changes_nothing_leaves_none),
 	};
 

@@ -43,6 +43,7 @@ static struct {
 	unsigned full_at;     /* from the n-th write on the journal cannot be written */
 	const char *identity; /* "" for none */
 	const char *held;     /* the key that somebody uses */
+	bool b_is_of_a;	      /* DEV_B comes and goes with DEV_A */
 } row;
 
 static void attr_path(const struct step *s, char *buf, size_t size)
@@ -103,12 +104,21 @@ static bool attr_held(int root, const struct step *s, char *who, size_t size)
 	return row.held && strcmp(s->key, row.held) == 0;
 }
 
+static int attr_parent(int root, const struct step *s, char *buf, size_t size)
+{
+	if (!row.b_is_of_a || strcmp(s->dev, DEV_B) != 0)
+		return -ENOENT;
+	snprintf(buf, size, DEV_A);
+	return 0;
+}
+
 static const struct step_ops attr_ops = {
 	.op = "attr",
 	.read = attr_read,
 	.write = attr_write,
 	.identity = attr_identity,
 	.held = attr_held,
+	.parent = attr_parent,
 };
 static const struct step_ops *const ops[] = { &attr_ops, NULL };
 
@@ -916,6 +926,48 @@ static void test_what_expires_is_undone_and_nothing_else(void **state)
 	assert_string_equal(attr(DEV_B, "x"), "bx1");
 }
 
+/* What another process is told that changes y of dev while x of DEV_A waits. */
+static int change_beside_unconfirmed(const char *dev)
+{
+	struct journal_owner owner = { .command = "apply", .confirm = true };
+	struct plan p = PLAN_INIT, q = PLAN_INIT;
+	unsigned n;
+	int status;
+	pid_t pid;
+
+	add(&p, DEV_A, "x", "x1");
+	assert_int_equal(change_as(&p, &owner), 0);
+	pid = fork();
+	if (pid == 0) {
+		int r;
+
+		add(&q, dev, "y", "y9");
+		r = change(&q);
+		assert_int_equal(journal_refuse_unconfirmed(host, DEV_A, &err), -EBUSY);
+		assert_int_equal(journal_refuse_unconfirmed(host, DEV_B, NULL), 0);
+		assert_non_null(strstr(err.text, DEV_A " is part of 'apply' (pid "));
+		_exit(-r);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(journal_refuse_unconfirmed(host, DEV_A, &err), 0); /* ours */
+	assert_int_equal(journal_expire_own(host, ops, &n, &err), 0);
+	return -WEXITSTATUS(status);
+}
+
+static void test_nothing_is_built_on_what_may_yet_be_undone(void **state)
+{
+	fake_sysfs_link(host, "/proc", "proc");
+	assert_int_equal(change_beside_unconfirmed(DEV_A), -EBUSY);
+	assert_untouched();
+	row.b_is_of_a = true;
+	assert_int_equal(change_beside_unconfirmed(DEV_B), -EBUSY);
+	assert_untouched();
+	row.b_is_of_a = false;
+	assert_int_equal(change_beside_unconfirmed(DEV_B), 0);
+	assert_string_equal(attr(DEV_B, "y"), "y9");
+}
+
 static void test_restore_own_leaves_what_others_did(void **state)
 {
 	struct plan p = PLAN_INIT, q = PLAN_INIT;
@@ -1153,7 +1205,7 @@ static void test_a_plan_made_for_another_value_is_refused(void **state)
 	four_steps(&p);
 	strcpy(p.steps[2].before, "bx0"); /* as it is */
 	strcpy(p.steps[1].before, "y1");  /* as it is to be, and was not */
-	assert_int_equal(change(&p), -EBUSY);
+	assert_int_equal(change(&p), -ESTALE);
 	assert_string_equal(err.text, "attr of " DEV_A " was 'y1' a moment ago and is 'y0' now");
 	assert_int_equal(row.writes, 0);
 	assert_untouched();
@@ -1347,6 +1399,7 @@ int main(void)
 		TEST(test_what_was_not_confirmed_goes_with_its_process),
 		TEST(test_what_was_confirmed_stays),
 		TEST(test_what_expires_is_undone_and_nothing_else),
+		TEST(test_nothing_is_built_on_what_may_yet_be_undone),
 		TEST(test_restore_own_leaves_what_others_did),
 		TEST(test_what_is_kept_outlives_its_process),
 		TEST(test_who_has_a_device_while_it_runs_is_told),

@@ -203,7 +203,7 @@ static void test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced(void **s
 
 		assert_int_equal(vf_plan_create(k.root, &req, &plan, NULL), 0);
 		fake_pf_set(&k, theirs);
-		assert_int_equal(change_apply(k.root, &plan, &owner, 0, &err), -EBUSY);
+		assert_int_equal(change_apply(k.root, &plan, &owner, 0, &err), -ESTALE);
 		assert_non_null(strstr(err.text, "numvfs of " FAKE_PF " was '0'"));
 		assert_int_equal(number("sriov_numvfs"), theirs);
 		assert_int_equal(journal_restore(k.root, change_ops, FAKE_PF, 0, &undone, NULL), 0);
