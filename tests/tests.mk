@@ -111,12 +111,10 @@ hdr-check:
 # find (make SANITIZE=address,undefined check-unit).
 analyzed := $(patsubst %.c,$(O)/analyzed/%,$(sort $(host_tool_srcs) $(vmm_prog_srcs)))
 $(analyzed): EXTRA = $(HOST_CFLAGS) -DTHRUWAY_LIBEXECDIR='"$(LIBEXECDIR)"'
-$(analyzed): $(O)/analyzed/%: %.c Makefile
+$(analyzed): $(O)/analyzed/%: %.c Makefile tests/analyze
 	@mkdir -p $(@D)
 	$(call say,ANALYZE,$<)
-	$(Q)clang --analyze -Xclang -analyzer-werror -Xclang -analyzer-output=text \
-		-Xclang -analyzer-disable-checker=unix.Malloc \
-		$(filter-out -O% -D_FORTIFY_SOURCE=%,$(ALL_CFLAGS)) $(EXTRA) -MMD -MP -MF $@.d -MT $@ -o /dev/null $<
+	$(Q)tests/analyze $< $@.d $@ $(filter-out -O% -D_FORTIFY_SOURCE=%,$(ALL_CFLAGS)) $(EXTRA)
 	@touch $@
 -include $(analyzed:=.d)
 scan-build: $(analyzed)

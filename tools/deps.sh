@@ -8,7 +8,7 @@ set -eu
 build='gcc make pkg-config libc6-dev linux-libc-dev libpci-dev libnl-3-dev libnl-route-3-dev
 	libnl-genl-3-dev libjansson-dev libkmod-dev libudev-dev libmount-dev libyaml-dev'
 lab='apt ca-certificates gpgv debian-archive-keyring tar xz-utils'
-check='git libcmocka-dev clang clang-tools acpica-tools zsh'
+check='git libcmocka-dev ccache clang clang-tools acpica-tools zsh'
 [ "${1:-}" != demo ] || check=
 
 missing=()
