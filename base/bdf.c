@@ -72,7 +72,7 @@ int bdf_cmp(struct bdf a, struct bdf b)
 
 int bdf_add(struct bdf bdf, unsigned long distance, struct bdf *ret)
 {
-	unsigned long rid = ((unsigned long)bdf.bus << 8 | (unsigned)bdf.dev << 3 | bdf.fn);
+	unsigned long rid = bdf_routing_id(bdf);
 
 	if (distance > 0xffff - rid)
 		return -ERANGE;

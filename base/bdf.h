@@ -30,9 +30,14 @@ char *bdf_str(struct bdf bdf, char *buf);
 /* <0, 0, >0 in the order domain, bus, device, function. */
 int bdf_cmp(struct bdf a, struct bdf b);
 
+/* Bus, device and function as one number: PCIe 2.2.6.2. */
+static inline unsigned bdf_routing_id(struct bdf bdf)
+{
+	return (unsigned)bdf.bus << 8 | (unsigned)bdf.dev << 3 | bdf.fn;
+}
+
 /*
- * The function whose routing id (bus, device, function as one number) is `distance`
- * above. 0, or -ERANGE past the last bus of the domain, *ret untouched.
+ * The function whose routing id is `distance` above. 0, or -ERANGE past the last bus of the domain, *ret untouched.
  */
 int bdf_add(struct bdf bdf, unsigned long distance, struct bdf *ret);
 

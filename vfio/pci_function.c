@@ -111,12 +111,36 @@ static unsigned count_vf_links(int root, const struct pci_function *pf)
 	return count;
 }
 
+/*
+ * The routing ids of a PF's VFs are equally far apart (SR-IOV, 3.3.10): the likely index,
+ * or -1 when the first two do not tell.
+ */
+static long index_by_stride(int root, const struct pci_function *d)
+{
+	struct bdf first, second;
+	long stride, distance;
+
+	if (pci_function_vf(root, d->pf, 0, &first) < 0)
+		return -1;
+	distance = (long)bdf_routing_id(d->bdf) - (long)bdf_routing_id(first);
+	if (distance <= 0)
+		return distance;
+	if (pci_function_vf(root, d->pf, 1, &second) < 0)
+		return -1;
+	stride = (long)bdf_routing_id(second) - (long)bdf_routing_id(first);
+	return stride > 0 ? distance / stride : -1;
+}
+
 /* Which of its PF's links leads to this VF; -1: none. A count that goes down leaves gaps. */
 static int index_of_vf(int root, const struct pci_function *d)
 {
+	long likely = index_by_stride(root, d);
 	uint64_t total;
 	struct bdf vf;
 
+	if (likely >= 0 && pci_function_vf(root, d->pf, (unsigned)likely, &vf) == 0 &&
+	    bdf_eq(vf, d->bdf))
+		return (int)likely;
 	if (read_id(root, BDF_STR(d->pf), "sriov_totalvfs", 0xffff, &total) < 0)
 		return -1;
 	for (unsigned i = 0; i < total; i++) {

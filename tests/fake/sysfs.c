@@ -61,9 +61,11 @@ void fake_sysfs_add(int root, const struct fake_node *nodes)
 
 int fake_sysfs(const struct fake_node *nodes)
 {
-	char dir[] = "/tmp/thruway-test-XXXXXX";
+	const char *tmp = getenv("TMPDIR");
+	char dir[PATH_SIZE];
 	int root;
 
+	snprintf(dir, sizeof(dir), "%s/thruway-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	if (!mkdtemp(dir))
 		die(dir);
 	root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
