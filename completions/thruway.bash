@@ -3,7 +3,7 @@
 # Completion of thruway(8) for bash. Commands, options and what they take are read from the
 # program's own --help, devices from sysfs: what changes there need not be changed here.
 
-_thruway_sysfs=/sys
+_thruway_sysfs=/sys _thruway_run=/run
 
 # Its words in COMPREPLY are what may stand where `cur` is being typed. No compgen -W, which
 # would run what an interface's name may hold.
@@ -50,6 +50,16 @@ _thruway_names_in()	# DIR PREFIX
 	done
 }
 
+# VMs by their control sockets; another user's directory shows none.
+_thruway_vms()
+{
+	local name
+
+	for name in "$_thruway_run"/thruway/vm/*.sock; do
+		[[ ! -e $name ]] || { name=${name##*/}; _thruway_offer "${name%.sock}"; }
+	done
+}
+
 _thruway_reasons()	# several, with commas between
 {
 	local before=$before
@@ -83,6 +93,7 @@ _thruway_kind()		# KIND OPTION
 	PF/vf*) _thruway_functions vf ;;
 	PF*) _thruway_functions pf ;;
 	DEV*) _thruway_functions device ;;
+	VM) _thruway_vms ;;
 	D) _thruway_names_in bus/pci/drivers '' && _thruway_offer none ;;
 	USER) mapfile -t words < <(compgen -u) && _thruway_offer "${words[@]}" ;;
 	A,B) _thruway_reasons ;;

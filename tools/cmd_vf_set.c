@@ -13,6 +13,7 @@
 #include "tools/out.h"
 #include "tools/vf_words.h"
 #include "vfio/in_use.h"
+#include "vfio/lease.h"
 #include "vfio/pci_function.h"
 
 /* A network driver of the host reads the VF's MAC when it binds, and not again. */
@@ -46,6 +47,8 @@ static int refuse_running(struct ctx *ctx, const struct pf *pf, unsigned vf, str
 	in_use_find(host, &dev, &used);
 	r = in_use_refuse(&used, "change the MAC of", bdf, ctx->force | ~(1u << IN_USE_VM), err);
 	in_use_close(host);
+	if (r == 0 && !(ctx->force & 1u << IN_USE_VF_IN_USE))
+		r = lease_refuse(ctx->root, bdf, "change the MAC of", err);
 	return r;
 }
 
@@ -110,10 +113,11 @@ const struct command cmd_vf_set = {
 	.help = "Sets attributes of one virtual function through its PF, reads them back, and\n"
 		"remembers what they were: thruway restore PF puts them back. ATTR and VALUE are\n"
 		"those of thruway vf create. A vlan without qos and proto is qos 0 and 802.1Q.\n"
-		"The MAC of a VF that a VM has stays, unless --force=vm says otherwise.\n"
+		"The MAC of a VF that a VM has stays, unless --force=vm says otherwise; that of one\n"
+		"that is leased to somebody else, unless --force=vf-in-use.\n"
 		"\n"
 		"  thruway vf set eth0/vf3 mac 02:00:00:00:00:13 vlan 100 qos 3 spoofchk on",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
-	.reasons = 1u << IN_USE_VM,
+	.reasons = 1u << IN_USE_VM | 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

@@ -26,7 +26,8 @@ struct vf_row {
 	int nvme_read; /* 0: nvme is valid; -EACCES: it takes root */
 };
 
-static struct vf_row *read_rows(int root, const struct pf *pf)
+/* *ret_listed as vf_link_read() returns it: how many of them have attributes. */
+static struct vf_row *read_rows(int root, const struct pf *pf, int *ret_listed)
 {
 	struct vf_row *rows = calloc(pf->numvfs + 1, sizeof(*rows));
 	_cleanup_free_ struct vf_attrs *attrs = calloc(pf->numvfs + 1, sizeof(*attrs));
@@ -38,8 +39,7 @@ static struct vf_row *read_rows(int root, const struct pf *pf)
 		return NULL;
 	}
 	/* Its driver would have to tell: it may hold locks, too. */
-	if (!pf->busy)
-		(void)vf_link_read(root, pf, attrs, pf->numvfs);
+	*ret_listed = pf->busy ? -EBUSY : vf_link_read(root, pf, attrs, pf->numvfs);
 	if (!pf->busy && pf->nvme[0])
 		nvme_read = nvme_vfs_read(root, pf, nvme, pf->numvfs);
 	for (unsigned i = 0; i < pf->numvfs; i++) {
@@ -218,16 +218,34 @@ static void warn_busy(int root, const struct pf *pf)
 	log_warn("%s: its VFs' attributes are left out: %s; %s", BDF_STR(pf->bdf), who, todo);
 }
 
+/* A gap in the table is not to be taken for VFs without attributes. */
+static void warn_unlisted(const struct pf *pf, int listed)
+{
+	char bdf[BDF_STRLEN];
+
+	bdf_str(pf->bdf, bdf);
+	if (listed == -EMSGSIZE)
+		log_warn("%s: the kernel's list of its VFs is cut off at 64 KiB: attributes of the last "
+			 "ones are missing", bdf);
+	else if (listed < 0 && listed != -EOPNOTSUPP) /* no interface, no attributes */
+		log_warn("%s: cannot read the attributes of its VFs: %s", bdf, strerror(-listed));
+	else if (listed >= 0 && (unsigned)listed < pf->numvfs)
+		log_warn("%s: the kernel lists attributes of %d of its %u VFs", bdf, listed,
+			 pf->numvfs);
+}
+
 static int show_pf(const struct pf *pf, void *opaque)
 {
 	struct showing *s = opaque;
-	_cleanup_free_ struct vf_row *rows = read_rows(s->root, pf);
-	int r;
+	int listed, r;
+	_cleanup_free_ struct vf_row *rows = read_rows(s->root, pf, &listed);
 
 	if (!rows)
 		return -ENOMEM;
 	if (pf->busy)
 		warn_busy(s->root, pf);
+	else
+		warn_unlisted(pf, listed);
 	if (s->pfs)
 		return json_array_append_new(s->pfs, pf_json(pf, rows)) < 0 ? -ENOMEM : 0;
 	r = add_pf(s->table, pf);
