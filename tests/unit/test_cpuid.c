@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "vmm/topology.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/cpuid_tsc.h"
 
 #define ROOM 256
 
@@ -229,6 +230,57 @@ static void test_address_bits_are_what_kvm_can_map(void **state)
 	}
 }
 
+/* --- the TSC's frequency ---------------------------------------------------------------------- */
+
+/* As Linux computes it from leaf 0x15, in 32 bits. */
+static uint32_t linux_tsc_khz(const struct kvm_cpuid_entry2 *e)
+{
+	uint32_t crystal_khz = e->ecx / 1000;
+
+	return crystal_khz * e->ebx / e->eax;
+}
+
+static void test_the_tsc_of_who_sees_no_hypervisor(void **state)
+{
+	static const uint32_t rates[] = { 2445393, 2000000, 3600000, 800000, 4294000, 2893437, 1 << 20,
+					  999999, 3192007 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
+		struct kvm_cpuid_entry2 *first = leaf(c, 0, 0);
+		double off;
+
+		x86_cpuid_tell_tsc(c, rates[i]); /* neither Intel's */
+		assert_int_equal(first->eax, 0xd);
+		memcpy(&first->ebx, "Genu", 4);
+		memcpy(&first->edx, "ineI", 4);
+		memcpy(&first->ecx, "ntel", 4);
+		x86_cpuid_tell_tsc(c, 0); /* nor known */
+		assert_int_equal(first->eax, 0xd);
+		x86_cpuid_tell_tsc(c, rates[i]);
+		x86_cpuid_tell_tsc(c, rates[i]);
+		assert_int_equal(first->eax, 0x15);
+		assert_int_equal(leaf(c, 0x15, 0)->ecx, 1000000000); /* KVM's APIC bus */
+		off = (double)linux_tsc_khz(leaf(c, 0x15, 0)) - rates[i];
+		if (off > 2 || off < -2)
+			fail_msg("%u kHz is told %.0f too much", rates[i], off);
+	}
+}
+
+static void test_a_fraction_is_the_nearest_that_fits(void **state)
+{
+	uint32_t n, d;
+
+	x86_cpuid_fraction(314159265, 100000000, 4294, &n, &d);
+	assert_int_equal(n, 355);
+	assert_int_equal(d, 113);
+	x86_cpuid_fraction(3, 1, 4294, &n, &d);
+	assert_int_equal(n, 3);
+	assert_int_equal(d, 1);
+	x86_cpuid_fraction(5000, 1, 4294, &n, &d); /* none does */
+	assert_int_equal(d, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +293,8 @@ int main(void)
 		cmocka_unit_test(test_topology_leaf_appears_where_the_host_has_none),
 		cmocka_unit_test(test_hypervisor_and_deadline_timer),
 		cmocka_unit_test(test_address_bits_are_what_kvm_can_map),
+		cmocka_unit_test(test_the_tsc_of_who_sees_no_hypervisor),
+		cmocka_unit_test(test_a_fraction_is_the_nearest_that_fits),
 	};
 
 	return cmocka_run_group_tests_name("cpuid", tests, NULL, NULL);

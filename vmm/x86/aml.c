@@ -2,6 +2,7 @@
 /* Section numbers are those of ACPI 6.4. */
 #include "vmm/x86/aml.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,13 +84,25 @@ void aml_string(struct aml *aml, const char *s)
 	put(aml, s, strlen(s) + 1);
 }
 
+/* n hexadecimal digits at s. Not by scanf(3), whose code is a twentieth of the VMM's memory. */
+static bool hex_digits(const char *s, unsigned n, unsigned *ret)
+{
+	*ret = 0;
+	for (; n > 0; n--, s++) {
+		if (!isxdigit((unsigned char)*s))
+			return false;
+		*ret = *ret << 4 | (unsigned)(*s <= '9' ? *s - '0' : (*s | 0x20) - 'a' + 10);
+	}
+	return true;
+}
+
 /* 19.3.4: three letters of five bits and four hex digits, big-endian. */
 void aml_eisa_id(struct aml *aml, const char *id)
 {
 	uint8_t data[4];
 	unsigned product;
 
-	if (strlen(id) != 7 || sscanf(id + 3, "%4x", &product) != 1) {
+	if (strlen(id) != 7 || !hex_digits(id + 3, 4, &product)) {
 		aml->bad = true;
 		return;
 	}
@@ -170,7 +183,7 @@ void aml_uuid(struct aml *aml, const char *uuid)
 	for (unsigned i = 0; i < sizeof(data); i++) {
 		unsigned v = 0;
 
-		if (strlen(uuid) != 36 || sscanf(uuid + at[i], "%2x", &v) != 1)
+		if (strlen(uuid) != 36 || !hex_digits(uuid + at[i], 2, &v))
 			aml->bad = true;
 		data[i] = (uint8_t)v;
 	}

@@ -10,12 +10,12 @@
 #include "base/fd.h"
 #include "base/ioctl.h"
 #include "vmm/topology.h"
+#include "vmm/cpu_model.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/cpu_model.h"
+#include "vmm/x86/cpuid_tsc.h"
 #include "vmm/x86/msr.h"
-
-#define ENTRIES_MAX 256
 
 #define LEAF1_EDX_HTT	       (1u << 28)
 #define LEAF1_ECX_TSC_DEADLINE (1u << 24)
@@ -38,14 +38,14 @@ struct place {
 int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err)
 {
 	struct kvm_cpuid2 *cpuid =
-		calloc(1, sizeof(*cpuid) + ENTRIES_MAX * sizeof(cpuid->entries[0]));
+		calloc(1, sizeof(*cpuid) + CPUID_ENTRIES_MAX * sizeof(cpuid->entries[0]));
 	int r;
 
 	if (!cpuid) {
 		err_set(err, -ENOMEM, "cannot hold the CPUID table");
 		return -ENOMEM;
 	}
-	cpuid->nent = ENTRIES_MAX;
+	cpuid->nent = CPUID_ENTRIES_MAX;
 	r = SIZED_IOCTL(kvm_fd, KVM_GET_SUPPORTED_CPUID, cpuid);
 	if (r < 0) {
 		free(cpuid);
@@ -205,7 +205,7 @@ static void make_levels(struct kvm_cpuid2 *cpuid, uint32_t function, unsigned co
 		if (cpuid->entries[i].function != function)
 			cpuid->entries[kept++] = cpuid->entries[i];
 	}
-	for (; levels < count && kept < ENTRIES_MAX; levels++)
+	for (; levels < count && kept < CPUID_ENTRIES_MAX; levels++)
 		cpuid->entries[kept++] = (struct kvm_cpuid_entry2){
 			.function = function,
 			.index = levels,
@@ -246,6 +246,16 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_
 		adapt_entry(&cpuid->entries[i], &place);
 }
 
+/* KVM's clock is for who knows KVM. */
+static void tell_tsc(const struct vm *vm, const struct cpu_model *model, struct kvm_cpuid2 *cpuid)
+{
+	int khz = model->hide_hypervisor || model->vendor_id[0] ?
+			  sys_ioctl(vm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0) : 0;
+
+	if (khz > 0)
+		x86_cpuid_tell_tsc(cpuid, (uint32_t)khz);
+}
+
 int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max_phys_bits,
 		      struct err *err)
 {
@@ -258,6 +268,7 @@ int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max
 		return r;
 	x86_cpuid_limit_phys_bits(cpuid, max_phys_bits);
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
+	tell_tsc(vm, model, cpuid);
 	for (unsigned i = 0; i < vm->ncpus; i++) {
 		x86_cpuid_adapt(cpuid, i, t, vm->tsc_deadline);
 		x86_cpu_model_apply(cpuid, model);

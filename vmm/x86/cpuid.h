@@ -12,7 +12,9 @@ struct cpu_topology;
 struct kvm_cpuid2;
 struct vm;
 
-/* What KVM supports here. The caller frees *ret. */
+#define CPUID_ENTRIES_MAX 256
+
+/* What KVM supports here, with room for CPUID_ENTRIES_MAX. The caller frees *ret. */
 int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err);
 
 /* Bits of a guest physical address: what the processor has, or fewer if KVM maps fewer. */
@@ -29,8 +31,8 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_
 		     bool tsc_deadline);
 
 /*
- * CPUID and MSRs of all vCPUs, in vm->topology, less what the model hides. Sets vm->phys_bits, at most so many
- * (64: what KVM has).
+ * CPUID and MSRs of all vCPUs, in vm->topology, less what the model hides. Sets vm->phys_bits,
+ * at most so many (64: what KVM has).
  */
 int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max_phys_bits,
 		      struct err *err);
