@@ -309,13 +309,41 @@ static int check_end(struct spec_yaml *y, yaml_parser_t *parser)
 	return r;
 }
 
+#define BRACKETS_MAX 64 /* what is described here is four deep */
+
+/*
+ * libyaml takes time by the square of open brackets: half a minute for a file full of them. Those
+ * in quotes and comments count, too; nobody writes so many that do not close.
+ */
+static int check_brackets(struct spec_yaml *y, const char *text, size_t len)
+{
+	struct spec_place at = { y->file, 1, 1 };
+	unsigned depth = 0;
+
+	for (size_t i = 0; i < len; i++, at.column++) {
+		if (text[i] == '\n') {
+			at.line++;
+			at.column = 0;
+		} else if (text[i] == '[' || text[i] == '{') {
+			depth++;
+		} else if ((text[i] == ']' || text[i] == '}') && depth) {
+			depth--;
+		}
+		if (depth > BRACKETS_MAX)
+			return spec_yaml_fail(y, at, "more than %u brackets are open here", BRACKETS_MAX);
+	}
+	return 0;
+}
+
 int spec_yaml_read(struct spec *spec, unsigned file, const char *text, size_t len,
 		   struct err *err)
 {
 	struct spec_yaml y = { .spec = spec, .file = file, .err = err };
 	yaml_parser_t parser;
-	int r = dl_load(&libyaml, err);
+	int r = check_brackets(&y, text, len);
 
+	if (r == 0)
+		r = dl_load(&libyaml, err);
 	if (r < 0)
 		return r;
 	if (!dl_yaml_parser_initialize(&parser))

@@ -80,6 +80,8 @@ static void test_an_empty_file_wants_nothing(void **state)
 
 #define PF_ "pfs:\n  - match: {netdev: eth0}\n"
 
+#define BRACKETS "[[[[{[[[[[[[[[[[" /* sixteen */
+
 static void test_what_is_wrong_is_said_with_its_place(void **state)
 {
 	static const struct {
@@ -119,6 +121,7 @@ static void test_what_is_wrong_is_said_with_its_place(void **state)
 		{ "just words\n", "host.yaml:1:1: the file is a mapping (key: value), not a single" },
 		{ "? [a]\n: b\n", "host.yaml:1:3: a key is a single word, not a list" },
 		{ "pfs: [\n", "host.yaml:2:1: " },
+		{ "# ]\npfs: " BRACKETS BRACKETS BRACKETS BRACKETS "[", "host.yaml:2:70: more than 64 brackets" },
 		{ "a: b: c\n", "host.yaml:1:5: mapping values are not allowed" },
 		{ "version: 1\n---\nversion: 1\n", "host.yaml:2:1: a second document" },
 		{ "\xff\xff", "host.yaml: " },
