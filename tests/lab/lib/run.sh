@@ -26,6 +26,7 @@ write_job()		# COMMAND…
 	echo "$INIT" >"$OUT/.lab/init"
 	{
 		echo "export LAB=1 LAB_HOST=$HOST_KIND LAB_INIT=$INIT"
+		printf 'export LAB_OUT_OUTSIDE=%q\n' "$OUT" # for files that the emulator writes
 		for var in "${ENVIRONMENT[@]}"; do
 			printf 'export %s=%q\n' "${var%%=*}" "${var#*=}"
 		done
