@@ -119,6 +119,8 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 	if (r == 0)
 		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, err);
 	if (r == 0)
+		r = irq_place_check(root, &o->irq, err);
+	if (r == 0)
 		r = vm_pin_keep_off(&o->pin, err);
 	if (r == 0)
 		r = place_memory(root, o, devices, config, err);
@@ -226,7 +228,8 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 						    .vmm = &vmm,
 						    .signal_fd = signal_fd,
 						    .tty = config->tty,
-						    .control = control },
+						    .control = control,
+						    .irq = &o->irq },
 		       &result, err);
 	if (o->stats && result.have_event &&
 	    write_stats(o->stats, stats_fd, &result.event, err) < 0)

@@ -34,6 +34,7 @@ tools_srcs := \
 	tools/describe.c \
 	tools/groups_why.c \
 	tools/host_show.c \
+	tools/irq_keeper.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

@@ -26,6 +26,7 @@ struct supervisor {
 	struct supervisor_result *result;
 	struct err *err;
 	int kill_timer;
+	pid_t irq_keeper; /* 0: none */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
@@ -134,6 +135,20 @@ static void on_signal(void *opaque, int fd)
 	loop_quit(s->loop, 0);
 }
 
+static void keep_interrupts(struct supervisor *s, const char *name)
+{
+	const struct irq_place *place = s->config->irq;
+	pid_t pid;
+
+	if (!place || place->where == IRQ_ANYWHERE || s->irq_keeper)
+		return;
+	pid = irq_keeper_start(s->config->root, name, place);
+	if (pid < 0)
+		log_warn("interrupts stay where the kernel puts them: %s", strerror(-pid));
+	else
+		s->irq_keeper = pid;
+}
+
 /*
  * Behind the start, which need not wait for it. A VM that was given a name has its
  * socket from before; for one without, not having any is no reason to end.
@@ -153,6 +168,7 @@ static void offer_control(struct supervisor *s)
 		return; /* it ends: that will be told */
 	close_fdp(&control->fd);
 	log_note("it is called %s", control->name);
+	keep_interrupts(s, control->name);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)
@@ -253,6 +269,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 		err_set(s.err, r, "cannot watch the VMM");
 	else if (!ret->status && s.err->code != -ETIMEDOUT)
 		judge(&s);
+	irq_keeper_end(s.irq_keeper);
 	vmm_process_end(config->vmm);
 	tty_restore(&s.terminal);
 	close_fdp(&s.kill_timer);

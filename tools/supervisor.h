@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "tools/irq_keeper.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 #include "vmm/handover.h"
@@ -41,6 +42,7 @@ struct supervisor_config {
 	int signal_fd;		   /* of supervisor_signals() */
 	bool tty;		   /* stdin is a terminal and becomes the guest's console at READY */
 	struct vm_socket *control; /* the VM's, bound when its CPUs run if it is not yet; NULL: none */
+	const struct irq_place *irq; /* of its devices, on the host; NULL: anywhere */
 };
 
 /*

@@ -44,8 +44,12 @@ const char vm_run_help[] =
 	"                       pinned CPUs that halt, or wait for a lock, keep the host's CPU\n"
 	"      --halt-poll NS   how long KVM waits awake for an idle CPU's interrupt (default: the\n"
 	"                       host's, /sys/module/kvm/parameters/halt_poll_ns)\n"
-	"      --latency low    with --pin: --cpu host,realtime, --no-exits hlt, and no idle state\n"
-	"                       of the host's CPUs that is slow to leave (/dev/cpu_dma_latency)\n"
+	"      --irq follow|cpus=LIST\n"
+	"                       take the devices' interrupts on the host's CPU where the guest's CPU\n"
+	"                       runs that they are for, or on these\n"
+	"      --latency low    with --pin: --cpu host,realtime, --no-exits hlt, --irq follow, and no\n"
+	"                       idle state of the host's CPUs that is slow to leave\n"
+	"                       (/dev/cpu_dma_latency)\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
@@ -81,6 +85,7 @@ enum {
 	OPT_SCHED,
 	OPT_NO_EXITS,
 	OPT_HALT_POLL,
+	OPT_IRQ,
 	OPT_LATENCY,
 	OPT_CMDLINE,
 	OPT_NODES,
@@ -102,6 +107,7 @@ static const struct option options[] = {
 	{ "sched", required_argument, NULL, OPT_SCHED },
 	{ "no-exits", required_argument, NULL, OPT_NO_EXITS },
 	{ "halt-poll", required_argument, NULL, OPT_HALT_POLL },
+	{ "irq", required_argument, NULL, OPT_IRQ },
 	{ "latency", required_argument, NULL, OPT_LATENCY },
 	{ "memory", required_argument, NULL, 'm' },
 	{ "nodes", required_argument, NULL, OPT_NODES },
@@ -257,6 +263,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_HALT_POLL:
 		o->idle.poll = true;
 		return count_parse("--halt-poll", optarg, 0, HALT_POLL_MAX, &o->idle.poll_ns, err);
+	case OPT_IRQ: return irq_place_parse(optarg, &o->irq, err);
 	case OPT_LATENCY: return latency_parse(optarg, o, err);
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
@@ -276,6 +283,8 @@ static void want_low_latency(struct vm_opts *o)
 {
 	o->cpu.realtime = !o->cpu.hide_hypervisor && !o->cpu.vendor_id[0];
 	o->idle.keep |= IDLE_KEEP_HLT;
+	if (o->irq.where == IRQ_ANYWHERE)
+		o->irq.where = IRQ_FOLLOW;
 }
 
 static int check_pin(const struct vm_opts *o, struct err *err)
@@ -304,6 +313,8 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
 	if (o->bind && !o->device_count)
 		return err_usage(err, "--bind means something with --device only");
+	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count)
+		return err_usage(err, "--irq means something with --device only");
 	if (o->hotplug_pref && !o->hotplug_slots)
 		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "tools/irq_keeper.h"
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_mem_opts.h"
 #include "tools/vm_pin.h"
@@ -34,6 +35,7 @@ struct vm_opts {
 	struct vm_pin pin; /* --pin, --sched */
 	struct vm_idle idle; /* --halt-poll, --no-exits */
 	bool low_latency; /* --latency low */
+	struct irq_place irq; /* --irq */
 	unsigned nodes; /* guest NUMA nodes */
 	unsigned hotplug_slots;
 	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */

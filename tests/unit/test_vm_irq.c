@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The way an interrupt takes, put together of the VMM's report and the host's files. */
 #include "tools/vm_irq.h"
+#include "tools/irq_keeper.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "host/posting.h"
 #include "irq/message.h"
 #include "tests/fake/sysfs.h"
@@ -36,6 +38,7 @@ static int setup(void **state)
 		  "NMI:          0          0   Non-maskable interrupts" },
 		{ "proc/irq/36/effective_affinity_list", "1" },
 		{ "proc/irq/37/smp_affinity_list", "0-1" },
+		{ "proc/irq/16/smp_affinity_list", "9" },
 		{ "proc/812/task/900/stat",
 		  "900 (vcpu/0 (x) y) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 "
 		  "26 27 28 29 30 31 32 33 34 35 7 37 38" },
@@ -68,7 +71,7 @@ static void test_vfios_interrupts_are_found_among_the_hosts(void **state)
 	assert_string_equal(h->cpus, "0-1");
 	h = host_irq_find(irqs, n, (struct bdf){ .bus = 4, .dev = 1 }, 0);
 	assert_int_equal(h->irq, 16);
-	assert_string_equal(h->cpus, "");
+	assert_string_equal(h->cpus, "9");
 	assert_null(host_irq_find(irqs, n, (struct bdf){ .bus = 1, .dev = 16 }, 2));
 }
 
@@ -239,6 +242,72 @@ static void test_a_report_that_is_none_is_refused(void **state)
 	}
 }
 
+/* --- where the host takes them ------------------------------------------------------------------ */
+
+static const char *affinity(unsigned irq)
+{
+	static char text[64];
+
+	assert_true(hostfs_read(root, text, sizeof(text), "proc/irq/%u/smp_affinity_list", irq) >= 0);
+	return text;
+}
+
+static unsigned look(const char *words)
+{
+	json_t *report = json_pack("{s:i, s:[i], s:[{s:s, s:s, s:o}]}", "pid", 812, "cpu_threads", 900,
+				   "devices", "device", "0000:01:10.0", "mode", "msix", "vectors",
+				   json_loads("[" VECTOR(0, "irqfd", false, TO("0", "fixed")) ","
+					      VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
+					      VECTOR(7, "irqfd", false, TO("0", "fixed")) "]", 0, NULL));
+	struct irq_place place;
+	unsigned moved;
+
+	assert_int_equal(irq_place_parse(words, &place, NULL), 0);
+	moved = irq_keeper_look(root, report, &place);
+	json_decref(report);
+	return moved;
+}
+
+static void test_an_interrupt_follows_its_cpu(void **state)
+{
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	assert_int_equal(look("follow"), 1); /* the thread of CPU 0 is on CPU 7 */
+	assert_string_equal(affinity(36), "7");
+	assert_string_equal(affinity(37), "0-1"); /* for several CPUs */
+	assert_int_equal(look("follow"), 0);
+	fake_sysfs_text(root, "3", "proc/irq/36/smp_affinity_list"); /* irqbalance was here */
+	assert_int_equal(look("follow"), 1);
+	assert_string_equal(affinity(36), "7");
+	assert_string_equal(affinity(16), "9"); /* not this guest's */
+}
+
+static void test_interrupts_go_to_the_cpus_that_were_said(void **state)
+{
+	/* As long as what is written: a real one is replaced as a whole. */
+	fake_sysfs_text(root, "0-1,7", "proc/irq/36/smp_affinity_list");
+	fake_sysfs_text(root, "0-1,2", "proc/irq/37/smp_affinity_list");
+	assert_int_equal(look("cpus=1,0,3"), 2);
+	assert_string_equal(affinity(36), "0-1,3");
+	assert_string_equal(affinity(37), "0-1,3");
+	assert_int_equal(look("cpus=0-1,3"), 0);
+}
+
+static void test_places_are_checked(void **state)
+{
+	static const char *const bad[] = { "", "followed", "cpus=", "cpus", "cpus=x", "cpus=3-1", "0-1" };
+	struct irq_place place;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(irq_place_parse(bad[i], &place, NULL), -EINVAL);
+	fake_sysfs_text(root, "0-3,8", "sys/devices/system/cpu/online");
+	assert_int_equal(irq_place_parse("cpus=2,8", &place, &err), 0);
+	assert_int_equal(irq_place_check(root, &place, &err), 0);
+	assert_int_equal(irq_place_parse("cpus=2,4", &place, &err), 0);
+	assert_int_equal(irq_place_check(root, &place, &err), -ENODEV);
+	assert_string_equal(err.text, "--irq: CPU 4 of this host is not online");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -252,6 +321,9 @@ int main(void)
 		TEST(test_both_sides_of_a_vector_are_in_its_row),
 		TEST(test_intx_is_one_row),
 		TEST(test_a_report_that_is_none_is_refused),
+		TEST(test_an_interrupt_follows_its_cpu),
+		TEST(test_interrupts_go_to_the_cpus_that_were_said),
+		TEST(test_places_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("vm_irq", tests, NULL, NULL);

@@ -219,7 +219,10 @@ static void draw(void)
 		if (pwrite(fd, line, fix.line_length, (off_t)y * fix.line_length) < 0)
 			fail("drawing");
 	}
+	sleep(1); /* DRM copies what was written when it comes to it */
 	printf("L2: drawn %ux%u\n", var.xres, var.yres);
+	fflush(stdout);
+	sleep(2); /* time to look at the screen */
 	close(fd);
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the host takes the interrupts of a guest's devices (`vm run --irq`). An interrupt that
+ * arrives on another CPU than the one the guest's CPU runs on costs a wakeup over there; one that
+ * arrives on a CPU that was given to a guest costs that guest its time.
+ *
+ * A process beside the supervisor asks the VM once a second which of its CPUs each vector targets,
+ * and writes proc/irq/N/smp_affinity_list where that is not so: also when irqbalance moved it. The
+ * interrupts are VFIO's and go with the VM; there is nothing to put back.
+ */
+#ifndef TOOLS_IRQ_KEEPER_H
+#define TOOLS_IRQ_KEEPER_H
+
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "base/err.h"
+
+enum irq_where {
+	IRQ_ANYWHERE, /* the kernel's choice, and irqbalance's */
+	IRQ_FOLLOW,   /* on the CPU where the guest's CPU is */
+	IRQ_CPUS,     /* on these */
+};
+
+struct irq_place {
+	enum irq_where where;
+	char cpus[64]; /* of the host, as the kernel writes a list */
+};
+
+/* "follow" or "cpus=LIST". -EINVAL with err set (usage). */
+int irq_place_parse(const char *text, struct irq_place *ret, struct err *err);
+
+/* Whether these CPUs are online. -ENODEV with err set. */
+int irq_place_check(int root, const struct irq_place *place, struct err *err);
+
+/*
+ * Once: report is the VM's answer to "interrupts". Returns how many were moved; an interrupt
+ * that cannot be (the kernel's -EIO, or gone meanwhile) is left where it is.
+ */
+unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place);
+
+/* Start the process for the VM called `name`. Its pid, or -errno. */
+pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place);
+
+/* End it; pid 0: there is none. */
+void irq_keeper_end(pid_t pid);
+
+#endif
