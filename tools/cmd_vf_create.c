@@ -27,16 +27,17 @@ static int read_operands(struct ctx *ctx, struct opts *o, struct request *req, s
 {
 	int r = opts_operands(o, 2, 2 + 4096, "the PF or the number of VFs", err);
 
-	if (r == 0 && !ctx->dry_run)
-		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
-	if (r == 0)
-		r = pf_find(ctx->root, o->argv[optind], &req->pf, err);
+	/* What is wrong whatever the host is like goes before what the host has to say. */
 	if (r == 0)
 		r = vf_words_count(o->argv[optind + 1], &req->create.count, err);
 	req->words.count = req->create.count;
 	if (r == 0)
 		r = vf_words_parse(o->argv + optind + 2, (unsigned)(o->argc - optind - 2),
 				   &req->words, err);
+	if (r == 0 && !ctx->dry_run)
+		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
+	if (r == 0)
+		r = pf_find(ctx->root, o->argv[optind], &req->pf, err);
 	req->create.pf = &req->pf;
 	req->create.all = req->words.all;
 	req->create.each = req->words.each;

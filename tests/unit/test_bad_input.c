@@ -167,6 +167,7 @@ static void test_options_that_contradict_each_other_are_refused(void **state)
 static void test_what_is_no_number_is_refused(void **state)
 {
 	static const struct row rows[] = {
+		{ &cmd_vf_create, "nosuch 4 mac", "mac needs a value", "" },
 		{ &cmd_vf_create, PF " 2x", "\"2x\" is not a number of VFs", "" },
 		{ &cmd_vf_create, PF " ''", "\"\" is not a number of VFs", "" },
 		{ &cmd_vf_create, "-- " PF " -2", "\"-2\" is not a number of VFs", "" },
