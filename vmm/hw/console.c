@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -110,6 +111,7 @@ static void *write_out(void *opaque)
 	bool abandoned;
 	int error = 0;
 
+	(void)prctl(PR_SET_NAME, "console"); /* not that of the CPU which said the first word */
 	pthread_mutex_lock(&c->lock);
 	while (wait_filled(c)) {
 		unsigned tail = c->tail, head = c->head, gone;

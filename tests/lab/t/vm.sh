@@ -11,12 +11,13 @@ L2_BASE+=" panic=-1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 L2_KERNEL=$L2/vmlinux
 L2_INITRD=$L2/initrd-small
 STATS=$TMP/stats.json
+VM='' VMM='' TIMEOUT_PID='' AUTOPSY_PID=''
 
 # vm_run GUEST-WORDS ARGUMENT…: runs a guest to its end. OUT: its console and our
 # messages, STATUS: how thruway ended.
 vm_run()
 {
-	local VM='' VMM='' TIMEOUT_PID='' # a guest of vm_start's stays the caller's
+	local VM='' VMM='' TIMEOUT_PID='' AUTOPSY_PID='' # a guest of vm_start's stays the caller's
 
 	vm_start "$@"
 	vm_end
@@ -35,11 +36,35 @@ vm_start()
 	shift
 	rm -f "$STATS"
 	: >"$TMP/guest"
-	timeout -k 5 "$((${L2_TIMEOUT:-100} + 10))" thruway run --kernel "$L2_KERNEL" \
+	timeout -k 5 "$((${L2_TIMEOUT:-100} + 40))" thruway run --kernel "$L2_KERNEL" \
 		--initrd "$L2_INITRD" --cmdline "$L2_BASE $words" --stats "$STATS" "$@" \
 		>"$TMP/guest" 2>&1 </dev/null &
 	TIMEOUT_PID=$!
-	wait_for 10 vm_begun
+	rm -f "$TMP/autopsy"
+	AUTOPSY_PID=
+	wait_for 10 vm_begun || return
+	[[ ! $VMM ]] || vm_autopsy "$VM" "$VMM" >/dev/null 2>&1 </dev/null &
+	AUTOPSY_PID=$!
+}
+
+# Of a guest that does not end in its time: what its CPUs do, twice, and where the VMM is.
+vm_autopsy()		# SUPERVISOR VMM
+{
+	local nap t
+
+	trap 'kill "$nap" 2>/dev/null; exit' TERM
+	sleep "${L2_TIMEOUT:-100}" &
+	nap=$!
+	wait "$nap"
+	for _ in 1 2; do
+		for t in "/proc/$2"/task/*; do
+			echo "$(<"$t/comm"): $(cut -d' ' -f3,14,15,39 "$t/stat") $(<"$t/wchan")"
+		done
+		timeout 12 thruway vm stats -j "$1" | jq -c '.stats.cpus[] | [.cpu, .exits.all, .kvm.exits,
+			.kvm.halt_exits, .kvm.irq_injections, .kvm.nmi_injections, .kvm.blocking]'
+		sleep 2
+	done >"$TMP/autopsy" 2>&1
+	timeout 30 gdb -p "$2" -batch -ex 'thread apply all bt 8' 2>&1 | grep -E '^#|^Thread' >>"$TMP/autopsy"
 }
 
 # Its processes are there, or it was refused.
@@ -64,6 +89,7 @@ vm_end()
 {
 	wait "$TIMEOUT_PID"
 	STATUS=$?
+	[[ ! $AUTOPSY_PID ]] || { kill "$AUTOPSY_PID"; wait "$AUTOPSY_PID"; } 2>/dev/null
 	OUT=$(tr -d '\r' <"$TMP/guest")
 }
 
@@ -78,7 +104,7 @@ ran_well()		# WHAT
 	if [[ $STATUS == 0 ]]; then
 		ok "$1"
 	else
-		fail "$1" "status $STATUS"$'\n'"$(tail -n 40 <<<"$OUT")"
+		fail "$1" "status $STATUS"$'\n'"$(tail -n 40 <<<"$OUT"; cat "$TMP/autopsy" 2>/dev/null)"
 	fi
 }
 
