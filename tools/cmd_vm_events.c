@@ -6,7 +6,7 @@
 
 #include "tools/command.h"
 #include "tools/commands.h"
-#include "tools/opts.h"
+#include "tools/vm_ask.h"
 #include "tools/vm_client.h"
 #include "tools/vm_report.h"
 
@@ -57,15 +57,8 @@ static int follow(struct ctx *ctx, struct vm_client *c, struct err *err)
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	struct vm_client c = VM_CLIENT_INIT;
-	struct opts o;
-	int r;
+	int r = vm_ask_open(ctx, argc, argv, &c, err);
 
-	opts_init(&o, ctx, argc, argv, NULL);
-	r = opts_next(&o, err);
-	if (r == 0)
-		r = opts_operands(&o, 1, 1, "VM", err);
-	if (r == 0)
-		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0)
 		r = vm_client_call(&c, "subscribe", NULL, err);
 	if (r == 0)

@@ -8,11 +8,8 @@
 #include "tools/out.h"
 #include "tools/vm_client.h"
 
-int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm_asked *ret,
-	   struct err *err)
+int vm_ask_open(struct ctx *ctx, int argc, char **argv, struct vm_client *ret, struct err *err)
 {
-	struct vm_client c = VM_CLIENT_INIT;
-	json_t *result = NULL;
 	struct opts o;
 	int r;
 
@@ -20,8 +17,16 @@ int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm
 	r = opts_next(&o, err);
 	if (r == 0)
 		r = opts_operands(&o, 1, 1, "VM", err);
-	if (r == 0)
-		r = vm_client_open(ctx->root, argv[optind], &c, err);
+	return r < 0 ? r : vm_client_open(ctx->root, argv[optind], ret, err);
+}
+
+int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm_asked *ret,
+	   struct err *err)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	json_t *result = NULL;
+	int r = vm_ask_open(ctx, argc, argv, &c, err);
+
 	if (r == 0)
 		r = vm_client_call(&c, method, &result, err);
 	if (r == 0)

@@ -17,6 +17,11 @@ struct vm_asked {
 	json_t *result;
 };
 
+struct vm_client;
+
+/* One operand, the VM, of no options but the common ones: a connection to it. */
+int vm_ask_open(struct ctx *ctx, int argc, char **argv, struct vm_client *ret, struct err *err);
+
 /* One operand, the VM; no options but the common ones. As a command's run(). */
 int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm_asked *ret,
 	   struct err *err);
