@@ -191,6 +191,40 @@ static void test_a_slow_boot_keeps_the_rules(void **state)
 	assert_non_null(strstr(fake_get(k.root, FILE_PATH), "ATTR{device}==\"0x2684\""));
 }
 
+/* Between the plan and the lock (linked with --wrap=txn_begin) somebody else does it. */
+static unsigned others_come;
+
+int __real_txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
+		     const struct journal_owner *owner, unsigned lock_timeout_s, struct txn **ret,
+		     struct err *e);
+int __wrap_txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
+		     const struct journal_owner *owner, unsigned lock_timeout_s, struct txn **ret,
+		     struct err *e);
+int __wrap_txn_begin(int root, const struct step_ops *const *ops, const struct plan *plan,
+		     const struct journal_owner *owner, unsigned lock_timeout_s, struct txn **ret,
+		     struct err *e)
+{
+	if (others_come && --others_come == 0)
+		add_gpu(NULL, "vfio-pci");
+	return __real_txn_begin(root, ops, plan, owner, lock_timeout_s, ret, e);
+}
+
+static void test_an_apply_that_comes_second_sees_what_the_first_left(void **state)
+{
+	char *argv[] = { (char *)"host apply", (char *)"-q", NULL };
+	struct ctx ctx = { .root = k.root, .command = &cmd_host_apply, .out = stdout,
+			   .lock_timeout_s = 1 };
+
+	add_gpu(NULL, "nouveau");
+	fake_sysfs_text(k.root, "", "sys/bus/pci/drivers/vfio-pci/bind");
+	fake_sysfs_text(k.root, "devices:\n  - match: {device: 2684}\n    group: on\n",
+			"etc/thruway/host.yaml");
+	others_come = 1;
+	assert_int_equal(cmd_host_apply.run(&ctx, 2, argv, &err), 0);
+	assert_int_equal(others_come, 0);
+	assert_non_null(strstr(fake_get(k.root, FILE_PATH), "ATTR{device}==\"0x2684\""));
+}
+
 static void test_none_has_no_override(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -354,6 +388,7 @@ int main(void)
 		TEST(test_what_apply_refuses_no_rule_takes),
 		TEST(test_what_is_absent_is_looked_at_when_it_may_have_come),
 		TEST(test_a_slow_boot_keeps_the_rules),
+		TEST(test_an_apply_that_comes_second_sees_what_the_first_left),
 		TEST(test_none_has_no_override),
 		TEST(test_hostile_names_are_refused),
 		TEST(test_a_drop_ins_name_stays_in_its_comment),

@@ -23,6 +23,7 @@
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "sriov/pf.h"
+#include "vfio/pci_function.h"
 #include "tests/fake/hostfs.h"
 #include "tests/fake/pf.h"
 
@@ -164,6 +165,22 @@ static void test_each_vf_finds_its_pf_at_the_same_cost(void **state)
 	assert_true(links > last);
 }
 
+/* A host is scanned by reading each of them: not the links of all before it. */
+static void test_each_vf_knows_its_number_at_the_same_cost(void **state)
+{
+	struct pci_function dev;
+	struct bdf vf;
+
+	fake_pf_set(&k, VFS);
+	for (unsigned i = 0; i < VFS; i++) {
+		assert_int_equal(pf_vf_bdf(k.root, pf, i, &vf), 0);
+		links = 0;
+		assert_int_equal(pci_function_read_unlocked(k.root, vf, &dev), 0);
+		assert_int_equal(dev.vf_index, i);
+		assert_in_range(links, 1, 10);
+	}
+}
+
 /*
  * The deadline is 120 s; here the write is left alone after 0.2. It waits in a child, which
  * the sentence names.
@@ -195,6 +212,7 @@ int main(void)
 		T(test_what_it_costs_grows_with_the_number),
 		T(test_vfs_that_never_come_are_said_at_the_deadline),
 		T(test_each_vf_finds_its_pf_at_the_same_cost),
+		T(test_each_vf_knows_its_number_at_the_same_cost),
 		T(test_a_write_that_hangs_is_left_at_the_deadline),
 #undef T
 	};
