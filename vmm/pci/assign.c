@@ -37,6 +37,11 @@ static const char *const win_name[WINS] = {
 	[WIN_MEM64] = "64-bit prefetchable window",
 };
 
+const char *pci_window_name(const struct pci_bar *bar)
+{
+	return win_name[bar_win(bar)];
+}
+
 /* What a bridge register can express. */
 static const uint64_t win_grain[WINS] = {
 	[WIN_IO] = 4 * KiB,
@@ -253,6 +258,29 @@ static void commit_bars(struct needs *needs, uint64_t start)
 	(void)place(needs, &start, UINT64_MAX);
 	for (unsigned i = 0; i < needs->n; i++)
 		needs->v[i].dev->bar[needs->v[i].bar].assigned = needs->v[i].start;
+}
+
+int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_bar)
+{
+	for (enum win kind = 0; kind < WINS; kind++) {
+		const struct range *win = &port->win[kind];
+		uint64_t start = win->start;
+		struct need bars[PCI_BARS];
+		struct needs needs = { bars, 0 };
+		const struct need *bad;
+
+		/* Drivers do without I/O, which a port without such a window cannot give. */
+		if (kind == WIN_IO && !win->size)
+			continue;
+		add_bars(&needs, dev, kind);
+		bad = place(&needs, &start, win->start + win->size);
+		if (bad) {
+			*ret_bar = bad->bar;
+			return -ENOSPC;
+		}
+		commit_bars(&needs, win->start);
+	}
+	return 0;
 }
 
 static void commit(const struct need *need, enum win kind)

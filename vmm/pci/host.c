@@ -277,7 +277,7 @@ static int add_behind_port(struct pci *pci, struct pci_dev *dev, unsigned node, 
 
 	if (r < 0)
 		return err_prefix(err, "%s", dev->name), r;
-	port_attach(port, dev);
+	port_attach(port, dev, false);
 	return 0;
 }
 

@@ -13,9 +13,19 @@
 /* The three address spaces a host bridge forwards, and so does a root port. */
 enum win { WIN_IO, WIN_MEM32, WIN_MEM64, WINS };
 
+/* Where a port's capabilities lie: port_new() adds them in this order. */
+#define PORT_EXP_POS 0x40
+#define PORT_MSI_POS 0x7c
+#define PORT_PM_POS  0x8c
+
+/* As fast as the specification goes, so that no device seems held back by its slot. */
+#define PORT_LINK_SPEED PCI_EXP_LNKCAP_SLS_32_0GB
+#define PORT_LINK_WIDTH 16
+
 struct pci_port {
 	struct pci_dev dev;
 	struct pci_dev *child;	/* borrowed; NULL: the slot is empty */
+	bool leaving;		/* its button was pressed, and the guest has not let go yet */
 	unsigned slot;		/* physical slot number, from 1, unique in the machine */
 	struct range win[WINS]; /* by pci_assign(); size 0: none */
 };
@@ -46,6 +56,9 @@ struct pci {
 /* The space a BAR lives in. Prefetchable windows above 4 GiB take prefetchable BARs only. */
 enum win bar_win(const struct pci_bar *bar);
 
+/* "64-bit prefetchable window" and so on: where the BAR must lie. */
+const char *pci_window_name(const struct pci_bar *bar);
+
 /* Offset of BAR i's register. */
 static inline unsigned bar_reg(unsigned i)
 {
@@ -71,10 +84,26 @@ void dev_fini(struct pci_dev *dev);
 
 /* A root port on node's bridge, in the next free slot. -ENOSPC, -ENOMEM. */
 int port_new(struct pci *pci, unsigned node, struct pci_port **ret, struct err *err);
-/* Put dev behind port: the slot reads as occupied, its link as up. */
-void port_attach(struct pci_port *port, struct pci_dev *dev);
-/* The slot is empty and the link down. */
+/*
+ * Put dev behind port: the slot reads as occupied, its link as up. Of a guest that runs
+ * (live) the slot's control and what it has not yet heard of stay as they are, and it is told.
+ */
+void port_attach(struct pci_port *port, struct pci_dev *dev, bool live);
+/* The slot is empty and the link down, and the guest is told. */
 void port_detach(struct pci_port *port);
+/*
+ * Give dev's BARs their places in the windows that port has. -ENOSPC: *ret_bar does not fit
+ * into the window of its kind.
+ */
+int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_bar);
+
+/* slot.c: what of a slot a write to its port's registers changes. */
+struct slot_state {
+	bool wants_interrupt, power_off;
+};
+struct slot_state slot_state(const struct pci_port *port);
+void slot_written(struct pci_port *port, const struct slot_state *before);
+
 /* NULL when dev is not a root port. */
 struct pci_port *port_of(struct pci_dev *dev);
 /* Declare an I/O window; without it the base and limit registers do not exist. */

@@ -64,6 +64,11 @@ struct pci_dev_ops {
 	 * above. BARs are off already; config[] is restored after. May be NULL.
 	 */
 	void (*reset)(struct pci_dev *dev);
+	/*
+	 * After pci_press_button(): the guest has let go of the device, which may be
+	 * pci_remove()d, though not from in here. NULL: it never leaves a running guest.
+	 */
+	void (*eject)(struct pci_dev *dev);
 };
 
 struct pci_dev {
@@ -133,6 +138,19 @@ void pci_remove(struct pci_dev *dev);
  * does not fit and the window; -ENOMEM.
  */
 int pci_assign(struct pci *pci, struct err *err);
+
+/*
+ * Of a guest that runs: put dev into an empty slot that takes its BARs, on node if there
+ * is one, and tell the guest. dev is as for pci_add(). -ENOSPC: no slot, or none that is
+ * large enough (err names BAR and window); -EINVAL, -ENOMEM as pci_add().
+ */
+int pci_plug(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *err);
+
+/*
+ * Ask the guest to let go of dev: the button of its slot. It may take any time to, and may
+ * never. Pressed once already: 0. -EOPNOTSUPP: it is in no slot.
+ */
+int pci_press_button(struct pci_dev *dev);
 
 /* Guest reset: all functions off and reset, then as after pci_assign(). */
 void pci_reset(struct pci *pci);

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * PCI Express root ports: type 1 functions with a slot each.
+ * PCI Express root ports: type 1 functions with a slot each (slot.c).
  *
- * The slot is ready for native hotplug (attention button, power indicator,
- * surprise, link-active reporting, no power controller and no command-completed
- * interrupt, so that a driver never waits). Presence and link state follow from
- * whether a device is behind the port, and a change of them interrupts by MSI.
- * Nothing else does: no errors and no power management events come through it, and
- * ACPI does not offer the guest control of either.
+ * No errors and no power management events come through one, and ACPI does not
+ * offer the guest control of either.
  *
  * References are to the PCI Express Base Specification 5.0.
  */
@@ -21,24 +17,14 @@
 
 #include "base/fd.h"
 #include "base/le.h"
-#include "irq/irqfd.h"
 #include "vmm/vm.h"
 
 #define PORT_VENDOR 0x1b36
 #define PORT_DEVICE 0x000c
 #define PORT_CLASS  0x060400
 
-/* As fast as the specification goes, so that no device seems held back by its slot. */
-#define LINK_SPEED PCI_EXP_LNKCAP_SLS_32_0GB
-#define LINK_WIDTH 16
-
 /* 7.5.3; offsets inside the capability are PCI_EXP_*. */
 #define EXP_LEN 0x3c
-
-/* Where the capabilities lie: port_new() adds them in this order. */
-#define EXP_POS 0x40
-#define MSI_POS 0x7c
-#define PM_POS	0x8c
 
 struct field {
 	uint8_t off, len;
@@ -56,7 +42,7 @@ static const struct field exp_cap[] = {
 	{ PCI_EXP_DEVSTA, 2, 0, 0,
 	  PCI_EXP_DEVSTA_CED | PCI_EXP_DEVSTA_NFED | PCI_EXP_DEVSTA_FED | PCI_EXP_DEVSTA_URD },
 	/* No ASPM (bit 22 says that 00b means so); the port number goes into 31:24. */
-	{ PCI_EXP_LNKCAP, 4, LINK_SPEED | LINK_WIDTH << 4 | PCI_EXP_LNKCAP_DLLLARC | 1u << 22,
+	{ PCI_EXP_LNKCAP, 4, PORT_LINK_SPEED | PORT_LINK_WIDTH << 4 | PCI_EXP_LNKCAP_DLLLARC | 1u << 22,
 	  0, 0 },
 	/*
 	 * Retrain reads as zero; link disable does not exist, because nothing below
@@ -83,7 +69,7 @@ static const struct field exp_cap[] = {
 	{ PCI_EXP_LNKCAP2, 4,
 	  PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB | PCI_EXP_LNKCAP2_SLS_8_0GB |
 		  PCI_EXP_LNKCAP2_SLS_16_0GB | PCI_EXP_LNKCAP2_SLS_32_0GB, 0, 0 },
-	{ PCI_EXP_LNKCTL2, 2, LINK_SPEED, PCI_EXP_LNKCTL2_TLS, 0 },
+	{ PCI_EXP_LNKCTL2, 2, PORT_LINK_SPEED, PCI_EXP_LNKCTL2_TLS, 0 },
 };
 
 /* One vector, 64-bit address, no mask: sent from here, where events are rare. */
@@ -141,61 +127,22 @@ static bool in_reset(const struct pci_dev *dev)
 /* 7.5.2.2: a write of a power state that does not exist is dropped. */
 static void keep_power_state_legal(struct pci_dev *dev, uint8_t before)
 {
-	uint8_t state = dev->config[PM_POS + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK;
+	uint8_t state = dev->config[PORT_PM_POS + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK;
 
 	if (state == 1 || state == 2)
-		dev->config[PM_POS + PCI_PM_CTRL] = before;
-}
-
-/* Slot control's enable bits as the status bits they belong to. */
-static uint16_t enabled_events(uint16_t control)
-{
-	return (control & (PCI_EXP_SLTCTL_ABPE | PCI_EXP_SLTCTL_PFDE | PCI_EXP_SLTCTL_MRLSCE |
-			   PCI_EXP_SLTCTL_PDCE)) |
-	       (control & PCI_EXP_SLTCTL_DLLSCE ? PCI_EXP_SLTSTA_DLLSC : 0);
-}
-
-/* 6.7.3.4: a message is sent whenever this becomes true. */
-static bool wants_interrupt(const struct pci_dev *dev)
-{
-	const uint8_t *exp = &dev->config[EXP_POS];
-	uint16_t control = get_le16(exp + PCI_EXP_SLTCTL);
-
-	return get_le16(&dev->config[PCI_COMMAND]) & PCI_COMMAND_MASTER &&
-	       get_le16(&dev->config[MSI_POS + PCI_MSI_FLAGS]) & PCI_MSI_FLAGS_ENABLE &&
-	       control & PCI_EXP_SLTCTL_HPIE &&
-	       get_le16(exp + PCI_EXP_SLTSTA) & enabled_events(control);
-}
-
-static void interrupt(const struct pci_dev *dev)
-{
-	const uint8_t *msi = &dev->config[MSI_POS];
-
-	/* A write that no CPU takes for an interrupt is lost here as on any bus. */
-	(void)irqfd_signal_msi(dev->vm->fd, get_le64(msi + PCI_MSI_ADDRESS_LO),
-			       get_le16(msi + PCI_MSI_DATA_64));
-}
-
-static void raise_events(struct pci_dev *dev, uint16_t events)
-{
-	uint8_t *status = &dev->config[EXP_POS + PCI_EXP_SLTSTA];
-	bool before = wants_interrupt(dev);
-
-	put_le16(status, get_le16(status) | events);
-	if (!before && wants_interrupt(dev))
-		interrupt(dev);
+		dev->config[PORT_PM_POS + PCI_PM_CTRL] = before;
 }
 
 static void port_write(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len)
 {
 	struct pci_port *port = to_port(dev);
-	uint8_t power = dev->config[PM_POS + PCI_PM_CTRL];
-	bool reset = in_reset(dev), before = wants_interrupt(dev);
+	uint8_t power = dev->config[PORT_PM_POS + PCI_PM_CTRL];
+	struct slot_state before = slot_state(port);
+	bool reset = in_reset(dev);
 
 	pci_cfg_store_write(dev, off, data, len);
 	keep_power_state_legal(dev, power);
-	if (!before && wants_interrupt(dev))
-		interrupt(dev);
+	slot_written(port, &before);
 	if (!port->child)
 		return;
 	port->child->bus = dev->config[PCI_SECONDARY_BUS];
@@ -203,7 +150,12 @@ static void port_write(struct pci_dev *dev, unsigned off, const uint8_t *data, u
 		dev_power_on(port->child);
 }
 
-static const struct pci_dev_ops port_ops = { .cfg_write = port_write };
+static void port_reset(struct pci_dev *dev)
+{
+	to_port(dev)->leaving = false;
+}
+
+static const struct pci_dev_ops port_ops = { .cfg_write = port_write, .reset = port_reset };
 
 struct pci_port *port_of(struct pci_dev *dev)
 {
@@ -223,13 +175,13 @@ static int add_cap(struct pci_dev *dev, uint8_t id, unsigned len, const struct f
 static int set_up(struct pci_port *port)
 {
 	struct pci_dev *dev = &port->dev;
-	uint8_t *exp = &dev->config[EXP_POS];
+	uint8_t *exp = &dev->config[PORT_EXP_POS];
 
 	set_fields(dev, 0, header, ARRAY_SIZE(header));
 	pci_set_ids(dev, PORT_VENDOR, PORT_DEVICE, PORT_CLASS << 8, 0, 0);
-	if (add_cap(dev, PCI_CAP_ID_EXP, EXP_LEN, exp_cap, ARRAY_SIZE(exp_cap)) != EXP_POS ||
-	    add_cap(dev, PCI_CAP_ID_MSI, 14, msi_cap, ARRAY_SIZE(msi_cap)) != MSI_POS ||
-	    add_cap(dev, PCI_CAP_ID_PM, 8, pm_cap, ARRAY_SIZE(pm_cap)) != PM_POS)
+	if (add_cap(dev, PCI_CAP_ID_EXP, EXP_LEN, exp_cap, ARRAY_SIZE(exp_cap)) != PORT_EXP_POS ||
+	    add_cap(dev, PCI_CAP_ID_MSI, 14, msi_cap, ARRAY_SIZE(msi_cap)) != PORT_MSI_POS ||
+	    add_cap(dev, PCI_CAP_ID_PM, 8, pm_cap, ARRAY_SIZE(pm_cap)) != PORT_PM_POS)
 		return -ENOSPC;
 	put_le32(exp + PCI_EXP_LNKCAP, get_le32(exp + PCI_EXP_LNKCAP) | port->slot << 24);
 	put_le32(exp + PCI_EXP_SLTCAP, get_le32(exp + PCI_EXP_SLTCAP) | port->slot << 19);
@@ -263,53 +215,6 @@ int port_new(struct pci *pci, unsigned node, struct pci_port **ret, struct err *
 	bridge->ports++;
 	*ret = TAKE_PTR(port);
 	return 0;
-}
-
-/* Registers that both a running guest and a reset one must find so. */
-static void set_both(struct pci_dev *dev, unsigned off, uint16_t value)
-{
-	put_le16(&dev->config[off], value);
-	put_le16(&dev->power_on[off], value);
-}
-
-void port_attach(struct pci_port *port, struct pci_dev *child)
-{
-	struct pci_dev *dev = &port->dev;
-	unsigned exp = cap_find(child, PCI_CAP_ID_EXP);
-
-	port->child = child;
-	child->port = port;
-	child->devfn = 0;
-	child->intx_gsi = dev->intx_gsi;
-	set_both(dev, EXP_POS + PCI_EXP_LNKSTA,
-		 LINK_SPEED | LINK_WIDTH << 4 | PCI_EXP_LNKSTA_SLC | PCI_EXP_LNKSTA_DLLLA);
-	set_both(dev, EXP_POS + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDS);
-	set_both(dev, EXP_POS + PCI_EXP_SLTCTL, PCI_EXP_SLTCTL_PWR_IND_ON);
-	/*
-	 * Both ends of a link need the same payload size (7.5.3.4). A device of the
-	 * host keeps the one the host gave it, so the port follows.
-	 */
-	if (exp) {
-		uint16_t ctl = get_le16(&dev->config[EXP_POS + PCI_EXP_DEVCTL]);
-		uint16_t size = get_le16(&child->config[exp + PCI_EXP_DEVCTL]) &
-				PCI_EXP_DEVCTL_PAYLOAD;
-
-		set_both(dev, EXP_POS + PCI_EXP_DEVCTL, (ctl & ~PCI_EXP_DEVCTL_PAYLOAD) | size);
-	}
-}
-
-void port_detach(struct pci_port *port)
-{
-	struct pci_dev *dev = &port->dev;
-
-	port->child->port = NULL;
-	port->child = NULL;
-	set_both(dev, EXP_POS + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_SLC);
-	put_le16(&dev->power_on[EXP_POS + PCI_EXP_SLTSTA], 0);
-	put_le16(&dev->power_on[EXP_POS + PCI_EXP_SLTCTL], PCI_EXP_SLTCTL_PWR_IND_OFF);
-	/* What is enabled and what happened before stay the guest's to see. */
-	dev->config[EXP_POS + PCI_EXP_SLTSTA] &= (uint8_t)~PCI_EXP_SLTSTA_PDS;
-	raise_events(dev, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 }
 
 void port_need_io(struct pci_port *port)

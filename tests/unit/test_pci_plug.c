@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Devices that come to and leave a guest that runs: slots, their button, and what fits into them. */
+#include "tests/fake/guest_pci.h"
+
+#include <errno.h>
+
+#define EXP 0x40
+#define PORT 1 /* its slot on bus 0; bus 1 is behind it */
+
+static const struct pci_config config = { .nodes = 1, .hotplug_slots = 2, .hotplug_pref = 64 * MiB,
+					  .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
+
+struct scene {
+	struct guest_pci m;
+	struct fake_fn fn;
+};
+
+static unsigned ejected;
+
+static void eject(struct pci_dev *dev)
+{
+	assert_non_null(dev->port);
+	ejected++;
+}
+
+static const struct pci_dev_ops ops = { .bar_set = fake_bar_set, .reset = fake_reset, .eject = eject };
+
+static void describe(struct fake_fn *fn, const char *name, uint64_t bar, uint64_t pref)
+{
+	fake_fn_init(fn, name);
+	fn->dev.ops = &ops;
+	if (bar)
+		fake_bar(fn, 0, PCI_BAR_MEM32, false, bar);
+	if (pref)
+		fake_bar(fn, 2, PCI_BAR_MEM64, true, pref);
+}
+
+/* Two empty slots, and a guest that has its slots' interrupts off. */
+static void set_up(struct scene *s)
+{
+	guest_pci_new(&s->m, &config);
+	assert_int_equal(pci_assign(s->m.vm.pci, &s->m.err), 0);
+	ejected = 0;
+}
+
+static unsigned status(struct scene *s)
+{
+	return cfg_get(&s->m, 0, PORT, EXP + PCI_EXP_SLTSTA, 2);
+}
+
+static void control(struct scene *s, unsigned value)
+{
+	cfg_put(&s->m, 0, PORT, EXP + PCI_EXP_SLTCTL, 2, value);
+}
+
+static void test_what_is_plugged_is_there_and_told(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PDCE);
+	describe(&s.fn, "a", 16 * KiB, 16 * MiB);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), 0);
+	assert_int_equal(status(&s), PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+	assert_true(cfg_get(&s.m, 0, PORT, EXP + PCI_EXP_LNKSTA, 2) & PCI_EXP_LNKSTA_DLLLA);
+	/* The indicator and what is enabled are the guest's. */
+	assert_int_equal(cfg_get(&s.m, 0, PORT, EXP + PCI_EXP_SLTCTL, 2),
+			 PCI_EXP_SLTCTL_PWR_IND_OFF | PCI_EXP_SLTCTL_PDCE);
+	assert_int_equal(cfg_get(&s.m, 1, 0, PCI_VENDOR_ID, 4), 0x10ca8086);
+	assert_int_equal(cfg_get(&s.m, 1, 0, PCI_COMMAND, 2), 0);
+	/* Where it lies decodes: inside the windows of its bridge. */
+	cfg_put(&s.m, 1, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_true(s.fn.dev.bar[0].live && s.fn.dev.bar[2].live);
+	assert_int_equal(s.fn.dev.bar[2].addr % (16 * MiB), 0);
+	/* A reset finds it as any other. */
+	pci_reset(s.m.vm.pci);
+	assert_int_equal(status(&s), PCI_EXP_SLTSTA_PDS);
+	assert_int_equal(cfg_get(&s.m, 0, PORT, EXP + PCI_EXP_SLTCTL, 2), PCI_EXP_SLTCTL_PWR_IND_ON);
+	assert_true(cfg_get(&s.m, 1, 0, PCI_BASE_ADDRESS_0, 4) != 0);
+	pci_remove(&s.fn.dev);
+	guest_pci_free(&s.m);
+}
+
+static void test_a_slot_takes_one_after_the_other(void **state)
+{
+	struct fake_fn third;
+	struct scene s, t;
+
+	set_up(&s);
+	describe(&s.fn, "a", 4 * KiB, 0);
+	describe(&t.fn, "b", 4 * KiB, 0);
+	describe(&third, "c", 4 * KiB, 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &t.fn.dev, 0, &s.m.err), 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &third.dev, 0, &s.m.err), -ENOSPC);
+	assert_string_equal(s.m.err.text, "c: the guest has no empty slot");
+	pci_remove(&s.fn.dev);
+	s.m.err = (struct err)ERR_INIT;
+	assert_int_equal(pci_plug(s.m.vm.pci, &third.dev, 0, &s.m.err), 0);
+	assert_int_equal(cfg_get(&s.m, 1, 0, PCI_VENDOR_ID, 4), 0x10ca8086);
+	pci_remove(&t.fn.dev);
+	pci_remove(&third.dev);
+	guest_pci_free(&s.m);
+}
+
+static void test_what_does_not_fit_names_the_window(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	describe(&s.fn, "gpu", 4 * KiB, 128 * MiB);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), -ENOSPC);
+	assert_string_equal(s.m.err.text, "gpu: BAR 2 (128 MiB) does not fit into the 64-bit "
+					  "prefetchable window of the 2 empty slots");
+	assert_non_null(strstr(s.m.err.hint, "pref=SIZE"));
+	assert_null(s.fn.dev.port);
+	assert_int_equal(status(&s), 0);
+	s.m.err = (struct err)ERR_INIT;
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 1, &s.m.err), -EINVAL);
+	guest_pci_free(&s.m);
+}
+
+static void test_io_that_no_slot_has_is_left_out(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	describe(&s.fn, "a", 4 * KiB, 0);
+	fake_bar(&s.fn, 1, PCI_BAR_IO, false, 32);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), 0);
+	assert_int_equal(cfg_get(&s.m, 1, 0, PCI_BASE_ADDRESS_1, 4), PCI_BASE_ADDRESS_SPACE_IO);
+	pci_remove(&s.fn.dev);
+	guest_pci_free(&s.m);
+}
+
+static void test_the_button_waits_for_the_power_indicator(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	describe(&s.fn, "a", 4 * KiB, 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), 0);
+	cfg_put(&s.m, 0, PORT, EXP + PCI_EXP_SLTSTA, 2, 0xffff);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_ON);
+	/* A guest may turn it off when nobody asked: the device stays. */
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_OFF);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_ON);
+	assert_int_equal(ejected, 0);
+	assert_int_equal(pci_press_button(&s.fn.dev), 0);
+	assert_int_equal(status(&s), PCI_EXP_SLTSTA_PDS | PCI_EXP_SLTSTA_ABP);
+	cfg_put(&s.m, 0, PORT, EXP + PCI_EXP_SLTSTA, 2, PCI_EXP_SLTSTA_ABP);
+	/* A second press would call it off. */
+	assert_int_equal(pci_press_button(&s.fn.dev), 0);
+	assert_int_equal(status(&s), PCI_EXP_SLTSTA_PDS);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_BLINK);
+	assert_int_equal(ejected, 0);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_OFF);
+	assert_int_equal(ejected, 1);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_ON);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_OFF);
+	assert_int_equal(ejected, 1);
+	pci_remove(&s.fn.dev);
+	guest_pci_free(&s.m);
+}
+
+static void test_a_reset_forgets_the_button(void **state)
+{
+	struct scene s;
+
+	set_up(&s);
+	describe(&s.fn, "a", 4 * KiB, 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), 0);
+	assert_int_equal(pci_press_button(&s.fn.dev), 0);
+	pci_reset(s.m.vm.pci);
+	control(&s, PCI_EXP_SLTCTL_PWR_IND_OFF);
+	assert_int_equal(ejected, 0);
+	assert_int_equal(pci_press_button(&s.fn.dev), 0);
+	assert_true(status(&s) & PCI_EXP_SLTSTA_ABP);
+	pci_remove(&s.fn.dev);
+	guest_pci_free(&s.m);
+}
+
+static void test_what_is_in_no_slot_has_no_button(void **state)
+{
+	struct fake_fn fn;
+	struct guest_pci m;
+
+	guest_pci_new(&m, &config);
+	describe(&fn, "a", 4 * KiB, 0);
+	assert_int_equal(pci_add(m.vm.pci, &fn.dev, 0, false, &m.err), 0);
+	assert_int_equal(pci_press_button(&fn.dev), -EOPNOTSUPP);
+	guest_pci_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_plugged_is_there_and_told),
+		cmocka_unit_test(test_a_slot_takes_one_after_the_other),
+		cmocka_unit_test(test_what_does_not_fit_names_the_window),
+		cmocka_unit_test(test_io_that_no_slot_has_is_left_out),
+		cmocka_unit_test(test_the_button_waits_for_the_power_indicator),
+		cmocka_unit_test(test_a_reset_forgets_the_button),
+		cmocka_unit_test(test_what_is_in_no_slot_has_no_button),
+	};
+
+	return cmocka_run_group_tests_name("pci_plug", tests, NULL, NULL);
+}
