@@ -63,7 +63,10 @@ int iommu_type1_new(int container_fd, struct iommu **ret, struct err *err);
  */
 int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, struct err *err);
 
-/* Only after every device of the group is closed. */
+/*
+ * Of a group that has joined, after every device of it is closed; before the last one every
+ * mapping must be gone. The next to join sets the IOMMU again.
+ */
 void iommu_type1_del_group(struct iommu *iommu, int group_fd);
 
 /*

@@ -237,6 +237,11 @@ static int limits_with(struct type1 *t, unsigned number, struct err *err)
 	return r < 0 ? err_set(err, r, "IOMMU group %u: cannot read the IOMMU's limits", number) : 0;
 }
 
+static void unset_container(int group_fd)
+{
+	(void)VALUE_IOCTL(group_fd, VFIO_GROUP_UNSET_CONTAINER, 0);
+}
+
 int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, struct err *err)
 {
 	struct type1 *t = container_of(iommu, struct type1, iommu);
@@ -257,17 +262,20 @@ int iommu_type1_add_group(struct iommu *iommu, int group_fd, unsigned number, st
 	if (r == 0)
 		r = limits_with(t, number, err);
 	if (r < 0) {
-		iommu_type1_del_group(iommu, group_fd);
+		unset_container(group_fd);
 		return r;
 	}
 	t->groups++;
 	return 0;
 }
 
+/* With the last one the kernel forgets the IOMMU and every mapping. */
 void iommu_type1_del_group(struct iommu *iommu, int group_fd)
 {
-	(void)iommu;
-	(void)VALUE_IOCTL(group_fd, VFIO_GROUP_UNSET_CONTAINER, 0);
+	struct type1 *t = container_of(iommu, struct type1, iommu);
+
+	unset_container(group_fd);
+	t->groups--;
 }
 
 int iommu_type1_device_fd(int group_fd, const char *bdf, const char *token, int *ret_fd,

@@ -17,12 +17,12 @@
 
 /* --- status ------------------------------------------------------------------------------------ */
 
-static json_t *device_names(const struct vmm_config *config)
+static json_t *device_names(const struct vfio_pci_set *set)
 {
 	json_t *names = json_array();
 
-	for (unsigned i = 0; names && i < config->device_count; i++)
-		json_array_append_new(names, json_string(config->devices[i].name));
+	for (unsigned i = 0; names && i < vfio_pci_count(set); i++)
+		json_array_append_new(names, json_string(vfio_pci_name(set, i)));
 	return names;
 }
 
@@ -41,7 +41,7 @@ json_t *control_report_status(struct machine *m)
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
-			 device_names(m->config));
+			 device_names(m->host_devices));
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

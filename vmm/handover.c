@@ -133,8 +133,9 @@ int handover_next_event(int sock, struct vmm_event *ret)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)
 		return -EPIPE;
-	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_RUNNING)
+	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_DEVICE)
 		return -EPROTO;
+	event.device[sizeof(event.device) - 1] = '\0';
 	event.err.text[sizeof(event.err.text) - 1] = '\0';
 	event.err.hint[sizeof(event.err.hint) - 1] = '\0';
 	*ret = event;

@@ -74,11 +74,13 @@ enum vmm_event_type {
 	VMM_EVENT_EXIT,	     /* reason and stats: the guest ended */
 	VMM_EVENT_REBOOT,    /* the guest resets in place */
 	VMM_EVENT_RUNNING,   /* its CPUs run: time for what a start need not wait for */
+	VMM_EVENT_DEVICE,    /* reason: enum vm_device_event, of device */
 };
 
 struct vmm_event {
 	uint32_t type;
 	uint32_t reason; /* enum vm_request */
+	char device[20]; /* BDF */
 	struct vm_stats stats;
 	uint32_t gsi_commits;
 	uint32_t ram_banks; /* a memory slot each, and with devices a DMA mapping each */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/size.h"
@@ -167,9 +168,20 @@ static int load(struct machine *m, bool fresh, struct err *err)
 	return r < 0 ? err_set(err, r, "KVM refused the first CPU's registers") : 0;
 }
 
-static void device_event(void *opaque, const char *event, const char *device)
+/* Both who watches and the supervisor hear of it. */
+static void device_event(void *opaque, enum vm_device_event event, const char *device)
 {
-	control_event(opaque, event, json_pack("{s:s}", "device", device));
+	static const char *const word[] = {
+		[VM_DEVICE_ERROR] = "device-error",
+		[VM_DEVICE_REQUEST] = "device-request",
+		[VM_DEVICE_REMOVED] = "device-removed",
+		[VM_DEVICE_ADDED] = "device-added",
+	};
+	struct vmm_event e = { .type = VMM_EVENT_DEVICE, .reason = event };
+
+	snprintf(e.device, sizeof(e.device), "%s", device);
+	handover_event(HANDOVER_FD, &e);
+	control_event(opaque, word[event], json_pack("{s:s}", "device", device));
 }
 
 int machine_new(struct machine *m, const struct vmm_config *config, struct err *err)
@@ -221,6 +233,8 @@ static void reset_devices(struct machine *m)
 	vm_lock(&m->vm);
 	/* First: devices still write to RAM, which is about to be loaded anew. */
 	pci_reset(m->vm.pci);
+	/* A guest that begins anew has nothing to let go of. */
+	vfio_pci_finish_leaving(m->host_devices);
 	serial_reset(m->serial);
 	rtc_reset(m->rtc);
 	pm_reset(m->pm);

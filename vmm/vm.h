@@ -45,6 +45,14 @@ struct vm_stats {
 	uint64_t bar_faults; /* EFAULT on a BAR address, answered with all-ones */
 };
 
+/* What happens to a device of the host while the guest runs. */
+enum vm_device_event {
+	VM_DEVICE_ERROR = 1, /* the host reported an uncorrectable error of it */
+	VM_DEVICE_REQUEST,   /* the host wants it back */
+	VM_DEVICE_REMOVED,   /* it is out of the guest, and closed */
+	VM_DEVICE_ADDED,     /* it is in the guest */
+};
+
 struct vm {
 	int kvm_fd; /* /dev/kvm */
 	int fd;	    /* KVM_CREATE_VM */
@@ -84,7 +92,7 @@ struct vm {
 	/* Called once by the first CPU's thread when it has run the guest; no lock. NULL: nobody. */
 	void (*on_running)(void);
 	/* Where what happens to a device is told to; NULL: nowhere. Set before devices are. */
-	void (*on_event)(void *opaque, const char *event, const char *device);
+	void (*on_event)(void *opaque, enum vm_device_event event, const char *device);
 	void *on_event_opaque;
 };
 
@@ -122,7 +130,7 @@ enum vm_request vm_take_request(struct vm *vm);
 void vm_crash(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Something happened to a device that whoever watches the machine wants to know. */
-static inline void vm_event(struct vm *vm, const char *event, const char *device)
+static inline void vm_event(struct vm *vm, enum vm_device_event event, const char *device)
 {
 	if (vm->on_event)
 		vm->on_event(vm->on_event_opaque, event, device);

@@ -7,6 +7,7 @@
 #include <linux/vfio.h>
 
 #include "base/loop.h"
+#include "base/uapi.h"
 #include "irq/gsi.h"
 #include "tests/fake/ioctl.h"
 #include "vmm/mem.h"
@@ -64,10 +65,12 @@ static int group(void *opaque, int fd, unsigned long request, void *arg)
 	}
 }
 
-/* K: KVM is told of the group. */
+/* K: KVM is told of the group; k: that it is gone. */
 static int kvm_vfio(void *opaque, int fd, unsigned long request, void *arg)
 {
-	saw(opaque, 'K');
+	const struct kvm_device_attr *attr = arg;
+
+	saw(opaque, attr->attr == KVM_DEV_VFIO_FILE_DEL ? 'k' : 'K');
 	return request == KVM_SET_DEVICE_ATTR ? 0 : -ENOTTY;
 }
 

@@ -96,3 +96,14 @@ void vfio_pci_unmap_span(struct vfio_pci *v, struct bar_span *span)
 		(void)dma_unmap(v->set->dma, span->dma_iova);
 	span->dma = false;
 }
+
+void vfio_pci_map_live_bars(struct vfio_pci_set *set)
+{
+	for (unsigned i = 0; i < set->ndevices; i++) {
+		struct vfio_pci *v = set->devices[i];
+
+		for (unsigned k = 0; k < PCI_BARS; k++)
+			for (unsigned n = 0; n < v->bar[k].nspans && v->pci.bar[k].live; n++)
+				vfio_pci_map_span(v, &v->bar[k].spans[n], v->pci.bar[k].addr);
+	}
+}

@@ -25,6 +25,7 @@ struct intx;
 struct iommu;
 struct msi;
 struct msix;
+struct vmm_device;
 
 /* A piece of a BAR that the guest reaches without an exit. */
 struct bar_span {
@@ -52,10 +53,17 @@ struct msix_place {
 	struct range range;
 };
 
+/* A device on its way out of a guest that runs. */
+enum vfio_leave { LEAVE_NOT, LEAVE_ASKED, LEAVE_READY };
+
 struct vfio_pci {
 	struct pci_dev pci;
 	struct vfio_pci_set *set; /* borrowed */
 	struct vfio_device dev;
+	unsigned group; /* its number */
+
+	enum vfio_leave leave;
+	int leave_timer; /* -1: nobody asked it to leave */
 
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
@@ -80,7 +88,7 @@ struct vfio_pci_set {
 	bool listening;
 	int kvm_device; /* KVM's VFIO device, -1: this kernel has none */
 	unsigned ngroups;
-	struct vfio_group_ref groups[VFIO_PCI_MAX_GROUPS]; /* descriptors borrowed */
+	struct vfio_group_ref groups[VFIO_PCI_MAX_GROUPS]; /* descriptors owned */
 	unsigned ndevices;
 	struct vfio_pci **devices;
 	bool p2p_failed; /* said once */
@@ -93,6 +101,13 @@ static inline struct vfio_pci *to_vfio_pci(struct pci_dev *pci)
 
 /* kvm_vfio.c: tell KVM of a group before its first device is opened. */
 int kvm_vfio_add(struct vfio_pci_set *set, int group_fd, unsigned number, struct err *err);
+void kvm_vfio_del(struct vfio_pci_set *set, int group_fd);
+
+/* set.c. The container is borrowed; a group's descriptor is the set's once the group has joined. */
+int vfio_pci_set_new(struct vm *vm, int container_fd, struct vfio_pci_set **ret, struct err *err);
+int vfio_pci_add_group(struct vfio_pci_set *set, int fd, unsigned number, struct err *err);
+/* When no device of it is left. With the last group RAM is unmapped, and no longer pinned. */
+void vfio_pci_del_group(struct vfio_pci_set *set, unsigned number);
 
 /* dma.c: guest RAM becomes reachable for the devices, bank by bank. */
 int vfio_pci_map_ram(struct vfio_pci_set *set, struct err *err);
@@ -100,6 +115,8 @@ void vfio_pci_unmap_ram(struct vfio_pci_set *set);
 /* Other devices' DMA to a BAR: best effort, a failure is said once. */
 void vfio_pci_map_span(struct vfio_pci *v, struct bar_span *span, uint64_t bar_addr);
 void vfio_pci_unmap_span(struct vfio_pci *v, struct bar_span *span);
+/* The BARs that decode now, for a device that came later. */
+void vfio_pci_map_live_bars(struct vfio_pci_set *set);
 
 /* config.c */
 int vfio_pci_config_init(struct vfio_pci *v, struct err *err);
@@ -126,7 +143,21 @@ unsigned vfio_pci_max_vectors(const struct vfio_pci *v);
 /* INTx follows the command register and the two message modes. */
 void vfio_pci_intx_update(struct vfio_pci *v);
 
-/* dev.c: the guest resets the function alone; registers, interrupts and the device forget. */
+/* dev.c; a failure leaves nothing. */
+int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *group,
+		      const struct vmm_device *d, struct vfio_pci **ret, struct err *err);
+struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v); /* NULL is fine */
+/* The guest resets the function alone; registers, interrupts and the device forget. */
 void vfio_pci_function_reset(struct vfio_pci *v);
+
+/* plug.c. Whether it can leave a guest that runs: it is in a slot. */
+bool vfio_pci_may_leave(const struct vfio_pci *v);
+/* Ask the guest to let go of it; when it does not in time, it is taken away. */
+void vfio_pci_leave(struct vfio_pci *v);
+/* Take it out of the guest now; v is gone then. Not from a vCPU's thread. */
+void vfio_pci_take_out(struct vfio_pci *v);
+/* ops->eject; and it is closed. */
+void vfio_pci_ejected(struct pci_dev *pci);
+void vfio_pci_leave_fini(struct vfio_pci *v);
 
 #endif

@@ -140,29 +140,39 @@ void vfio_pci_intx_update(struct vfio_pci *v)
 
 /* --- what the host has to say of the device --- */
 
+/*
+ * One error of a physical function is told to whoever has one of its virtual functions, and
+ * nobody says here when it is over. A device that may be dead leaves by surprise: its
+ * guest must not wait for it. `vm run` brings it back when it is well again.
+ */
 static void on_error(void *opaque, int fd)
 {
 	struct vfio_pci *v = opaque;
 
 	if (!irqfd_drain(fd))
 		return;
-	log_warn_limited("%s: the host reports an uncorrectable error of the device; it may not "
-			 "work any more",
-			 v->pci.name);
-	vm_event(v->set->vm, "device-error", v->pci.name);
+	log_warn_limited("%s: the host reports an uncorrectable error of the device; it %s",
+			 v->pci.name,
+			 vfio_pci_may_leave(v) ? "is taken out of the guest" :
+						 "may not work any more");
+	vm_event(v->set->vm, VM_DEVICE_ERROR, v->pci.name);
+	if (vfio_pci_may_leave(v))
+		vfio_pci_take_out(v);
 }
 
+/* The kernel repeats it while it waits for us to close the device. */
 static void on_request(void *opaque, int fd)
 {
 	struct vfio_pci *v = opaque;
 
-	/* The kernel repeats it while it waits. */
-	if (!irqfd_drain(fd))
+	if (!irqfd_drain(fd) || v->leave != LEAVE_NOT)
 		return;
-	log_warn_limited("%s: the host asks for the device back; it waits until this virtual "
-			 "machine ends",
-			 v->pci.name);
-	vm_event(v->set->vm, "device-request", v->pci.name);
+	log_warn_limited("%s: the host asks for the device back; it waits until %s", v->pci.name,
+			 vfio_pci_may_leave(v) ? "the guest lets go of it" :
+						 "this virtual machine ends");
+	vm_event(v->set->vm, VM_DEVICE_REQUEST, v->pci.name);
+	if (vfio_pci_may_leave(v))
+		vfio_pci_leave(v);
 }
 
 /* A device without the event is no worse for it. */
@@ -344,6 +354,11 @@ static void add_stats(struct vfio_pci_vectors *sum, const struct vectors *vs)
 unsigned vfio_pci_count(const struct vfio_pci_set *set)
 {
 	return set ? set->ndevices : 0;
+}
+
+const char *vfio_pci_name(const struct vfio_pci_set *set, unsigned i)
+{
+	return set->devices[i]->pci.name;
 }
 
 void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *ret)

@@ -46,3 +46,16 @@ int kvm_vfio_add(struct vfio_pci_set *set, int group_fd, unsigned number, struct
 		return err_set(err, r, "KVM does not take IOMMU group %u", number);
 	return 0;
 }
+
+void kvm_vfio_del(struct vfio_pci_set *set, int group_fd)
+{
+	int32_t fd = group_fd;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_VFIO_FILE,
+		.attr = KVM_DEV_VFIO_FILE_DEL,
+		.addr = (uintptr_t)&fd,
+	};
+
+	if (set->kvm_device >= 0)
+		(void)SIZED_IOCTL(set->kvm_device, KVM_SET_DEVICE_ATTR, &attr);
+}

@@ -15,11 +15,12 @@ struct vectors;
 struct vfio_pci_set;
 struct vm;
 struct vmm_config;
+struct vmm_device;
 
 /*
  * Put the groups of config into one I/O address space and tell KVM of them: the first
- * thing a machine does, because its RAM has to lie where they reach. config's descriptors
- * are borrowed and stay open until the set is freed. No device: *ret is NULL and it is no
+ * thing a machine does, because its RAM has to lie where they reach. config's container
+ * is borrowed and stays open until the set is freed; the groups' descriptors are the set's. No device: *ret is NULL and it is no
  * error.
  */
 int vfio_pci_join_all(struct vm *vm, const struct vmm_config *config, struct vfio_pci_set **ret,
@@ -61,6 +62,9 @@ void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *r
 /* Devices in the set; 0 for NULL. */
 unsigned vfio_pci_count(const struct vfio_pci_set *set);
 
+/* Device i's; borrowed. */
+const char *vfio_pci_name(const struct vfio_pci_set *set, unsigned i);
+
 struct vfio_pci_interrupts {
 	const char *name;	       /* the device's; borrowed, as all here */
 	const char *mode;	       /* "msix", "msi", "intx" or "none" */
@@ -68,6 +72,32 @@ struct vfio_pci_interrupts {
 };
 void vfio_pci_interrupts(const struct vfio_pci_set *set, unsigned i,
 			 struct vfio_pci_interrupts *ret);
+
+/*
+ * Of a guest that runs, both on the event loop's thread: let it have another device, or have
+ * one back. Each is followed by an event (vm_event).
+ */
+struct vfio_pci_arrival {
+	const struct vmm_device *device; /* group is not looked at */
+	unsigned group;	  /* N of /dev/vfio/N */
+	int group_fd;	  /* taken over, also on failure; -1: a device of the group is here already */
+	int container_fd; /* as group_fd; for the first device of a set, else not needed */
+};
+/*
+ * *set is made when it is NULL. -EEXIST: the guest has it; -ENOSPC: no slot for it;
+ * -EOPNOTSUPP: not PCI Express; what joining the group, mapping RAM and opening it give.
+ */
+int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arrival *arrival,
+		  struct err *err);
+
+/*
+ * In order, which takes the guest at least five seconds and us at most fifteen; or now, as
+ * if the device were pulled out. -ENODEV: it is not here; -EOPNOTSUPP: it is in no slot.
+ */
+int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err);
+
+/* The guest is being reset: what was asked to leave is out now. NULL is fine. */
+void vfio_pci_finish_leaving(struct vfio_pci_set *set);
 
 /*
  * Stop the devices, take their interrupts, memory slots and DMA mappings away and

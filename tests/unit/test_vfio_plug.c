@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A host function that leaves a guest that runs and comes back: in which order, and who is told. */
+#include "tests/fake/vfio_machine.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/loop.h"
+#include "vmm/vfio_pci/internal.h"
+
+#define PORT_SLTCTL (0x40 + PCI_EXP_SLTCTL)
+#define PORT_SLTSTA (0x40 + PCI_EXP_SLTSTA)
+
+static struct vfio_machine m;
+static char told[64];
+
+/* E: error, R: the host wants it, -: out, +: in. What was waited for ends the loop. */
+static void on_event(void *opaque, enum vm_device_event event, const char *device)
+{
+	static const char letter[] = { [VM_DEVICE_ERROR] = 'E', [VM_DEVICE_REQUEST] = 'R',
+				       [VM_DEVICE_REMOVED] = '-', [VM_DEVICE_ADDED] = '+' };
+
+	assert_string_equal(device, "0000:01:10.0");
+	told[strlen(told)] = letter[event];
+	if (event == VM_DEVICE_REMOVED)
+		loop_quit(opaque, 0);
+}
+
+static void begin(void)
+{
+	memset(told, 0, sizeof(told));
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	m.guest.vm.on_event = on_event;
+	m.guest.vm.on_event_opaque = m.guest.vm.loop;
+	cfg_put(&m.guest, MACHINE_BUS, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	memset(m.order, 0, sizeof(m.order));
+}
+
+static struct vfio_pci_arrival arrival(void)
+{
+	return (struct vfio_pci_arrival){ .device = &m.config.devices[0], .group = 42,
+					  .group_fd = MACHINE_GROUP, .container_fd = -1 };
+}
+
+static bool there(void)
+{
+	return cfg_get(&m.guest, MACHINE_BUS, 0, PCI_VENDOR_ID, 4) == 0x10ca8086;
+}
+
+static void kick(int fd)
+{
+	assert_int_equal(eventfd_write(fd, 1), 0);
+}
+
+static void guest_lets_go(void)
+{
+	assert_true(cfg_get(&m.guest, 0, 1, PORT_SLTSTA, 2) & PCI_EXP_SLTSTA_ABP);
+	cfg_put(&m.guest, 0, 1, PORT_SLTCTL, 2, PCI_EXP_SLTCTL_PWR_IND_OFF);
+}
+
+static void on_timer(void *opaque, int fd)
+{
+	loop_quit(opaque, 0);
+}
+
+/* What there is to do in 20 ms. */
+static void turn(void)
+{
+	int timer = -1;
+
+	assert_int_equal(loop_timer_new(m.guest.vm.loop, on_timer, m.guest.vm.loop, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, 20000000), 0);
+	loop_run(m.guest.vm.loop);
+	loop_del(m.guest.vm.loop, timer);
+	close(timer);
+}
+
+static void test_in_order_and_back(void **state)
+{
+	struct vfio_pci_arrival back;
+	struct err err = ERR_INIT;
+
+	begin();
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), 0);
+	assert_true(there()); /* it works on until the guest lets go */
+	assert_string_equal(told, "");
+	/* Asked again: nothing more. */
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), 0);
+	guest_lets_go();
+	assert_true(there()); /* not in the middle of the guest's write */
+	loop_run(m.guest.vm.loop);
+	assert_false(there());
+	assert_string_equal(told, "-");
+	/* RAM goes before the group, and the group after its device. */
+	assert_string_equal(m.order, "ukc");
+	assert_int_equal(vfio_pci_count(m.set), 0);
+	assert_int_equal(m.kvm.nslots, 0);
+
+	memset(m.order, 0, sizeof(m.order));
+	back = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &back, &err), 0);
+	assert_int_equal(back.group_fd, -1);
+	assert_string_equal(m.order, "CIKmD"); /* as at the start */
+	assert_string_equal(told, "-+");
+	assert_true(there());
+	assert_true(m.dev.err_fd >= 0 && m.dev.req_fd >= 0);
+	vfio_machine_free(&m);
+}
+
+static void test_now_does_not_ask(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin();
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), 0);
+	assert_false(there());
+	assert_string_equal(told, "-");
+	assert_int_equal(cfg_get(&m.guest, 0, 1, PORT_SLTSTA, 2),
+			 PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), -ENODEV);
+	assert_string_equal(err.text, "the guest does not have 0000:01:10.0");
+	vfio_machine_free(&m);
+}
+
+static void test_an_error_takes_it_out_at_once(void **state)
+{
+	begin();
+	kick(m.dev.err_fd);
+	loop_run(m.guest.vm.loop);
+	assert_string_equal(told, "E-");
+	assert_false(there());
+	vfio_machine_free(&m);
+}
+
+static void test_a_request_presses_the_button_once(void **state)
+{
+	begin();
+	kick(m.dev.req_fd);
+	turn();
+	/* The kernel asks again while it waits. */
+	kick(m.dev.req_fd);
+	turn();
+	assert_string_equal(told, "R");
+	assert_true(there());
+	guest_lets_go();
+	loop_run(m.guest.vm.loop);
+	assert_string_equal(told, "R-");
+	vfio_machine_free(&m);
+}
+
+static void test_a_reset_of_the_machine_ends_the_wait(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin();
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), 0);
+	pci_reset(m.guest.vm.pci);
+	assert_true(there());
+	vfio_pci_finish_leaving(m.set);
+	assert_false(there());
+	assert_string_equal(told, "-");
+	vfio_machine_free(&m);
+}
+
+static void test_a_reset_of_the_bus_does_not(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin();
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), 0);
+	cfg_put(&m.guest, 0, 1, PCI_BRIDGE_CONTROL, 2, PCI_BRIDGE_CTL_BUS_RESET);
+	cfg_put(&m.guest, 0, 1, PCI_BRIDGE_CONTROL, 2, 0);
+	assert_true(there());
+	assert_string_equal(told, "");
+	vfio_machine_free(&m);
+}
+
+static void test_what_cannot_come_leaves_nothing(void **state)
+{
+	struct vfio_pci_arrival a;
+	struct err err = ERR_INIT;
+	uint8_t bridge = 1;
+
+	begin();
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EEXIST);
+	assert_string_equal(err.text, "the guest has 0000:01:10.0 already");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), 0);
+
+	/* No group came along. */
+	a = arrival();
+	a.group_fd = -1;
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EPROTO);
+	assert_int_equal(m.set->ngroups, 0);
+
+	/* A group that is not viable. */
+	err = (struct err)ERR_INIT;
+	m.not_viable = true;
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EPERM);
+	assert_int_equal(m.set->ngroups, 0);
+	m.not_viable = false;
+
+	/* A device that is refused when it is open: RAM and group go again. */
+	err = (struct err)ERR_INIT;
+	memset(m.order, 0, sizeof(m.order));
+	fake_vfio_poke(&m.dev, 7, PCI_HEADER_TYPE, &bridge, 1);
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EINVAL);
+	assert_string_equal(m.order, "CIKmDukc");
+	assert_int_equal(vfio_pci_count(m.set), 0);
+	assert_false(there());
+	assert_string_equal(told, "-");
+	vfio_machine_free(&m);
+}
+
+static void test_the_first_device_of_a_machine_brings_the_container(void **state)
+{
+	struct vfio_pci_arrival a;
+	struct err err = ERR_INIT;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	memset(told, 0, sizeof(told));
+	m.config.device_count = m.config.group_count = 0;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	m.guest.vm.on_event = on_event;
+	m.guest.vm.on_event_opaque = m.guest.vm.loop;
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EPROTO);
+	assert_null(m.set);
+	err = (struct err)ERR_INIT;
+	a = arrival();
+	a.container_fd = MACHINE_CONTAINER;
+	/* This machine has no slot: the device is opened and closed again. */
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -ENOSPC);
+	assert_string_equal(err.text, "0000:01:10.0: the guest has no empty slot");
+	assert_string_equal(m.order, "CIKmDukc");
+	vfio_machine_free(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_in_order_and_back),
+		cmocka_unit_test(test_now_does_not_ask),
+		cmocka_unit_test(test_an_error_takes_it_out_at_once),
+		cmocka_unit_test(test_a_request_presses_the_button_once),
+		cmocka_unit_test(test_a_reset_of_the_machine_ends_the_wait),
+		cmocka_unit_test(test_a_reset_of_the_bus_does_not),
+		cmocka_unit_test(test_what_cannot_come_leaves_nothing),
+		cmocka_unit_test(test_the_first_device_of_a_machine_brings_the_container),
+	};
+
+	return cmocka_run_group_tests_name("vfio_plug", tests, NULL, NULL);
+}

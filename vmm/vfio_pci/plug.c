@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Devices that come and go while the guest runs. A group goes with its last device, and
+ * with the last group RAM is no longer pinned; so what comes back begins as at the start:
+ * the group joins, RAM is mapped, the device is opened, and only then the guest sees it.
+ */
+#include "vmm/vfio_pci/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "vmm/handover.h"
+#include "vmm/vm.h"
+
+/*
+ * From the press of the button: Linux lets five seconds pass and then stops the driver.
+ * What has not let go by then is taken away.
+ */
+#define LEAVE_DEADLINE_NS (15ull * 1000000000)
+
+/* --- out ---------------------------------------------------------------------------------------- */
+
+bool vfio_pci_may_leave(const struct vfio_pci *v)
+{
+	return v->pci.port != NULL;
+}
+
+static void forget(struct vfio_pci_set *set, const struct vfio_pci *v)
+{
+	unsigned i = 0;
+
+	while (i < set->ndevices && set->devices[i] != v)
+		i++;
+	if (i == set->ndevices)
+		return;
+	set->ndevices--;
+	memmove(&set->devices[i], &set->devices[i + 1],
+		(set->ndevices - i) * sizeof(struct vfio_pci *));
+}
+
+static bool has_device_of(const struct vfio_pci_set *set, unsigned group)
+{
+	for (unsigned i = 0; i < set->ndevices; i++)
+		if (set->devices[i]->group == group)
+			return true;
+	return false;
+}
+
+void vfio_pci_take_out(struct vfio_pci *v)
+{
+	struct vfio_pci_set *set = v->set;
+	unsigned group = v->group;
+	bool asked = v->leave == LEAVE_READY;
+	char name[sizeof(v->pci.name)];
+
+	memcpy(name, v->pci.name, sizeof(name));
+	forget(set, v);
+	vfio_pci_dev_close(v);
+	if (!has_device_of(set, group))
+		vfio_pci_del_group(set, group);
+	log_note("%s is out of the guest%s", name, asked ? "" : ", which did not let go of it before");
+	vm_event(set->vm, VM_DEVICE_REMOVED, name);
+}
+
+static void on_leave_timer(void *opaque, int fd)
+{
+	(void)fd;
+	vfio_pci_take_out(opaque);
+}
+
+static void leave_in(struct vfio_pci *v, uint64_t ns)
+{
+	int r = 0;
+
+	if (v->leave_timer < 0)
+		r = loop_timer_new(v->set->vm->loop, on_leave_timer, v, &v->leave_timer);
+	if (r == 0)
+		r = loop_timer_arm(v->leave_timer, ns);
+	if (r < 0)
+		log_warn("%s: it cannot leave the guest: %s", v->pci.name, strerror(-r));
+}
+
+void vfio_pci_leave(struct vfio_pci *v)
+{
+	if (v->leave != LEAVE_NOT)
+		return;
+	v->leave = LEAVE_ASKED;
+	leave_in(v, LEAVE_DEADLINE_NS);
+	(void)pci_press_button(&v->pci);
+}
+
+/* On the thread of a vCPU, in the middle of an access to the port: the loop does the rest. */
+void vfio_pci_ejected(struct pci_dev *pci)
+{
+	struct vfio_pci *v = to_vfio_pci(pci);
+
+	v->leave = LEAVE_READY;
+	leave_in(v, 1);
+}
+
+void vfio_pci_finish_leaving(struct vfio_pci_set *set)
+{
+	for (unsigned i = vfio_pci_count(set); i-- > 0;) {
+		if (set->devices[i]->leave == LEAVE_NOT)
+			continue;
+		set->devices[i]->leave = LEAVE_READY;
+		vfio_pci_take_out(set->devices[i]);
+	}
+}
+
+void vfio_pci_leave_fini(struct vfio_pci *v)
+{
+	if (v->leave_timer >= 0)
+		loop_del(v->set->vm->loop, v->leave_timer);
+	close_fdp(&v->leave_timer);
+}
+
+static struct vfio_pci *find(const struct vfio_pci_set *set, const char *name)
+{
+	for (unsigned i = 0; i < vfio_pci_count(set); i++)
+		if (strcmp(set->devices[i]->pci.name, name) == 0)
+			return set->devices[i];
+	return NULL;
+}
+
+int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err)
+{
+	struct vfio_pci *v = find(set, name);
+
+	if (!v)
+		return err_plain(err, -ENODEV, "the guest does not have %s", name);
+	if (!vfio_pci_may_leave(v)) {
+		err_plain(err, -EOPNOTSUPP, "%s cannot leave a guest that runs: it is a conventional "
+					    "PCI device, which is in no slot", name);
+		return err_hint(err, "it is given back when the guest ends");
+	}
+	if (now)
+		vfio_pci_take_out(v);
+	else
+		vfio_pci_leave(v);
+	return 0;
+}
+
+/* --- in ----------------------------------------------------------------------------------------- */
+
+static const struct vfio_group_ref *find_group(const struct vfio_pci_set *set, unsigned number)
+{
+	for (unsigned i = 0; i < set->ngroups; i++)
+		if (set->groups[i].number == number)
+			return &set->groups[i];
+	return NULL;
+}
+
+/* The group and RAM, where they are not there yet. *fd is the set's when the group has joined. */
+static int join(struct vfio_pci_set *set, const char *name, unsigned number, int *fd,
+		struct err *err)
+{
+	int r;
+
+	if (find_group(set, number))
+		return 0;
+	if (*fd < 0)
+		return err_plain(err, -EPROTO, "IOMMU group %u did not come with its device", number);
+	r = vfio_pci_add_group(set, *fd, number, err);
+	if (find_group(set, number))
+		*fd = -1;
+	if (r == 0 && !set->listening)
+		r = vfio_pci_map_ram(set, err);
+	if (r < 0 && find_group(set, number))
+		vfio_pci_del_group(set, number);
+	return r < 0 ? err_prefix(err, "cannot attach %s", name), r : 0;
+}
+
+static int add(struct vfio_pci_set *set, const struct vfio_pci_arrival *a, struct err *err)
+{
+	struct vfio_pci **grown = realloc(set->devices,
+					  (set->ndevices + 1) * sizeof(struct vfio_pci *));
+	struct vfio_pci *v;
+	int r;
+
+	if (!grown)
+		return err_set(err, -ENOMEM, "cannot attach %s", a->device->name);
+	set->devices = grown;
+	r = vfio_pci_dev_open(set, find_group(set, a->group), a->device, &v, err);
+	if (r < 0)
+		return r;
+	if (!v->express)
+		r = err_plain(err, -EOPNOTSUPP, "%s cannot be given to a guest that runs: it is a "
+						"conventional PCI device, which no slot takes",
+			      a->device->name);
+	if (r == 0)
+		r = pci_plug(set->vm->pci, &v->pci, a->device->node, err);
+	if (r < 0) {
+		vfio_pci_dev_close(v);
+		return r;
+	}
+	set->devices[set->ndevices++] = v;
+	vfio_pci_map_live_bars(set);
+	return 0;
+}
+
+int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arrival *a,
+		  struct err *err)
+{
+	const char *name = a->device->name;
+	int r = 0;
+
+	if (find(*set, name))
+		r = err_plain(err, -EEXIST, "the guest has %s already", name);
+	if (r == 0 && !*set) {
+		r = vfio_pci_set_new(vm, a->container_fd, set, err);
+		if (r == 0)
+			a->container_fd = -1;
+	}
+	if (r == 0)
+		r = join(*set, name, a->group, &a->group_fd, err);
+	if (r == 0) {
+		r = add(*set, a, err);
+		if (r < 0 && !has_device_of(*set, a->group))
+			vfio_pci_del_group(*set, a->group);
+	}
+	close_fdp(&a->group_fd);
+	close_fdp(&a->container_fd);
+	if (r < 0)
+		return r;
+	log_note("%s is in the guest", name);
+	vm_event(vm, VM_DEVICE_ADDED, name);
+	return 0;
+}
