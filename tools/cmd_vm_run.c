@@ -147,7 +147,9 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 	struct vmm_limits limits = {
 		.memlock = vm_memory_locked(config->mem, config->numa.nodes,
 					    config->device_count > 0),
-		.nofile = NOFILE_BASE + (uint64_t)config->device_count * NOFILE_PER_DEVICE,
+		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
+		.nofile = NOFILE_BASE + (uint64_t)(config->device_count + config->hotplug_slots) *
+						NOFILE_PER_DEVICE,
 		.rtprio = config->fifo,
 	};
 	struct vmm_event e;
@@ -229,7 +231,9 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 						    .signal_fd = signal_fd,
 						    .tty = config->tty,
 						    .control = control,
-						    .irq = &o->irq },
+						    .irq = &o->irq,
+						    .devices = config->devices,
+						    .device_count = config->device_count },
 		       &result, err);
 	if (o->stats && result.have_event &&
 	    write_stats(o->stats, stats_fd, &result.event, err) < 0)

@@ -29,6 +29,8 @@ extern const struct command cmd_vf_lease;
 extern const struct command cmd_vf_list;
 extern const struct command cmd_vf_release;
 extern const struct command cmd_vf_set;
+extern const struct command cmd_vm_attach;
+extern const struct command cmd_vm_detach;
 extern const struct command cmd_vm_events;
 extern const struct command cmd_vm_irq;
 extern const struct command cmd_vm_kill;

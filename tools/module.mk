@@ -23,6 +23,7 @@ tools_srcs := \
 	tools/cmd_vf_list.c \
 	tools/cmd_vf_release.c \
 	tools/cmd_vf_set.c \
+	tools/cmd_vm_attach.c \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_events.c \
 	tools/cmd_vm_irq.c \
@@ -54,7 +55,9 @@ tools_srcs := \
 	tools/vf_show.c \
 	tools/vf_words.c \
 	tools/vm_ask.c \
+	tools/vm_attach.c \
 	tools/vm_client.c \
+	tools/vm_return.c \
 	tools/vm_cpu_model.c \
 	tools/vm_cpu_opts.c \
 	tools/vm_devices.c \

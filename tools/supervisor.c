@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "tools/tty.h"
+#include "tools/vm_return.h"
 
 /* A guest that was asked to power off gets this long before it is ended. */
 #define POWEROFF_DEADLINE_NS (30ull * 1000000000)
@@ -27,6 +28,7 @@ struct supervisor {
 	struct err *err;
 	int kill_timer;
 	pid_t irq_keeper; /* 0: none */
+	struct vm_return *devices; /* NULL: none to watch */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
@@ -149,6 +151,22 @@ static void keep_interrupts(struct supervisor *s, const char *name)
 		s->irq_keeper = pid;
 }
 
+/* Without its control socket nobody could give the guest anything back. */
+static void watch_devices(struct supervisor *s, const char *name)
+{
+	const struct vm_return_config config = {
+		.root = s->config->root,
+		.loop = s->loop,
+		.vm = name,
+		.devices = s->config->devices,
+		.count = s->config->device_count,
+	};
+	struct err err = ERR_INIT;
+
+	if (!s->devices && vm_return_new(&config, &s->devices, &err) < 0)
+		log_warn("%s: one that an error takes out of the guest does not come back", err.text);
+}
+
 /*
  * Behind the start, which need not wait for it. A VM that was given a name has its
  * socket from before; for one without, not having any is no reason to end.
@@ -169,6 +187,7 @@ static void offer_control(struct supervisor *s)
 	close_fdp(&control->fd);
 	log_note("it is called %s", control->name);
 	keep_interrupts(s, control->name);
+	watch_devices(s, control->name);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)
@@ -181,6 +200,9 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 		break;
 	case VMM_EVENT_RUNNING: offer_control(s); break;
 	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
+	case VMM_EVENT_DEVICE:
+		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
+		break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
 			*s->err = e->err;
@@ -270,6 +292,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 	else if (!ret->status && s.err->code != -ETIMEDOUT)
 		judge(&s);
 	irq_keeper_end(s.irq_keeper);
+	s.devices = vm_return_free(s.devices);
 	vmm_process_end(config->vmm);
 	tty_restore(&s.terminal);
 	close_fdp(&s.kill_timer);

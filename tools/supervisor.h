@@ -43,6 +43,8 @@ struct supervisor_config {
 	bool tty;		   /* stdin is a terminal and becomes the guest's console at READY */
 	struct vm_socket *control; /* the VM's, bound when its CPUs run if it is not yet; NULL: none */
 	const struct irq_place *irq; /* of its devices, on the host; NULL: anywhere */
+	const struct vmm_device *devices; /* that the guest started with */
+	unsigned device_count;
 };
 
 /*

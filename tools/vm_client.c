@@ -141,22 +141,59 @@ static int refused(const json_t *error, struct err *err)
 	return hint ? err_hint(err, "%s", hint) : err->code;
 }
 
-static int ask(struct vm_client *c, const char *method)
+static int send_all(int sock, const char *text, size_t len, const int *fds, unsigned nfds)
 {
-	char line[128];
-	int n = snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\"}\n",
-			 method);
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * VM_CLIENT_FDS)];
+	} control = { 0 };
+	struct iovec iov = { (void *)text, len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (send(c->fd, line, (size_t)n, MSG_NOSIGNAL) != n)
+	if (nfds > VM_CLIENT_FDS)
+		return -EINVAL;
+	if (nfds) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+							 .cmsg_type = SCM_RIGHTS,
+							 .cmsg_len = CMSG_LEN(sizeof(int) * nfds) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, sizeof(int) * nfds);
+	}
+	/* A request is far shorter than what a socket takes at once. */
+	if (sendmsg(sock, &msg, MSG_NOSIGNAL) != (ssize_t)len)
 		return errno == EPIPE || errno == ECONNRESET ? -EPIPE : -errno;
 	return 0;
 }
 
+/* params is consumed. */
+static int ask(struct vm_client *c, const char *method, json_t *params, const int *fds,
+	       unsigned nfds)
+{
+	json_t *request = json_pack("{s:s, s:i, s:s, s:o*}", "jsonrpc", "2.0", "id", 1, "method",
+				    method, "params", params);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL, *line = NULL;
+	int n = text ? asprintf(&line, "%s\n", text) : -1;
+	int r = n < 0 ? -ENOMEM : send_all(c->fd, line, (size_t)n, fds, nfds);
+
+	if (n >= 0)
+		free(line);
+	free(text);
+	json_decref(request);
+	return r;
+}
+
 int vm_client_call(struct vm_client *c, const char *method, json_t **ret_result, struct err *err)
+{
+	return vm_client_call_with(c, method, NULL, NULL, 0, ret_result, err);
+}
+
+int vm_client_call_with(struct vm_client *c, const char *method, json_t *params, const int *fds,
+			unsigned nfds, json_t **ret_result, struct err *err)
 {
 	json_t *answer = NULL, *result;
 	long until = now_ms() + ANSWER_MS;
-	int r = ask(c, method);
+	int r = ask(c, method, params, fds, nfds);
 
 	while (r == 0) {
 		r = next_line(c, until, &answer);

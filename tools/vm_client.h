@@ -30,6 +30,14 @@ void vm_client_close(struct vm_client *c);
  */
 int vm_client_call(struct vm_client *c, const char *method, json_t **ret_result, struct err *err);
 
+/*
+ * The same with parameters, which are consumed (NULL: none), and up to VM_CLIENT_FDS descriptors
+ * that go along and stay the caller's.
+ */
+#define VM_CLIENT_FDS 2
+int vm_client_call_with(struct vm_client *c, const char *method, json_t *params, const int *fds,
+			unsigned nfds, json_t **ret_result, struct err *err);
+
 /* The next notification, however long that takes. -EPIPE: the VM ended. */
 int vm_client_next(struct vm_client *c, json_t **ret, struct err *err);
 

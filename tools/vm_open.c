@@ -115,23 +115,31 @@ static int group_index(int root, const struct pci_function *dev, struct vmm_conf
 	return 0;
 }
 
-int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err)
+int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err)
 {
-	struct vmm_device *d = &config->devices[config->device_count];
-	struct pci_function dev;
-	int r = pci_function_read_binding(root, bdf, &dev);
+	int r = pci_function_read_binding(root, bdf, ret);
 
 	if (r == -ENODEV)
 		return err_plain(err, r, "cannot attach %s: there is no such device", BDF_STR(bdf));
 	if (r < 0)
 		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));
+	/* No VFIO driver takes a bridge, so the refusal alone has to tell those apart. */
+	if (ret->group < 0 || !pci_function_driver_is_vfio(ret->driver))
+		return refuse_unbound(root, ret, err);
+	return 0;
+}
+
+int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err)
+{
+	struct vmm_device *d = &config->devices[config->device_count];
+	struct pci_function dev;
+	int r;
+
 	for (unsigned i = 0; i < config->device_count; i++)
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
-	/* No VFIO driver takes a bridge, so the refusal alone has to tell those apart. */
-	if (dev.group < 0 || !pci_function_driver_is_vfio(dev.driver))
-		return refuse_unbound(root, &dev, err);
-	if (config->container_fd < 0)
+	r = vm_check_bound(root, bdf, &dev, err);
+	if (r == 0 && config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);
 	if (r == 0)
 		r = group_index(root, &dev, config, &d->group, err);

@@ -21,6 +21,11 @@ int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *
 /* dev/kvm. -ENOENT: KVM is not loaded; -EACCES: not permitted. */
 int vm_open_kvm(int root, int *ret_fd, struct err *err);
 
+struct pci_function;
+
+/* It is there, in a group, and bound to a VFIO driver: driver and group in *ret. Else err says. */
+int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
+
 /*
  * Open the group of the function (and the container with the first of them) and
  * add both to config. The function must be bound to a VFIO driver; its guest

@@ -117,6 +117,8 @@ static int raise_limits(const struct vmm_limits *limits, struct err *err)
 				     "/etc/security/limits.d, or set LimitMEMLOCK= in the unit",
 				(unsigned long long)(limits->memlock / KiB));
 	}
+	if (limits->memlock_later > limits->memlock)
+		(void)raise_limit(RLIMIT_MEMLOCK, limits->memlock_later, &have);
 	r = raise_limit(RLIMIT_NOFILE, limits->nofile, &have);
 	if (r < 0) {
 		err_set(err, r, "the VMM needs %llu file descriptors, RLIMIT_NOFILE allows %llu",

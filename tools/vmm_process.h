@@ -32,6 +32,7 @@ struct vmm_process {
 
 struct vmm_limits {
 	uint64_t memlock; /* bytes the VMM may pin */
+	uint64_t memlock_later; /* and with a device that comes later: as far as we may, silently */
 	uint64_t nofile;  /* descriptors: an eventfd per vector */
 	uint64_t rtprio;  /* of SCHED_FIFO, until its CPUs run; 0: none */
 };

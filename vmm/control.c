@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
+#include "vmm/control_device.h"
 #include "vmm/control_report.h"
 #include "vmm/ctl.h"
 #include "vmm/handover.h"
@@ -136,6 +137,8 @@ static const struct jsonrpc_method methods[] = {
 	{ .name = "reset", .call = reset },
 	{ .name = "quit", .call = quit },
 	{ .name = "subscribe", .call = subscribe },
+	{ .name = "attach", .params = control_attach_params, .call = control_attach },
+	{ .name = "detach", .params = control_detach_params, .call = control_detach },
 	{ 0 },
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -16,6 +17,8 @@ struct client {
 	int fd;		 /* -1: free */
 	char *in, *out;	 /* NULL: nothing kept */
 	size_t in_len, out_len;
+	int fds[CTL_FDS_MAX]; /* that came and were not taken */
+	unsigned nfds;
 	bool subscribed, doomed;
 };
 
@@ -25,10 +28,17 @@ struct ctl {
 	struct client *current; /* whose request is served */
 };
 
+static void close_fds_of(struct client *c)
+{
+	while (c->nfds)
+		close(c->fds[--c->nfds]);
+}
+
 static void drop(struct ctl *ctl, struct client *c)
 {
 	if (c->fd < 0)
 		return;
+	close_fds_of(c);
 	loop_del(ctl->config.loop, c->fd);
 	close(c->fd);
 	free(c->in);
@@ -104,12 +114,42 @@ static void serve_lines(struct ctl *ctl, struct client *c)
 	if (c->in_len == 0) {
 		free(c->in);
 		c->in = NULL;
+		/* Of no use to a request that has not begun yet. */
+		close_fds_of(c);
+	}
+}
+
+/* Keep what came along, up to the limit; the others are closed. */
+static void keep_fds(struct client *c, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg;
+	int fd;
+
+	for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+			if (c->nfds < CTL_FDS_MAX)
+				c->fds[c->nfds++] = fd;
+			else
+				close(fd);
+		}
 	}
 }
 
 /* One read at a time, so that the others and the machine get their turn. */
 static void take_input(struct ctl *ctl, struct client *c)
 {
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * CTL_FDS_MAX)];
+	} control;
+	struct iovec iov;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
 	ssize_t n;
 
 	if (!c->in)
@@ -118,14 +158,16 @@ static void take_input(struct ctl *ctl, struct client *c)
 		c->doomed = true;
 		return;
 	}
-	/* Without a buffer for them the kernel closes descriptors that came along. */
-	n = recv(c->fd, c->in + c->in_len, CTL_REQUEST_MAX - c->in_len, MSG_DONTWAIT);
+	iov = (struct iovec){ c->in + c->in_len, CTL_REQUEST_MAX - c->in_len };
+	/* Descriptors for which there is no room the kernel closes. */
+	n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		c->doomed = true;
 		return;
 	}
+	keep_fds(c, &msg);
 	c->in_len += (size_t)n;
 	serve_lines(ctl, c);
 }
@@ -225,6 +267,19 @@ void ctl_subscribe(struct ctl *ctl)
 {
 	if (ctl->current)
 		ctl->current->subscribed = true;
+}
+
+int ctl_take_fd(struct ctl *ctl)
+{
+	struct client *c = ctl ? ctl->current : NULL;
+	int fd;
+
+	if (!c || !c->nfds)
+		return -1;
+	fd = c->fds[0];
+	c->nfds--;
+	memmove(c->fds, c->fds + 1, c->nfds * sizeof(c->fds[0]));
+	return fd;
 }
 
 /*

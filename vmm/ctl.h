@@ -22,6 +22,8 @@ struct loop;
 #define CTL_REQUEST_MAX 65536u
 /* A client that leaves so much unread is cut off. */
 #define CTL_OUTPUT_MAX	(1u << 20)
+/* Descriptors that may come with a request (SCM_RIGHTS); more than these are closed. */
+#define CTL_FDS_MAX	2
 
 struct ctl_config {
 	struct loop *loop; /* borrowed, as the rest */
@@ -37,6 +39,12 @@ struct ctl *ctl_free(struct ctl *ctl); /* NULL is fine; returns NULL */
 
 /* Within a method: its caller gets notifications from now on. */
 void ctl_subscribe(struct ctl *ctl);
+
+/*
+ * Within a method: a descriptor that came with its request or with one before it of the same
+ * client's and was not taken, in the order they were sent; the caller's then. -1: none left.
+ */
+int ctl_take_fd(struct ctl *ctl);
 
 /* To all who subscribed. params is consumed. NULL ctl is fine. */
 void ctl_notify(struct ctl *ctl, const char *event, json_t *params);

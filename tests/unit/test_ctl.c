@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -82,7 +83,33 @@ static int hang(void *opaque, const json_t *params, json_t **ret, struct err *er
 	return 0;
 }
 
+/* How many descriptors came, and what the first of them holds. */
+static int take(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	char text[8] = "";
+	int fd, n = 0;
+
+	while ((fd = ctl_take_fd(ctl)) >= 0) {
+		if (n++ == 0 && pread(fd, text, sizeof(text) - 1, 0) < 0)
+			text[0] = '?';
+		close(fd);
+	}
+	*ret = json_pack("{s:i, s:s}", "n", n, "text", text);
+	return 0;
+}
+
+static int open_fds(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	*ret = json_integer(n);
+	return 0;
+}
+
 static const struct jsonrpc_method methods[] = {
+	{ "take", NULL, take },	  { "open_fds", NULL, open_fds },
 	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
 	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
 	{ "quit", NULL, quit },	  { 0 },
@@ -415,9 +442,87 @@ static void test_names(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static json_int_t count_open(struct vm_client *c)
+{
+	json_t *n = NULL;
+	json_int_t ret;
+
+	assert_int_equal(vm_client_call(c, "open_fds", &n, NULL), 0);
+	ret = json_integer_value(n);
+	json_decref(n);
+	return ret;
+}
+
+static void test_descriptors_come_along(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	int fds[2] = { memfd_create("a", MFD_CLOEXEC), memfd_create("b", MFD_CLOEXEC) };
+	json_int_t before;
+	json_t *answer = NULL;
+
+	assert_int_equal(write(fds[0], "first", 5), 5);
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	before = count_open(&c);
+	assert_int_equal(vm_client_call_with(&c, "take", NULL, fds, 2, &answer, NULL), 0);
+	assert_int_equal(json_integer_value(json_object_get(answer, "n")), 2);
+	assert_string_equal(json_string_value(json_object_get(answer, "text")), "first");
+	json_decref(answer);
+	/* A method that does not take them leaves none open, and none for the next request. */
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(vm_client_call_with(&c, "hello", NULL, fds, 2, NULL, NULL), 0);
+	assert_int_equal(count_open(&c), before);
+	answer = NULL;
+	assert_int_equal(vm_client_call(&c, "take", &answer, NULL), 0);
+	assert_int_equal(json_integer_value(json_object_get(answer, "n")), 0);
+	json_decref(answer);
+	vm_client_close(&c);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* With a piece of a request each, and more than are kept. */
+static void test_too_many_descriptors_are_closed(void **state)
+{
+	static const char *const pieces[] = { "{\"jsonrpc\":\"2.0\",", "\"id\":1,\"method\":", "\"ta" };
+	struct vm_client c = VM_CLIENT_INIT, d = VM_CLIENT_INIT;
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * 8)];
+	} control = { 0 };
+	json_int_t before;
+	int fds[8];
+
+	for (unsigned i = 0; i < 8; i++)
+		fds[i] = dup(1);
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(vm_client_open(root, "probe", &d, NULL), 0);
+	before = count_open(&d);
+	for (unsigned i = 0; i < ARRAY_SIZE(pieces); i++) {
+		struct iovec iov = { (void *)pieces[i], strlen(pieces[i]) };
+		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+				      .msg_controllen = sizeof(control) };
+
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+							 .cmsg_type = SCM_RIGHTS,
+							 .cmsg_len = CMSG_LEN(sizeof(fds)) };
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), fds, sizeof(fds));
+		assert_true(sendmsg(c.fd, &msg, 0) > 0);
+	}
+	assert_true(count_open(&d) <= before + CTL_FDS_MAX);
+	vm_client_close(&c);
+	for (unsigned i = 0; i < 100 && count_open(&d) != before - 1; i++)
+		usleep(10000);
+	assert_int_equal(count_open(&d), before - 1);
+	vm_client_close(&d);
+	for (unsigned i = 0; i < 8; i++)
+		close(fds[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_descriptors_come_along),
+		TEST(test_too_many_descriptors_are_closed),
 		TEST(test_a_request_may_come_in_pieces_and_several_at_once),
 		TEST(test_a_request_that_is_too_long_ends_its_client_alone),
 		TEST(test_who_does_not_read_is_neither_waited_for_nor_kept),

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_attach.h"
+
+#include <jansson.h>
+
+#include "base/fd.h"
+#include "tools/vm_client.h"
+#include "tools/vm_open.h"
+#include "vfio/node.h"
+#include "vfio/pci_function.h"
+
+/* Whether the VM has a device of the group, and so the group, which only one process can open. */
+static bool has_group(int root, const json_t *status, int group)
+{
+	const json_t *devices = json_object_get(status, "devices");
+
+	for (size_t i = 0; i < json_array_size(devices); i++) {
+		const char *name = json_string_value(json_array_get(devices, i));
+		struct pci_function other;
+		struct bdf bdf;
+
+		if (name && bdf_parse(name, &bdf) == 0 &&
+		    pci_function_read_binding(root, bdf, &other) == 0 && other.group == group)
+			return true;
+	}
+	return false;
+}
+
+static json_t *params_of(const struct vm_attach *device, int group)
+{
+	json_t *params = json_pack("{s:s, s:i, s:I}", "device", BDF_STR(device->bdf), "group", group,
+				   "node", (json_int_t)device->node);
+
+	if (device->token && device->token[0])
+		json_object_set_new(params, "token", json_string(device->token));
+	return params;
+}
+
+int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *device,
+		     struct err *err)
+{
+	_cleanup_close_ int container = -1, group = -1;
+	struct pci_function dev;
+	json_t *status = NULL;
+	int r = vm_check_bound(root, device->bdf, &dev, err);
+
+	if (r == 0)
+		r = vm_client_call(vm, "status", &status, err);
+	if (r < 0)
+		return r;
+	if (!has_group(root, status, dev.group)) {
+		r = vfio_container_open(root, &container, err);
+		if (r == 0)
+			r = vfio_group_open(root, (unsigned)dev.group, BDF_STR(device->bdf), &group,
+					    err);
+	}
+	json_decref(status);
+	if (r < 0)
+		return r;
+	return vm_client_call_with(vm, "attach", params_of(device, dev.group),
+				   (const int[]){ group, container }, group < 0 ? 0 : 2, NULL, err);
+}
+
+int vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err)
+{
+	return vm_client_call_with(vm, "detach",
+				   json_pack("{s:s, s:b}", "device", BDF_STR(bdf), "now", now), NULL,
+				   0, NULL, err);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/control_device.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "vmm/ctl.h"
+#include "vmm/handover.h"
+#include "vmm/machine.h"
+#include "vmm/vfio_pci/vfio_pci.h"
+
+const char *const control_attach_params[] = { "device", "group", "node", "token", NULL };
+const char *const control_detach_params[] = { "device", "now", NULL };
+
+/* A text that must be there, or (optional) may. */
+static int get_text(const json_t *params, const char *key, bool optional, char *ret, size_t size,
+		    struct err *err)
+{
+	const json_t *value = json_object_get(params, key);
+	const char *text = json_string_value(value);
+
+	ret[0] = '\0';
+	if (!value && optional)
+		return 0;
+	if (!text || !text[0] || strlen(text) >= size)
+		return err_usage(err, "\"%s\" is a text of 1 to %zu bytes", key, size - 1);
+	strcpy(ret, text);
+	return 0;
+}
+
+static int get_number(const json_t *params, const char *key, bool optional, json_int_t max,
+		      uint32_t *ret, struct err *err)
+{
+	const json_t *value = json_object_get(params, key);
+	json_int_t n = json_integer_value(value);
+
+	*ret = 0;
+	if (!value && optional)
+		return 0;
+	if (!json_is_integer(value) || n < 0 || n > max)
+		return err_usage(err, "\"%s\" is a number from 0 to %lld", key, (long long)max);
+	*ret = (uint32_t)n;
+	return 0;
+}
+
+/* Pages that the kernel merges cannot be pinned: they are written to behind its back. */
+static int refuse_merged(const struct machine *m, struct err *err)
+{
+	for (unsigned i = 0; i < m->config->numa.nodes; i++) {
+		if (!m->config->mem[i].merge)
+			continue;
+		err_plain(err, -EBUSY, "the guest's RAM is merged with others' (merge=on), and a "
+				       "device needs it where it is");
+		return err_hint(err, "start the guest without merge=on");
+	}
+	return 0;
+}
+
+int control_attach(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+	struct vmm_device device = { 0 };
+	uint32_t group = 0;
+	struct vfio_pci_arrival arrival = { .device = &device };
+	int r = get_text(params, "device", false, device.name, sizeof(device.name), err);
+
+	(void)ret;
+	if (r == 0)
+		r = get_number(params, "group", false, INT32_MAX, &group, err);
+	if (r == 0)
+		r = get_number(params, "node", true, m->config->numa.nodes - 1, &device.node, err);
+	if (r == 0)
+		r = get_text(params, "token", true, device.token, sizeof(device.token), err);
+	if (r == 0)
+		r = refuse_merged(m, err);
+	if (r < 0)
+		return r;
+	arrival.group = group;
+	arrival.group_fd = ctl_take_fd(m->ctl);
+	arrival.container_fd = ctl_take_fd(m->ctl);
+	return vfio_pci_plug(&m->vm, &m->host_devices, &arrival, err);
+}
+
+int control_detach(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+	const json_t *now = json_object_get(params, "now");
+	char name[20];
+	int r = get_text(params, "device", false, name, sizeof(name), err);
+
+	(void)ret;
+	if (r == 0 && now && !json_is_boolean(now))
+		r = err_usage(err, "\"now\" is true or false");
+	if (r < 0)
+		return r;
+	if (m->paused && !json_is_true(now)) {
+		err_plain(err, -EBUSY, "a guest that is paused cannot let go of %s", name);
+		return err_hint(err, "resume it first, or take the device away now");
+	}
+	return vfio_pci_unplug(m->host_devices, name, json_is_true(now), err);
+}
