@@ -134,10 +134,8 @@ static int open_devices(int root, const struct vm_opts *o, const struct vm_devic
 {
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < devices->count; i++) {
-		memcpy(config->devices[i].token, o->devices[i].token, sizeof(o->devices[i].token));
-		r = vm_open_device(root, devices->bdf[i], config, err);
-	}
+	for (unsigned i = 0; r == 0 && i < devices->count; i++)
+		r = vm_open_device(root, devices->bdf[i], &o->devices[i], config, err);
 	return r;
 }
 

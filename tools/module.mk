@@ -58,8 +58,10 @@ tools_srcs := \
 	tools/vm_attach.c \
 	tools/vm_client.c \
 	tools/vm_return.c \
+	tools/vm_rom.c \
 	tools/vm_cpu_model.c \
 	tools/vm_cpu_opts.c \
+	tools/vm_device_opts.c \
 	tools/vm_devices.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \

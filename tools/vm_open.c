@@ -9,7 +9,9 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "tools/vm_device_opts.h"
 #include "tools/vm_nodes.h"
+#include "tools/vm_rom.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 #include "vfio/topology.h"
@@ -20,16 +22,18 @@ void vm_config_init(struct vmm_config *config)
 	*config = (struct vmm_config){ .kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
 				       .container_fd = -1 };
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
-		config->group_fds[i] = -1;
+		config->group_fds[i] = config->devices[i].rom_fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
 {
-	int *fds[4 + HANDOVER_MAX_DEVICES] = { &config->kvm_fd, &config->kernel_fd,
+	int *fds[4 + 2 * HANDOVER_MAX_DEVICES] = { &config->kvm_fd, &config->kernel_fd,
 					       &config->initrd_fd, &config->container_fd };
 
-	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
-		fds[4 + i] = &config->group_fds[i];
+	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++) {
+		fds[4 + 2 * i] = &config->group_fds[i];
+		fds[5 + 2 * i] = &config->devices[i].rom_fd;
+	}
 	close_fds(fds, ARRAY_SIZE(fds));
 }
 
@@ -129,7 +133,18 @@ int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct er
 	return 0;
 }
 
-int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err)
+/* What the guest is to find as its ROM. */
+static int choose_rom(int root, struct bdf bdf, const struct vm_opt_device *opts,
+		      struct vmm_device *d, struct err *err)
+{
+	d->rom = opts->rom;
+	if (opts->rom == VMM_ROM_FILE)
+		return vm_rom_open(root, bdf, opts->romfile, &d->rom_fd, err);
+	return opts->rom == VMM_ROM_DEVICE ? vm_rom_refuse_boot_display(root, bdf, err) : 0;
+}
+
+int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
+		   struct vmm_config *config, struct err *err)
 {
 	struct vmm_device *d = &config->devices[config->device_count];
 	struct pci_function dev;
@@ -139,6 +154,8 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
 	r = vm_check_bound(root, bdf, &dev, err);
+	if (r == 0)
+		r = choose_rom(root, bdf, opts, d, err);
 	if (r == 0 && config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);
 	if (r == 0)
@@ -146,6 +163,8 @@ int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct e
 	if (r < 0)
 		return r;
 	bdf_str(bdf, d->name);
+	memcpy(d->token, opts->token, sizeof(d->token));
+	d->clique = opts->clique;
 	if (config->numa.nodes > 1)
 		d->node = vm_nodes_for_device(root, config, pci_function_numa_node(root, bdf));
 	config->device_count++;

@@ -22,15 +22,17 @@ int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *
 int vm_open_kvm(int root, int *ret_fd, struct err *err);
 
 struct pci_function;
+struct vm_opt_device;
 
 /* It is there, in a group, and bound to a VFIO driver: driver and group in *ret. Else err says. */
 int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
 
 /*
  * Open the group of the function (and the container with the first of them) and
- * add both to config. The function must be bound to a VFIO driver; its guest
- * node is the one of vm_nodes_for_device().
+ * add both to config, with what opts say of it. The function must be bound to a VFIO driver;
+ * its guest node is the one of vm_nodes_for_device().
  */
-int vm_open_device(int root, struct bdf bdf, struct vmm_config *config, struct err *err);
+int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
+		   struct vmm_config *config, struct err *err);
 
 #endif

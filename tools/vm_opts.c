@@ -14,7 +14,6 @@
 #include "tools/vm_socket.h"
 #include "vmm/layout.h"
 
-#define UUID_STRLEN 36
 /* A second: longer than any guest sleeps. */
 #define HALT_POLL_MAX 1000000000u
 
@@ -64,9 +63,12 @@ const char vm_run_help[] =
 	"      --node N[,memory=SIZE][,cpus=LIST][,WORD=VALUE]...\n"
 	"                       guest node N, with the words of --memory for it alone; devices\n"
 	"                       are on the guest node whose memory is on their host node\n"
-	"  -d, --device DEV[,token=UUID]\n"
+	"  -d, --device DEV[,WORD=VALUE]...\n"
 	"                       pass this device through: BDF, netdev, eth0/vf3; may be repeated.\n"
-	"                       The token is for a VF whose PF is bound to VFIO, and for that PF\n"
+	"                         token=UUID          of a VF whose PF is bound to VFIO, and of that PF\n"
+	"                         rom=off             the guest sees no expansion ROM\n"
+	"                         gpudirect-clique=N  of NVIDIA GPUs that may reach each other\n"
+	"                         romfile=FILE        this ROM instead of the device's; comes last\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
 	"      --hotplug-slots N[,pref=SIZE]\n"
 	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
@@ -166,37 +168,6 @@ static int slots_parse(const char *text, struct vm_opts *o, struct err *err)
 	return pref_parse(comma + 6, &o->hotplug_pref, err);
 }
 
-/* 8-4-4-4-12 hex digits, the only form the kernel takes. */
-static bool is_uuid(const char *text)
-{
-	for (unsigned i = 0; i < UUID_STRLEN; i++)
-		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' : !isxdigit((unsigned char)text[i]))
-			return false;
-	return text[UUID_STRLEN] == '\0';
-}
-
-static int device_parse(const char *text, struct vm_opt_device *ret, struct err *err)
-{
-	const char *comma = strchrnul(text, ',');
-	size_t len = (size_t)(comma - text);
-
-	if (len == 0 || len >= sizeof(ret->name))
-		return err_usage(err, "--device: '%.*s' is no device's name", (int)len, text);
-	*ret = (struct vm_opt_device){ 0 };
-	memcpy(ret->name, text, len);
-	if (!*comma)
-		return 0;
-	if (strncmp(comma, ",token=", 7) != 0)
-		return err_usage(err, "--device: '%s' after the device is not 'token=UUID'",
-				 comma + 1);
-	if (!is_uuid(comma + 7)) {
-		err_usage(err, "--device: '%s' is not a VF token", comma + 7);
-		return err_hint(err, "it is a UUID, 8-4-4-4-12 hex digits: make one with uuidgen");
-	}
-	memcpy(ret->token, comma + 7, UUID_STRLEN);
-	return 0;
-}
-
 static int add_device(struct vm_opts *o, const char *text, struct err *err)
 {
 	struct vm_opt_device device;
@@ -205,7 +176,7 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	if (o->device_count == HANDOVER_MAX_DEVICES)
 		return err_usage(err, "--device: at most %u devices fit one VM",
 				 HANDOVER_MAX_DEVICES);
-	r = device_parse(text, &device, err);
+	r = vm_device_opts_parse(text, &device, err);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < o->device_count; i++)

@@ -9,16 +9,12 @@
 #include "base/err.h"
 #include "tools/irq_keeper.h"
 #include "tools/vm_cpu_opts.h"
+#include "tools/vm_device_opts.h"
 #include "tools/vm_mem_opts.h"
 #include "tools/vm_pin.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
 #include "vmm/idle.h"
-
-struct vm_opt_device {
-	char name[64];	/* as the user wrote it: BDF, netdev, eth0/vf3 */
-	char token[40]; /* VF token, a UUID; "": none */
-};
 
 struct vm_opts {
 	const char *kernel; /* this and the next three borrowed from argv */

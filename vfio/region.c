@@ -13,6 +13,8 @@
 #include "base/uapi.h"
 #include "vfio/info_cap.h"
 
+#define PAGE 4096u
+
 _Static_assert(VFIO_REGION_ROM == VFIO_PCI_ROM_REGION_INDEX, "VFIO's number");
 _Static_assert(VFIO_REGION_CONFIG == VFIO_PCI_CONFIG_REGION_INDEX, "VFIO's number");
 
@@ -71,6 +73,16 @@ static int read_caps(struct vfio_region *region, const struct vfio_region_info *
 	return off ? read_sparse(region, info, off) : add_area(region, 0, region->size);
 }
 
+/*
+ * A BAR of less than a page can be mapped when the kernel has kept the rest of its page from
+ * anybody else. With capabilities it holds the MSI-X table, which must be trapped.
+ */
+static bool has_page(const struct vfio_region_info *info)
+{
+	return info->size && info->size < PAGE && info->flags & VFIO_REGION_INFO_FLAG_MMAP &&
+	       !(info->flags & VFIO_REGION_INFO_FLAG_CAPS);
+}
+
 static int parse(const struct vfio_region_info *info, struct vfio_region *ret)
 {
 	struct vfio_region region = { .index = info->index };
@@ -82,7 +94,10 @@ static int parse(const struct vfio_region_info *info, struct vfio_region *ret)
 	region.write = info->flags & VFIO_REGION_INFO_FLAG_WRITE;
 	region.size = info->size;
 	region.offset = info->offset;
-	if (info->size && info->flags & VFIO_REGION_INFO_FLAG_MMAP)
+	region.page = has_page(info);
+	if (region.page)
+		region.areas[region.nareas++] = (struct range){ 0, PAGE };
+	else if (info->size && info->flags & VFIO_REGION_INFO_FLAG_MMAP)
 		r = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? read_caps(&region, info)
 							     : add_area(&region, 0, info->size);
 	if (r == 0)

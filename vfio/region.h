@@ -19,6 +19,7 @@ struct vfio_region {
 	uint32_t index;
 	bool read, write;
 	bool msix_mappable; /* the MSI-X table may lie in a mapped area */
+	bool page;	    /* smaller than a page, and the rest of its page is nobody's: areas[0] is the page */
 	uint64_t size;      /* 0: the region is not there */
 	uint64_t offset;    /* in the device descriptor */
 	unsigned nareas;    /* parts that mmap() takes, as offsets into the region */

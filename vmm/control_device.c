@@ -57,10 +57,24 @@ static int refuse_merged(const struct machine *m, struct err *err)
 	return 0;
 }
 
+/* One that was here before comes back as it was: ROM and all. */
+static void settings_from_start(const struct machine *m, struct vmm_device *device)
+{
+	for (unsigned i = 0; i < m->config->device_count; i++) {
+		const struct vmm_device *was = &m->config->devices[i];
+
+		if (strcmp(was->name, device->name) != 0)
+			continue;
+		device->rom = was->rom;
+		device->rom_fd = was->rom_fd;
+		device->clique = was->clique;
+	}
+}
+
 int control_attach(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
-	struct vmm_device device = { 0 };
+	struct vmm_device device = { .rom_fd = -1 };
 	uint32_t group = 0;
 	struct vfio_pci_arrival arrival = { .device = &device };
 	int r = get_text(params, "device", false, device.name, sizeof(device.name), err);
@@ -76,6 +90,7 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 		r = refuse_merged(m, err);
 	if (r < 0)
 		return r;
+	settings_from_start(m, &device);
 	arrival.group = group;
 	arrival.group_fd = ctl_take_fd(m->ctl);
 	arrival.container_fd = ctl_take_fd(m->ctl);

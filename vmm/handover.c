@@ -19,6 +19,9 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 	slots[n++] = &c->container_fd;
 	for (unsigned i = 0; i < c->group_count && i < HANDOVER_MAX_DEVICES; i++)
 		slots[n++] = &c->group_fds[i];
+	for (unsigned i = 0; i < c->device_count && i < HANDOVER_MAX_DEVICES; i++)
+		if (c->devices[i].rom == VMM_ROM_FILE)
+			slots[n++] = &c->devices[i].rom_fd;
 	return n;
 }
 

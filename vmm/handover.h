@@ -23,16 +23,21 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     2
+#define HANDOVER_VERSION     3
 #define HANDOVER_MAX_DEVICES 32
-#define HANDOVER_MAX_FDS     64
+#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES)
 #define HANDOVER_CMDLINE_MAX 4096
+
+enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
 
 struct vmm_device {
 	char name[20];	  /* BDF: for VFIO_GROUP_GET_DEVICE_FD and for messages */
 	uint32_t group;	  /* index into group_fds */
 	uint32_t node;	  /* guest NUMA node of its host bridge */
 	char token[40];	  /* VF token (UUID), or "" */
+	uint32_t rom;	  /* enum vmm_rom */
+	int32_t rom_fd;	  /* of VMM_ROM_FILE; else -1 */
+	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
 };
 
 struct vmm_config {

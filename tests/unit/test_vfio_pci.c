@@ -463,7 +463,7 @@ static void test_io_and_small_bars_go_over_the_bus(void **state)
 	fake_vfio_region(&m.dev, 2, 32, rw);
 	put_le32(b, 0);
 	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_5, b, 4);
-	fake_vfio_region(&m.dev, 5, 256, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	fake_vfio_region(&m.dev, 5, 256, rw);
 	assert_int_equal(vfio_machine_start(&m), 0);
 	put(PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
 	assert_null(slot_at(bar(5)));
@@ -476,6 +476,43 @@ static void test_io_and_small_bars_go_over_the_bus(void **state)
 	put(PCI_COMMAND, 2, 0);
 	bus_read(m.guest.vm.pio, bar(2) + 3, b, 1);
 	assert_int_equal(b[0], 0xff);
+	vfio_machine_free(&m);
+}
+
+static void test_a_small_bar_is_mapped_while_it_has_its_page(void **state)
+{
+	uint32_t rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	uint8_t b[4];
+	uint64_t page;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(b, 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_2, b, 4);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_5, b, 4);
+	fake_vfio_region(&m.dev, 2, 1024, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	fake_vfio_region(&m.dev, 5, 256, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	page = bar(5);
+	assert_int_equal(page % 4096, 0);
+	assert_non_null(slot_at(page));
+	assert_int_equal(slot_at(page)->memory_size, 4096);
+	assert_non_null(slot_at(bar(2)));
+	/* Another one moves into the page: both by exits, or one would answer for the other. */
+	put(PCI_BASE_ADDRESS_2, 4, (uint32_t)page + 1024);
+	assert_null(slot_at(page));
+	poke(m.guest.vm.mmio, page + 8, "a", 1);
+	poke(m.guest.vm.mmio, page + 1024 + 8, "b", 1);
+	fake_vfio_peek(&m.dev, 5, 8, b, 1);
+	fake_vfio_peek(&m.dev, 2, 8, b + 1, 1);
+	assert_memory_equal(b, "ab", 2);
+	/* It leaves: the page is one's own again. One that begins within a page never has it. */
+	put(PCI_BASE_ADDRESS_2, 4, (uint32_t)page + 8192 + 1024);
+	assert_non_null(slot_at(page));
+	assert_null(slot_at(page + 8192));
+	put(PCI_BASE_ADDRESS_2, 4, (uint32_t)page + 8192);
+	assert_non_null(slot_at(page + 8192));
 	vfio_machine_free(&m);
 }
 
@@ -569,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_table_is_emulated_and_its_page_goes_to_the_device),
 		cmocka_unit_test(test_interrupt_through_table_and_bus),
 		cmocka_unit_test(test_io_and_small_bars_go_over_the_bus),
+		cmocka_unit_test(test_a_small_bar_is_mapped_while_it_has_its_page),
 		cmocka_unit_test(test_two_devices_reach_each_others_bars),
 		cmocka_unit_test(test_intx_follows_command_and_msix),
 		cmocka_unit_test(test_error_and_request_are_listened_to),

@@ -51,17 +51,43 @@ static void test_plain_mappable_region_is_one_area(void **state)
 	assert_false(region.msix_mappable);
 }
 
-static void test_region_without_mmap_or_below_a_page_has_no_area(void **state)
+static void test_region_without_mmap_has_no_area(void **state)
 {
 	struct vfio_region region;
 
 	fake_vfio_region(&dev, 0, 16 * KiB, RW);
-	fake_vfio_region(&dev, 1, 256, RWM);
 	assert_int_equal(vfio_region_get(dev.fd, 0, &region), 0);
 	assert_int_equal(region.nareas, 0);
-	assert_int_equal(vfio_region_get(dev.fd, 1, &region), 0);
+	fake_vfio_region(&dev, 0, 256, RW);
+	assert_int_equal(vfio_region_get(dev.fd, 0, &region), 0);
 	assert_int_equal(region.nareas, 0);
+	assert_false(region.page);
+}
+
+/* The kernel says so of a BAR below a page only when nothing else can be in its page. */
+static void test_below_a_page_the_page_is_mapped(void **state)
+{
+	struct vfio_region_info_cap_sparse_mmap mappable = {
+		.header = { VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, 0 }
+	};
+	struct vfio_region region;
+	void *hva;
+
+	fake_vfio_region(&dev, 1, 256, RWM);
+	assert_int_equal(vfio_region_get(dev.fd, 1, &region), 0);
+	assert_true(region.page);
 	assert_int_equal(region.size, 256);
+	assert_int_equal(region.nareas, 1);
+	assert_int_equal(region.areas[0].size, 4096);
+	assert_int_equal(vfio_region_map(dev.fd, &region, region.areas[0], &hva), 0);
+	munmap(hva, 4096);
+	/* With the MSI-X table in it. */
+	fake_vfio_region(&dev, 1, 256, RWM);
+	dev.region[1].caps = &mappable;
+	dev.region[1].caps_size = sizeof(mappable.header);
+	assert_int_equal(vfio_region_get(dev.fd, 1, &region), 0);
+	assert_false(region.page);
+	assert_int_equal(region.nareas, 0);
 }
 
 static void test_sparse_areas_are_taken_by_whole_pages(void **state)
@@ -195,7 +221,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_plain_mappable_region_is_one_area),
-		T(test_region_without_mmap_or_below_a_page_has_no_area),
+		T(test_region_without_mmap_has_no_area),
+		T(test_below_a_page_the_page_is_mapped),
 		T(test_sparse_areas_are_taken_by_whole_pages),
 		T(test_msix_mappable_is_seen_behind_another_capability),
 		T(test_an_answer_larger_than_the_first_buffer_is_asked_for_again),

@@ -164,12 +164,20 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -d 0123456789012345678901234567890123456789012345678901234567890123",
 		  "no device's name" },
 		{ "-k k -d 01:10.0,token", "'token'" },
-		{ "-k k -d 01:10.0,key=" TOKEN, "is not 'token=UUID'" },
+		{ "-k k -d 01:10.0,key=" TOKEN, "'key=" TOKEN "' after" },
 		{ "-k k -d 01:10.0,token=", "'' is not a VF token" },
 		{ "-k k -d 01:10.0,token=2ab74924-c335-45f4-9b16-8569e5b0825", "VF token" },
 		{ "-k k -d 01:10.0,token=" TOKEN "0", "VF token" },
 		{ "-k k -d 01:10.0,token=2ab74924-c335-45f4-9b16_8569e5b08258", "VF token" },
 		{ "-k k -d 01:10.0,token=gab74924-c335-45f4-9b16-8569e5b08258", "VF token" },
+		{ "-k k -d 01:10.0,token=" TOKEN ",token=" TOKEN, "'token=' is there twice" },
+		{ "-k k -d 01:10.0,rom=on", "'rom=on' is not 'rom=off'" },
+		{ "-k k -d 01:10.0,romfile=", "names no file" },
+		{ "-k k -d 01:10.0,rom=off,romfile=f", "exclude each other" },
+		{ "-k k -d 01:10.0,gpudirect-clique=16", "0 to 15" },
+		{ "-k k -d 01:10.0,gpudirect-clique=", "0 to 15" },
+		{ "-k k -d 01:10.0,gpudirect-clique=123456789", "0 to 15" },
+		{ "-k k -d 01:10.0,", "'' after" },
 		{ "-k k --force route", "--bind" },
 		{ "-k k --frobnicate", "--frobnicate" },
 		{ "-k k -m", "needs an argument" },
@@ -225,10 +233,26 @@ static void test_the_limit_of_cpus_is_explained_to_who_went_over_it(void **state
 	}
 }
 
+static void test_what_a_guest_sees_of_a_device(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k -d a -d b,rom=off -d c,gpudirect-clique=0,romfile=/x,y=z", &o, &err),
+			 0);
+	assert_int_equal(o.devices[0].rom, VMM_ROM_DEVICE);
+	assert_int_equal(o.devices[0].clique, 0);
+	assert_int_equal(o.devices[1].rom, VMM_ROM_OFF);
+	assert_int_equal(o.devices[2].rom, VMM_ROM_FILE);
+	assert_string_equal(o.devices[2].romfile, "/x,y=z");
+	assert_int_equal(o.devices[2].clique, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
+		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
 		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),

@@ -73,10 +73,10 @@ static void insert(struct needs *needs, const struct need *need)
 	needs->v[i] = *need;
 }
 
-/* At most PCI_BARS of them. */
+/* At most PCI_SPACES of them. */
 static void add_bars(struct needs *needs, struct pci_dev *dev, enum win kind)
 {
-	for (unsigned i = 0; i < PCI_BARS; i++) {
+	for (unsigned i = 0; i < PCI_SPACES; i++) {
 		const struct pci_bar *bar = &dev->bar[i];
 		uint64_t size = bar->size;
 
@@ -141,7 +141,7 @@ static void add_window(struct needs *needs, const struct pci *pci, struct pci_po
 {
 	uint64_t min = align_up(min_window(pci, port, kind), win_grain[kind]);
 	struct need w = { .dev = &port->dev, .port = port, .align = win_grain[kind] };
-	struct need bars[PCI_BARS];
+	struct need bars[PCI_SPACES];
 	struct needs inner = { bars, 0 };
 
 	if (port->child)
@@ -163,7 +163,7 @@ static void add_window(struct needs *needs, const struct pci *pci, struct pci_po
 static int collect(const struct pci *pci, const struct bridge *bridge, enum win kind,
 		   struct needs *needs)
 {
-	needs->v = calloc((size_t)bridge->placed * PCI_BARS + 1, sizeof(*needs->v));
+	needs->v = calloc((size_t)bridge->placed * PCI_SPACES + 1, sizeof(*needs->v));
 	if (!needs->v)
 		return -ENOMEM;
 	for (unsigned i = 0; i < bridge->placed; i++) {
@@ -222,7 +222,7 @@ static int explain(const struct space *space, struct err *err)
 	if (need->port && need->dev == &need->port->dev)
 		snprintf(what, sizeof(what), "a window of %s", SIZE_STR(need->size));
 	else
-		snprintf(what, sizeof(what), "BAR %u (%s)", need->bar,
+		snprintf(what, sizeof(what), "%s (%s)", pci_bar_name(need->bar),
 			 SIZE_STR(need->dev->bar[need->bar].size));
 	err_plain(err, -ENOSPC,
 		  "%s: %s does not fit into the %s of node %u: the guest has %s at 0x%" PRIx64
@@ -265,7 +265,7 @@ int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_b
 	for (enum win kind = 0; kind < WINS; kind++) {
 		const struct range *win = &port->win[kind];
 		uint64_t start = win->start;
-		struct need bars[PCI_BARS];
+		struct need bars[PCI_SPACES];
 		struct needs needs = { bars, 0 };
 		const struct need *bad;
 
@@ -285,7 +285,7 @@ int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_b
 
 static void commit(const struct need *need, enum win kind)
 {
-	struct need bars[PCI_BARS];
+	struct need bars[PCI_SPACES];
 	struct needs inner = { bars, 0 };
 
 	if (!need->port) {
@@ -370,7 +370,7 @@ void pci_program(struct pci *pci)
 		}
 	}
 	for (struct pci_dev *dev = pci->devs; dev; dev = dev->next) {
-		for (unsigned i = 0; i < PCI_BARS; i++) {
+		for (unsigned i = 0; i < PCI_SPACES; i++) {
 			if (dev->bar[i].type != PCI_BAR_NONE)
 				bar_write_reg(dev, i, dev->bar[i].assigned);
 		}

@@ -97,7 +97,8 @@ void pci_cfg_store_write(struct pci_dev *dev, unsigned off, const uint8_t *data,
 	}
 	/* A bridge keeps bus numbers there: it has no BAR, so nothing comes of it. */
 	if (touches(off, len, PCI_COMMAND, PCI_COMMAND + 2) ||
-	    touches(off, len, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_5 + 4))
+	    touches(off, len, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_5 + 4) ||
+	    touches(off, len, PCI_ROM_ADDRESS, PCI_ROM_ADDRESS + 4))
 		pci_bars_update(dev);
 }
 
@@ -110,7 +111,7 @@ static void common_regs(struct pci_dev *dev)
 			  PCI_STATUS_REC_TARGET_ABORT | PCI_STATUS_REC_MASTER_ABORT |
 			  PCI_STATUS_SIG_SYSTEM_ERROR | PCI_STATUS_DETECTED_PARITY;
 
-	for (unsigned i = 0; i < PCI_BARS; i++) {
+	for (unsigned i = 0; i < PCI_SPACES; i++) {
 		if (dev->bar[i].type == PCI_BAR_IO)
 			command |= PCI_COMMAND_IO;
 		else if (dev->bar[i].type != PCI_BAR_NONE)

@@ -56,13 +56,16 @@ struct pci {
 /* The space a BAR lives in. Prefetchable windows above 4 GiB take prefetchable BARs only. */
 enum win bar_win(const struct pci_bar *bar);
 
+/* "BAR 2", "its ROM". */
+const char *pci_bar_name(unsigned i);
+
 /* "64-bit prefetchable window" and so on: where the BAR must lie. */
 const char *pci_window_name(const struct pci_bar *bar);
 
 /* Offset of BAR i's register. */
 static inline unsigned bar_reg(unsigned i)
 {
-	return PCI_BASE_ADDRESS_0 + 4 * i;
+	return i == PCI_ROM_BAR ? PCI_ROM_ADDRESS : PCI_BASE_ADDRESS_0 + 4 * i;
 }
 
 /* Put BAR types and masks into config[] and wmask[]. 0 or -EINVAL with err set. */

@@ -31,13 +31,16 @@ struct vm;
 
 #define PCI_CONFIG_SIZE 4096
 #define PCI_BARS	6
+/* The expansion ROM is placed and decodes as they do: the one behind them. */
+#define PCI_ROM_BAR	6
+#define PCI_SPACES	7
 
-enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
+enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64, PCI_BAR_ROM };
 
 struct pci_bar {
 	enum pci_bar_type type; /* a MEM64 takes its own and the next index, which is NONE */
 	bool prefetchable;
-	uint64_t size;	   /* bytes, a power of two; memory >= 16, I/O >= 4 */
+	uint64_t size;	   /* bytes, a power of two; memory >= 16, I/O >= 4, ROM 2 KiB to 16 MiB */
 	uint64_t assigned; /* by pci_assign(); 0 before */
 	bool live;	   /* decodes now, at addr */
 	bool blocked;	   /* the guest wants it at addr, where it cannot decode */
@@ -79,7 +82,7 @@ struct pci_dev {
 	uint8_t config[PCI_CONFIG_SIZE];
 	uint8_t wmask[PCI_CONFIG_SIZE];	 /* bits the guest may write in config[] */
 	uint8_t w1cmask[PCI_CONFIG_SIZE]; /* bits a written 1 clears */
-	struct pci_bar bar[PCI_BARS];
+	struct pci_bar bar[PCI_SPACES];
 
 	/* Set by pci_add(). */
 	struct pci *pci;
@@ -181,6 +184,12 @@ void pci_cfg_store_write(struct pci_dev *dev, unsigned off, const uint8_t *data,
  * bar_set(): all that leave or move go off first, then the new places come on.
  */
 void pci_bars_update(struct pci_dev *dev);
+
+/*
+ * Whether BAR i, of less than a page and live, is alone in its page of guest addresses. When that
+ * changes it is told bar_set() off and on again.
+ */
+bool pci_bar_has_page(const struct pci_dev *dev, unsigned i);
 
 /* What ACPI must say of each host bridge (vmm/x86/acpi.c). */
 struct pci_bridge_info {

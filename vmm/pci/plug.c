@@ -41,8 +41,8 @@ static int refuse(const struct pci_dev *dev, const struct refusal *why, struct e
 		err_plain(err, -ENOSPC, "%s: the guest has no empty slot", dev->name);
 		return err_hint(err, "start it with some: --hotplug-slots N");
 	}
-	err_plain(err, -ENOSPC, "%s: BAR %u (%s) does not fit into the %s of the %u empty slot%s",
-		  dev->name, why->bar, SIZE_STR(bar->size), pci_window_name(bar), why->empty,
+	err_plain(err, -ENOSPC, "%s: %s (%s) does not fit into the %s of the %u empty slot%s",
+		  dev->name, pci_bar_name(why->bar), SIZE_STR(bar->size), pci_window_name(bar), why->empty,
 		  why->empty == 1 ? "" : "s");
 	return err_hint(err, "start the guest with a slot that large: --hotplug-slots N,pref=SIZE");
 }
@@ -65,7 +65,7 @@ int pci_plug(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *er
 	r = dev_init(pci, dev, port->dev.node, err);
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; i < PCI_BARS; i++)
+	for (unsigned i = 0; i < PCI_SPACES; i++)
 		if (dev->bar[i].type != PCI_BAR_NONE)
 			bar_write_reg(dev, i, dev->bar[i].assigned);
 	port_attach(port, dev, true);

@@ -5,8 +5,8 @@
  * that no memory slot does. Decode off drops the slots only: the host mapping
  * stays, as making it anew is what costs.
  *
- * A BAR of less than a page always takes the way over the bus: its page in the
- * host may hold another device's registers.
+ * A BAR of less than a page is mapped where the kernel says that its page in the host holds nothing
+ * else, and as long as the guest puts nothing else into its page; else it takes the way over the bus.
  */
 #include "vmm/vfio_pci/internal.h"
 
@@ -98,6 +98,9 @@ static void spans_on(struct vfio_bar *bar, uint64_t addr)
 {
 	struct vm *vm = bar->v->set->vm;
 
+	if (bar->region.page &&
+	    (addr % PAGE || !pci_bar_has_page(&bar->v->pci, bar->region.index)))
+		return;
 	for (unsigned i = 0; i < bar->nspans; i++) {
 		struct bar_span *span = &bar->spans[i];
 		int r = memslot_set(vm->slots, addr + span->range.start, span->range.size,
@@ -127,10 +130,16 @@ static void spans_off(struct vfio_bar *bar)
 void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr)
 {
 	struct vfio_pci *v = to_vfio_pci(pci);
-	struct vfio_bar *bar = &v->bar[i];
-	struct bus *bus = bar->io ? v->set->vm->pio : v->set->vm->mmio;
 	struct err err = ERR_INIT;
+	struct vfio_bar *bar;
+	struct bus *bus;
 
+	if (i == PCI_ROM_BAR) {
+		vfio_pci_rom_set(v, on, addr);
+		return;
+	}
+	bar = &v->bar[i];
+	bus = bar->io ? v->set->vm->pio : v->set->vm->mmio;
 	if (!on) {
 		spans_off(bar);
 		bus_remove(bus, addr);
@@ -225,7 +234,7 @@ static int init_bar(struct vfio_pci *v, unsigned i, uint32_t reg, struct err *er
 		return 0;
 	bar->io = reg & PCI_BASE_ADDRESS_SPACE_IO;
 	describe(&v->pci.bar[i], reg, bar->region.size);
-	return bar->io || bar->region.size < PAGE ? 0 : map_spans(v, bar, err);
+	return bar->io ? 0 : map_spans(v, bar, err);
 }
 
 static int check_place(const struct vfio_pci *v, const struct msix_place *place, const char *what,

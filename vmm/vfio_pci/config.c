@@ -66,6 +66,8 @@ int vfio_pci_config_init(struct vfio_pci *v, struct err *err)
 	init_header(v, raw);
 	r = vfio_pci_caps_init(v, raw, err);
 	if (r == 0)
+		r = vfio_pci_clique_init(v, raw, err);
+	if (r == 0)
 		r = vfio_pci_irqs_init(v, raw, err);
 	return r < 0 ? r : vfio_pci_bars_init(v, raw, err);
 }

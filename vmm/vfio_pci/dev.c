@@ -67,6 +67,7 @@ struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v)
 	if (v->config.size)
 		vfio_pci_set_command(v, 0);
 	vfio_pci_bars_fini(v);
+	vfio_pci_rom_fini(v);
 	vfio_device_fini(&v->dev);
 	free(v);
 	return NULL;
@@ -87,6 +88,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 		return err_set(err, -ENOMEM, "cannot open %s", d->name);
 	v->set = set;
 	v->group = group->number;
+	v->clique = d->clique;
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));
@@ -95,6 +97,8 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 		r = vfio_device_init(&v->dev, fd, d->name, err);
 	if (r == 0)
 		r = vfio_pci_config_init(v, err);
+	if (r == 0)
+		r = vfio_pci_rom_init(v, d, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(v);

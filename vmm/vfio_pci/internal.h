@@ -47,6 +47,16 @@ struct vfio_bar {
 	struct bar_span spans[VFIO_PCI_MAX_SPANS];
 };
 
+/* Where a guest finds its expansion ROM, if it has one. */
+struct vfio_rom {
+	int fd; /* of a file, borrowed; -1: the device's own */
+	struct vfio_region region;
+	uint64_t used, size; /* bytes; size is what decodes, a power of two; 0: no ROM */
+	uint8_t *data;	     /* once it was looked at */
+	unsigned slot;
+	bool mapped; /* has a slot */
+};
+
 /* MSI-X table or pending bits: which BAR, where. */
 struct msix_place {
 	unsigned bar;
@@ -68,9 +78,11 @@ struct vfio_pci {
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
 	unsigned express, msi_cap, msix_cap; /* offsets; 0: not there */
+	uint32_t clique;		     /* as in struct vmm_device */
 	bool flr;
 
 	struct vfio_bar bar[PCI_BARS];
+	struct vfio_rom rom;
 	struct msix_place table, pba;
 
 	char msix_name[40], msi_name[40];
@@ -128,10 +140,18 @@ void vfio_pci_set_command(struct vfio_pci *v, uint16_t command);
 /* caps.c: the two capability lists, read once, with what is hidden left out. */
 int vfio_pci_caps_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 
+/* clique.c: after the lists. */
+int vfio_pci_clique_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
+
 /* bars.c */
 int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 void vfio_pci_bars_fini(struct vfio_pci *v);
 void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr);
+
+/* rom.c: after the configuration space, before the device is added to a bus. */
+int vfio_pci_rom_init(struct vfio_pci *v, const struct vmm_device *d, struct err *err);
+void vfio_pci_rom_fini(struct vfio_pci *v);
+void vfio_pci_rom_set(struct vfio_pci *v, bool on, uint64_t addr);
 
 /* irqs.c */
 int vfio_pci_irqs_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);

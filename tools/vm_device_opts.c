@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_device_opts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/size.h"
+
+#define UUID_STRLEN 36
+#define CLIQUE_MAX  15 /* four bits */
+
+/* 8-4-4-4-12 hex digits, the only form the kernel takes. */
+static bool is_uuid(const char *text, size_t len)
+{
+	for (unsigned i = 0; i < UUID_STRLEN && i < len; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? text[i] != '-' :
+							      !isxdigit((unsigned char)text[i]))
+			return false;
+	return len == UUID_STRLEN;
+}
+
+static int token(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	if (!is_uuid(value, len)) {
+		err_usage(err, "--device: '%.*s' is not a VF token", (int)len, value);
+		return err_hint(err, "it is a UUID, 8-4-4-4-12 hex digits: make one with uuidgen");
+	}
+	memcpy(ret->token, value, UUID_STRLEN);
+	return 0;
+}
+
+static int rom(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	if (len != 3 || strncmp(value, "off", 3) != 0) {
+		err_usage(err, "--device: 'rom=%.*s' is not 'rom=off'", (int)len, value);
+		return err_hint(err, "without it the guest sees the device's own ROM, with "
+				     "romfile=FILE that of the file");
+	}
+	ret->rom = VMM_ROM_OFF;
+	return 0;
+}
+
+/* A path may have commas: it is the last word. */
+static int romfile(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	if (!len)
+		return err_usage(err, "--device: 'romfile=' names no file");
+	ret->rom = VMM_ROM_FILE;
+	ret->romfile = value;
+	return 0;
+}
+
+static int clique(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	char text[8];
+	uint64_t n;
+
+	snprintf(text, sizeof(text), "%.*s", (int)len, value);
+	if (len >= sizeof(text) || uint_parse(text, CLIQUE_MAX, &n) < 0)
+		return err_usage(err, "--device: 'gpudirect-clique=%.*s' is not a number from 0 to %u",
+				 (int)len, value, CLIQUE_MAX);
+	ret->clique = (uint32_t)n + 1;
+	return 0;
+}
+
+static const struct word {
+	const char *name;
+	int (*take)(const char *value, size_t len, struct vm_opt_device *ret, struct err *err);
+	bool last; /* the rest of the text is its value */
+} words[] = {
+	{ "token", token, false },
+	{ "rom", rom, false },
+	{ "romfile", romfile, true },
+	{ "gpudirect-clique", clique, false },
+};
+
+static const struct word *find(const char *text, size_t len)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (strlen(words[i].name) == len && strncmp(words[i].name, text, len) == 0)
+			return &words[i];
+	return NULL;
+}
+
+/* One ",WORD=VALUE" from *text on, which is left at the next. */
+static int take_word(const char **text, unsigned *seen, struct vm_opt_device *ret, struct err *err)
+{
+	const char *word = *text + 1, *end = strchrnul(word, ',');
+	size_t name_len = strcspn(word, "=,");
+	const struct word *w = word[name_len] == '=' ? find(word, name_len) : NULL;
+	const char *value = word + name_len + 1;
+	unsigned bit;
+
+	if (!w) {
+		err_usage(err, "--device: '%.*s' after the device is not known", (int)(end - word),
+			  word);
+		return err_hint(err, "token=UUID, rom=off, romfile=FILE, gpudirect-clique=N");
+	}
+	bit = 1u << (w - words);
+	if (*seen & bit)
+		return err_usage(err, "--device: '%s=' is there twice", w->name);
+	*seen |= bit;
+	if (w->last)
+		end = value + strlen(value);
+	*text = end;
+	return w->take(value, (size_t)(end - value), ret, err);
+}
+
+int vm_device_opts_parse(const char *text, struct vm_opt_device *ret, struct err *err)
+{
+	size_t len = strcspn(text, ",");
+	struct vm_opt_device device = { 0 };
+	unsigned seen = 0;
+	bool off;
+	int r;
+
+	if (len == 0 || len >= sizeof(device.name))
+		return err_usage(err, "--device: '%.*s' is no device's name", (int)len, text);
+	memcpy(device.name, text, len);
+	for (text += len; *text;) {
+		off = device.rom == VMM_ROM_OFF;
+		r = take_word(&text, &seen, &device, err);
+		if (r < 0)
+			return r;
+		if (off && device.rom == VMM_ROM_FILE)
+			return err_usage(err, "--device: 'rom=off' and 'romfile=' exclude each other");
+	}
+	*ret = device;
+	return 0;
+}
