@@ -20,6 +20,7 @@
 #include "vfio/bind_step.h"
 #include "vfio/lease.h"
 #include "vfio/modules.h"
+#include "vfio/rebar.h"
 
 const struct step_ops *const change_ops[] = {
 	/* one function: its driver */
@@ -27,6 +28,7 @@ const struct step_ops *const change_ops[] = {
 	&driver_step_ops,
 	&owner_step_ops,
 	&address_step_ops,
+	&rebar_step_ops,
 	/* a PF: its VFs */
 	&autoprobe_step_ops,
 	&numvfs_step_ops,

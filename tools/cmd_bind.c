@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/size.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "tools/command.h"
@@ -12,12 +13,15 @@
 #include "tools/opts.h"
 #include "tools/out.h"
 
-enum { OPT_DRIVER = 256, OPT_GROUP, OPT_OWNER, OPT_ALL };
+enum { OPT_DRIVER = 256, OPT_GROUP, OPT_OWNER, OPT_REBAR, OPT_ALL };
+
+#define BARS 6
 
 static const struct option own[] = {
 	{ "driver", required_argument, NULL, OPT_DRIVER },
 	{ "group", no_argument, NULL, OPT_GROUP },
 	{ "owner", required_argument, NULL, OPT_OWNER },
+	{ "rebar", required_argument, NULL, OPT_REBAR },
 	{ "all", no_argument, NULL, OPT_ALL },
 	{ 0 },
 };
@@ -29,7 +33,26 @@ static int take_owner(const struct opts *o, const char *text, struct bind_reques
 	return opts_user(o, text, &req->uid, &req->gid, &req->give_group, err);
 }
 
-static int take_options(struct opts *o, struct bind_request *req, bool *ret_all, struct err *err)
+/* BAR=SIZE, each BAR once. */
+static int take_rebar(const char *text, struct rebar *rebars, size_t *count, struct err *err)
+{
+	struct rebar *new = &rebars[*count];
+
+	if (text[0] < '0' || text[0] >= '0' + BARS || text[1] != '=' ||
+	    size_parse(text + 2, &new->size) < 0) {
+		err_usage(err, "bind: --rebar takes BAR=SIZE, not '%s'", text);
+		return err_hint(err, "such as --rebar 1=16G");
+	}
+	new->bar = (unsigned)(text[0] - '0');
+	for (size_t i = 0; i < *count; i++)
+		if (rebars[i].bar == new->bar)
+			return err_usage(err, "bind: --rebar: BAR %u is there twice", new->bar);
+	++*count;
+	return 0;
+}
+
+static int take_options(struct opts *o, struct bind_request *req, struct rebar *rebars, bool *ret_all,
+			struct err *err)
 {
 	int c, r = 0;
 
@@ -40,6 +63,7 @@ static int take_options(struct opts *o, struct bind_request *req, bool *ret_all,
 		case OPT_DRIVER: r = opts_driver(o, optarg, &req->driver, err); break;
 		case OPT_GROUP: req->whole_group = true; break;
 		case OPT_OWNER: r = take_owner(o, optarg, req, err); break;
+		case OPT_REBAR: r = take_rebar(optarg, rebars, &req->rebar_count, err); break;
 		case OPT_ALL: *ret_all = true; break;
 		}
 	}
@@ -137,19 +161,23 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	_cleanup_(device_list_fini) struct device_list list = DEVICE_LIST_INIT;
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
-	struct bind_request req = { 0 };
+	struct rebar rebars[BARS];
+	struct bind_request req = { .rebar = rebars };
 	bool all = false;
 	struct opts o;
 	int r;
 
 	opts_init(&o, ctx, argc, argv, own);
-	r = take_options(&o, &req, &all, err);
+	o.repeats[0] = OPT_REBAR;
+	r = take_options(&o, &req, rebars, &all, err);
 	if (r == 0)
 		r = topo_scan(ctx->root, &topo, err);
 	for (int i = optind; r == 0 && i < argc; i++)
 		r = device_resolve(ctx->root, &topo, argv[i], all, "bind", &list, err);
 	if (r < 0 || !list.count)
 		return r;
+	if (req.rebar_count && list.count > 1)
+		return err_usage(err, "bind: --rebar is for one device at a time");
 	req.devs = list.bdfs;
 	req.count = list.count;
 	req.force = ctx->force;
@@ -158,7 +186,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_bind = {
 	.name = "bind",
-	.synopsis = "[--driver D] [--group] [--owner USER[:GROUP]] [-n] [--force=A,B] DEV…",
+	.synopsis = "[--driver D] [--group] [--owner USER[:GROUP]] [--rebar BAR=SIZE] [-n] [--force=A,B] DEV…",
 	.summary = "take devices from the host, for guests",
 	.help = "Binds devices to a VFIO driver: the one made for them where the kernel has it,\n"
 		"else vfio-pci. Refused for devices that this host uses (thruway list says why)\n"
@@ -169,6 +197,7 @@ const struct command cmd_bind = {
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --owner USER[:GROUP]  let USER, or members of GROUP too, open this device's node in\n"
 		"                      /dev/vfio, also when it is bound anew\n"
+		"      --rebar BAR=SIZE  make a resizable BAR (0 to 5) that large before; may be repeated\n"
 		"      --all           DEV may mean several devices",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +66,14 @@ static int clique(const char *value, size_t len, struct vm_opt_device *ret, stru
 	return 0;
 }
 
+static int msix(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	if (len != 4 || strncmp(value, "move", 4) != 0)
+		return err_usage(err, "--device: 'msix=%.*s' is not 'msix=move'", (int)len, value);
+	ret->move_msix = true;
+	return 0;
+}
+
 static const struct word {
 	const char *name;
 	int (*take)(const char *value, size_t len, struct vm_opt_device *ret, struct err *err);
@@ -76,6 +83,7 @@ static const struct word {
 	{ "rom", rom, false },
 	{ "romfile", romfile, true },
 	{ "gpudirect-clique", clique, false },
+	{ "msix", msix, false },
 };
 
 static const struct word *find(const char *text, size_t len)
@@ -98,7 +106,7 @@ static int take_word(const char **text, unsigned *seen, struct vm_opt_device *re
 	if (!w) {
 		err_usage(err, "--device: '%.*s' after the device is not known", (int)(end - word),
 			  word);
-		return err_hint(err, "token=UUID, rom=off, romfile=FILE, gpudirect-clique=N");
+		return err_hint(err, "token=UUID, rom=off, msix=move, gpudirect-clique=N, romfile=FILE");
 	}
 	bit = 1u << (w - words);
 	if (*seen & bit)

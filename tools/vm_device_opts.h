@@ -3,6 +3,7 @@
 #ifndef TOOLS_VM_DEVICE_OPTS_H
 #define TOOLS_VM_DEVICE_OPTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -13,7 +14,8 @@ struct vm_opt_device {
 	char token[40]; /* VF token, a UUID; "": none */
 	enum vmm_rom rom;
 	const char *romfile; /* of VMM_ROM_FILE; borrowed from argv */
-	uint32_t clique;     /* as in struct vmm_device */
+	uint32_t clique;     /* as in struct vmm_device, and so the next */
+	bool move_msix;
 };
 
 /* 0 or -EINVAL with err set. */

@@ -67,6 +67,8 @@ const char vm_run_help[] =
 	"                       pass this device through: BDF, netdev, eth0/vf3; may be repeated.\n"
 	"                         token=UUID          of a VF whose PF is bound to VFIO, and of that PF\n"
 	"                         rom=off             the guest sees no expansion ROM\n"
+	"                         msix=move           its MSI-X table in a BAR of its own, so that\n"
+	"                                             what shares its page costs no exit\n"
 	"                         gpudirect-clique=N  of NVIDIA GPUs that may reach each other\n"
 	"                         romfile=FILE        this ROM instead of the device's; comes last\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"

@@ -158,6 +158,22 @@ static int refuse_use(int root, const struct topo *topo, const struct in_use_hos
 	return r;
 }
 
+/* What has to be while no driver has it. */
+static int plan_rebar(int root, const struct bind_request *req, const struct pci_function *dev,
+		      bool bound, struct plan *plan, struct err *err)
+{
+	int r = 0;
+
+	if (bound && req->rebar_count) {
+		err_plain(err, -EBUSY, "%s is bound to %s already, and BARs are resized while no driver "
+				       "has it", BDF_STR(dev->bdf), dev->driver);
+		return err_hint(err, "thruway restore %s first", BDF_STR(dev->bdf));
+	}
+	for (size_t i = 0; r == 0 && i < req->rebar_count; i++)
+		r = rebar_plan(root, dev->bdf, &req->rebar[i], plan, err);
+	return r;
+}
+
 /* Checks and steps for one device. The group was looked at before. */
 static int plan_one(int root, const struct topo *topo, const struct in_use_host *host,
 		    const struct bind_request *req, const struct pci_function *dev,
@@ -179,7 +195,14 @@ static int plan_one(int root, const struct topo *topo, const struct in_use_host 
 	else
 		r = bind_step_plan_address(root, plan, dev);
 	if (r == 0 && !bound)
-		r = bind_step_plan(plan, dev->bdf, driver);
+		r = bind_step_plan_unbind(plan, dev->bdf);
+	if (r == 0 && requested(req, dev->bdf)) {
+		r = plan_rebar(root, req, dev, bound, plan, err);
+		if (r < 0)
+			return r;
+	}
+	if (r == 0 && !bound)
+		r = bind_step_plan_probe(plan, dev->bdf, driver);
 	if (r == 0 && !bound)
 		r = note_netdevs(dev, plan);
 	if (r == 0 && req->give && pci_function_driver_is_vfio(driver))

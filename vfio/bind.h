@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/journal.h"
 #include "vfio/in_use.h"
+#include "vfio/rebar.h"
 #include "vfio/topology.h"
 
 /* The words the journal keeps the name of a NIC under while it is bound away. */
@@ -23,6 +24,8 @@ struct bind_request {
 	unsigned uid, gid;
 	bool give_group; /* the members of gid may open it, too */
 	unsigned force; /* bits 1 << enum in_use_reason */
+	const struct rebar *rebar; /* borrowed: BARs of the devices to be resized on the way */
+	size_t rebar_count;
 };
 
 /*

@@ -40,15 +40,25 @@ static int add(struct plan *plan, struct bdf bdf, const char *op, const char *ke
 	return plan_add(plan, &s);
 }
 
-int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver)
+int bind_step_plan_unbind(struct plan *plan, struct bdf bdf)
 {
-	int r = add(plan, bdf, "driver", "", "");
+	return add(plan, bdf, "driver", "", "");
+}
 
-	if (r == 0)
-		r = add(plan, bdf, "override", "", driver);
+int bind_step_plan_probe(struct plan *plan, struct bdf bdf, const char *driver)
+{
+	int r = add(plan, bdf, "override", "", driver);
+
 	if (r == 0 && *driver)
 		r = add(plan, bdf, "driver", "", driver);
 	return r;
+}
+
+int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver)
+{
+	int r = bind_step_plan_unbind(plan, bdf);
+
+	return r < 0 ? r : bind_step_plan_probe(plan, bdf, driver);
 }
 
 int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver)

@@ -25,6 +25,10 @@ extern const struct step_ops owner_step_ops;
  */
 int bind_step_plan(struct plan *plan, struct bdf bdf, const char *driver);
 
+/* The same in two parts, for what has to be done while it has no driver. */
+int bind_step_plan_unbind(struct plan *plan, struct bdf bdf);
+int bind_step_plan_probe(struct plan *plan, struct bdf bdf, const char *driver);
+
 /* Append the override alone ("": none). 0 or -ENOMEM. */
 int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver);
 

@@ -13,6 +13,7 @@ vfio_host_srcs := \
 	vfio/acs_words.c \
 	vfio/bind.c \
 	vfio/bind_step.c \
+	vfio/rebar.c \
 	vfio/busy.c \
 	vfio/host_irq.c \
 	vfio/hotplug.c \

@@ -68,6 +68,7 @@ static void settings_from_start(const struct machine *m, struct vmm_device *devi
 		device->rom = was->rom;
 		device->rom_fd = was->rom_fd;
 		device->clique = was->clique;
+		device->move_msix = was->move_msix;
 	}
 }
 

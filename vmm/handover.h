@@ -23,7 +23,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     3
+#define HANDOVER_VERSION     4
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES)
 #define HANDOVER_CMDLINE_MAX 4096
@@ -38,6 +38,7 @@ struct vmm_device {
 	uint32_t rom;	  /* enum vmm_rom */
 	int32_t rom_fd;	  /* of VMM_ROM_FILE; else -1 */
 	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
+	bool move_msix;	  /* the guest finds its MSI-X table in a BAR of its own */
 };
 
 struct vmm_config {

@@ -20,6 +20,16 @@ static void driver_of(struct fake_kernel *k, const char *dev, char *buf, size_t 
 		buf[0] = '\0';
 }
 
+static void put_resource(int root, const char *dev, unsigned long long start,
+			  unsigned long long size)
+{
+	char line[96];
+
+	snprintf(line, sizeof(line), "0x%016llx 0x%016llx 0x000000000014220c", start,
+		 start + size - 1);
+	fake_sysfs_text(root, line, PCI "devices/%s/resource", dev);
+}
+
 static void put_node(struct fake_kernel *k, const char *dev)
 {
 	char group[16];
@@ -84,10 +94,28 @@ static int bind(struct fake_kernel *k, const char *driver, const char *dev)
 	return attach(k, dev, driver);
 }
 
+/* The first BAR alone; from 512 MiB on the bridge has no room. */
+static int resize(struct fake_kernel *k, const char *dev, const char *value)
+{
+	unsigned long long start = 0x400000000ull, size = 1ull << 20 << strtoul(value, NULL, 10);
+	char now[64];
+
+	driver_of(k, dev, now, sizeof(now));
+	if (now[0])
+		return -EBUSY;
+	if (size >= 512ull << 20)
+		return -ENOSPC;
+	put_resource(k->root, dev, start, size);
+	return 0;
+}
+
 static int act(struct fake_kernel *k, const char *path, const char *value)
 {
 	char driver[64];
 	int end = 0;
+
+	if (sscanf(path, PCI "devices/%63[^/]/resource0_resize%n", driver, &end) == 1 && end)
+		return resize(k, driver, value);
 
 	if (strcmp(path, PCI "drivers_probe") == 0)
 		return probe(k, value);

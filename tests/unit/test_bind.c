@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
+#include "base/size.h"
 #include "host/change.h"
 #include "host/node_owner.h"
 #include "tests/fake/kernel.h"
@@ -564,10 +565,74 @@ static void test_a_plan_reads_as_what_will_be_done(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- resizable BARs --- */
+
+static int bind_resized(uint64_t size)
+{
+	struct rebar rebar = { .bar = 0, .size = size };
+
+	return bind_with(HDA, (struct bind_request){ .rebar = &rebar, .rebar_count = 1,
+						     .whole_group = true });
+}
+
+static void make_resizable(void)
+{
+	fake_sysfs_text(kernel.root, "0x0000000400000000 0x0000000403ffffff 0x000000000014220c",
+			DEV_DIR HDA "/resource");
+	fake_sysfs_text(kernel.root, "0000000000000bc0", DEV_DIR HDA "/resource0_resize");
+}
+
+static void test_a_bar_is_resized_while_nobody_has_the_device(void **state)
+{
+	enum change_restored what;
+
+	make_resizable();
+	assert_int_equal(bind_resized(256 * MiB), 0);
+	assert_non_null(strstr(fake_get(kernel.root, DEV_DIR HDA "/resource"), "0x000000040fffffff"));
+	assert_int_equal(restore_dev(HDA, &what), 0);
+	assert_non_null(strstr(fake_get(kernel.root, DEV_DIR HDA "/resource"), "0x0000000403ffffff"));
+	/* One that has the size already is left alone. */
+	kernel.nwrites = 0;
+	assert_int_equal(bind_resized(64 * MiB), 0);
+	for (unsigned i = 0; i < kernel.nwrites; i++)
+		assert_null(strstr(kernel.writes[i], "resize"));
+}
+
+static void test_a_bar_that_has_no_room_undoes_all(void **state)
+{
+	make_resizable();
+	assert_int_equal(bind_resized(512 * MiB), -ENOSPC);
+	if (!strstr(err.text, HDA ": BAR 0 cannot be resized to 512 MiB: No space left"))
+		fail_msg("%s", err.text);
+	assert_non_null(strstr(err.hint, "Above 4G decoding"));
+	assert_non_null(strstr(fake_get(kernel.root, DEV_DIR HDA "/resource"), "0x0000000403ffffff"));
+	assert_string_equal(driver_of(HDA), "igbvf");
+}
+
+static void test_what_cannot_be_resized_is_said_before_anything_is_changed(void **state)
+{
+	assert_int_equal(bind_resized(256 * MiB), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "BAR 0 cannot be resized"));
+	make_resizable();
+	err = (struct err)ERR_INIT;
+	assert_int_equal(bind_resized(1024 * MiB), -EINVAL);
+	assert_string_equal(err.hint, "it can be of 64 MiB, 128 MiB, 256 MiB, 512 MiB, 2 GiB");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(bind_resized(96 * MiB), -EINVAL);
+	assert_int_equal(kernel.nwrites, 0);
+	assert_int_equal(bind_resized(64 * MiB), 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(bind_resized(256 * MiB), -EBUSY);
+	assert_non_null(strstr(err.hint, "thruway restore"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_bind_unbinds_overrides_and_probes_and_never_writes_new_id),
+		TEST(test_a_bar_is_resized_while_nobody_has_the_device),
+		TEST(test_a_bar_that_has_no_room_undoes_all),
+		TEST(test_what_cannot_be_resized_is_said_before_anything_is_changed),
 		TEST(test_restore_gives_back_what_was_there),
 		TEST(test_a_mac_that_a_driver_made_up_is_remembered),
 		TEST(test_a_mac_it_was_made_with_is_not),

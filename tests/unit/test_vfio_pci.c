@@ -479,6 +479,73 @@ static void test_io_and_small_bars_go_over_the_bus(void **state)
 	vfio_machine_free(&m);
 }
 
+static void test_a_table_that_is_moved_leaves_its_page_to_the_guest(void **state)
+{
+	struct vfio_region_info_cap_sparse_mmap mappable = {
+		.header = { VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, 0 }
+	};
+	uint8_t b[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	m.dev.region[3].caps = &mappable;
+	m.dev.region[3].caps_size = sizeof(mappable.header);
+	m.config.devices[0].move_msix = true;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	/* BARs 0 and 3 have two registers each; of 2 and 5 it is the last. */
+	assert_int_equal(get(0x74, 4), 5);
+	assert_int_equal(get(0x78, 4), 48 | 5);
+	assert_int_equal(m.set->devices[0]->pci.bar[5].size, 4096);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_non_null(slot_at(bar(3)));
+	assert_int_equal(slot_at(bar(3))->memory_size, 16 * KiB);
+	assert_null(slot_at(bar(5)));
+	put_le32(b, 0xfee01000);
+	poke(m.guest.vm.mmio, bar(5), b, 4);
+	bus_read(m.guest.vm.mmio, bar(5), b, 4);
+	assert_int_equal(get_le32(b), 0xfee01000);
+	bus_read(m.guest.vm.mmio, bar(5) + 12, b, 4);
+	assert_int_equal(get_le32(b), 1); /* masked */
+	/* Between table and pending bits, and behind them, is nothing. */
+	bus_read(m.guest.vm.mmio, bar(5) + 1024, b, 4);
+	assert_int_equal(get_le32(b), 0xffffffff);
+	/* The device's pending bits are where it has them. */
+	fake_vfio_poke(&m.dev, 3, 0x2000, "\2", 1);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	bus_read(m.guest.vm.mmio, bar(5) + 48, b, 4);
+	assert_int_equal(get_le32(b), 2);
+	vfio_machine_free(&m);
+}
+
+static void test_a_table_that_cannot_be_moved(void **state)
+{
+	uint32_t rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	uint8_t b[4];
+
+	/* A kernel that does not map the table's page: it stays trapped. */
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	m.config.devices[0].move_msix = true;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_null(slot_at(bar(3)));
+	assert_non_null(slot_at(bar(3) + 4096));
+	vfio_machine_free(&m);
+
+	/* Every register is a BAR's. */
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(b, 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_2, b, 4);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_5, b, 4);
+	fake_vfio_region(&m.dev, 2, 4096, rw);
+	fake_vfio_region(&m.dev, 5, 4096, rw);
+	m.config.devices[0].move_msix = true;
+	assert_int_equal(vfio_machine_start(&m), -ENOSPC);
+	assert_non_null(strstr(m.guest.err.text, "no BAR is free for its MSI-X table"));
+	vfio_machine_free(&m);
+}
+
 static void test_a_small_bar_is_mapped_while_it_has_its_page(void **state)
 {
 	uint32_t rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
@@ -606,6 +673,8 @@ int main(void)
 		cmocka_unit_test(test_table_is_emulated_and_its_page_goes_to_the_device),
 		cmocka_unit_test(test_interrupt_through_table_and_bus),
 		cmocka_unit_test(test_io_and_small_bars_go_over_the_bus),
+		cmocka_unit_test(test_a_table_that_is_moved_leaves_its_page_to_the_guest),
+		cmocka_unit_test(test_a_table_that_cannot_be_moved),
 		cmocka_unit_test(test_a_small_bar_is_mapped_while_it_has_its_page),
 		cmocka_unit_test(test_two_devices_reach_each_others_bars),
 		cmocka_unit_test(test_intx_follows_command_and_msix),

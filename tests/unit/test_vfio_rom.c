@@ -34,6 +34,8 @@ static void prepare(void)
 
 static void device_rom(uint64_t size)
 {
+	/* Where the host has it: not the guest's business. */
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_ROM_ADDRESS + 2, "\x20", 1);
 	fake_vfio_region(&m.dev, VFIO_PCI_ROM_REGION_INDEX, size, VFIO_REGION_INFO_FLAG_READ);
 	fake_vfio_poke(&m.dev, VFIO_PCI_ROM_REGION_INDEX, 0, "\x55\xaa" "device", 8);
 }

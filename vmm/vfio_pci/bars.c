@@ -185,16 +185,26 @@ static unsigned cut(struct range *ranges, unsigned n, struct range hole)
 	return count;
 }
 
+/*
+ * A table that the guest finds elsewhere is no reason to trap the page where the device has it:
+ * what the guest writes there misdirects its own interrupts at most, as they are remapped.
+ */
+static bool is_trapped(const struct vfio_pci *v, const struct vfio_bar *bar,
+		       const struct msix_place *place)
+{
+	return place->bar == bar->region.index && !(v->move_msix && bar->region.msix_mappable);
+}
+
 static int map_spans(struct vfio_pci *v, struct vfio_bar *bar, struct err *err)
 {
 	struct range ranges[VFIO_PCI_MAX_SPANS];
 	unsigned n = bar->region.nareas;
 
 	memcpy(ranges, bar->region.areas, n * sizeof(ranges[0]));
-	if (v->msix && v->table.bar == bar->region.index)
-		n = cut(ranges, n, pages_around(v->table.range));
-	if (v->msix && v->pba.bar == bar->region.index)
-		n = cut(ranges, n, pages_around(v->pba.range));
+	if (v->msix && is_trapped(v, bar, &v->hw_table))
+		n = cut(ranges, n, pages_around(v->hw_table.range));
+	if (v->msix && is_trapped(v, bar, &v->hw_pba))
+		n = cut(ranges, n, pages_around(v->hw_pba.range));
 	for (unsigned i = 0; i < n; i++) {
 		void *hva;
 		int r = vfio_region_map(v->dev.fd, &bar->region, ranges[i], &hva);
@@ -222,7 +232,7 @@ static void describe(struct pci_bar *pci, uint32_t reg, uint64_t size)
 			    : PCI_BAR_MEM32;
 }
 
-static int init_bar(struct vfio_pci *v, unsigned i, uint32_t reg, struct err *err)
+static int describe_bar(struct vfio_pci *v, unsigned i, uint32_t reg, struct err *err)
 {
 	struct vfio_bar *bar = &v->bar[i];
 	int r = vfio_region_get(v->dev.fd, i, &bar->region);
@@ -234,7 +244,42 @@ static int init_bar(struct vfio_pci *v, unsigned i, uint32_t reg, struct err *er
 		return 0;
 	bar->io = reg & PCI_BASE_ADDRESS_SPACE_IO;
 	describe(&v->pci.bar[i], reg, bar->region.size);
-	return bar->io ? 0 : map_spans(v, bar, err);
+	return 0;
+}
+
+/* One that neither is there nor is the upper half of another; the last, as drivers count from the first. */
+static int free_bar(const struct vfio_pci *v)
+{
+	for (int i = PCI_BARS - 1; i >= 0; i--)
+		if (v->pci.bar[i].type == PCI_BAR_NONE &&
+		    (i == 0 || v->pci.bar[i - 1].type != PCI_BAR_MEM64))
+			return i;
+	return -1;
+}
+
+/*
+ * Table and pending bits of the guest go to a BAR of their own, which the device does not have:
+ * registers that share a page with its table are then reached without an exit.
+ */
+static int move_msix(struct vfio_pci *v, struct err *err)
+{
+	uint64_t pba = align_up(v->table.range.size, 8), size = PAGE;
+	uint8_t *cap = v->pci.config + v->msix_cap;
+	int i = free_bar(v);
+
+	if (!v->msix)
+		return err_plain(err, -EINVAL, "%s has no MSI-X table to be moved", v->pci.name);
+	if (i < 0)
+		return err_plain(err, -ENOSPC, "%s: no BAR is free for its MSI-X table", v->pci.name);
+	while (size < pba + v->pba.range.size)
+		size *= 2;
+	v->bar[i].region.size = size;
+	v->pci.bar[i] = (struct pci_bar){ .type = PCI_BAR_MEM32, .size = size };
+	v->table = (struct msix_place){ (unsigned)i, { 0, v->table.range.size } };
+	v->pba = (struct msix_place){ (unsigned)i, { pba, v->pba.range.size } };
+	put_le32(cap + PCI_MSIX_TABLE, (uint32_t)i);
+	put_le32(cap + PCI_MSIX_PBA, (uint32_t)pba | (uint32_t)i);
+	return 0;
 }
 
 static int check_place(const struct vfio_pci *v, const struct msix_place *place, const char *what,
@@ -253,17 +298,22 @@ int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err)
 	int r;
 
 	for (unsigned i = 0; i < PCI_BARS; i++) {
-		r = init_bar(v, i, get_le32(raw + PCI_BASE_ADDRESS_0 + 4 * i), err);
+		r = describe_bar(v, i, get_le32(raw + PCI_BASE_ADDRESS_0 + 4 * i), err);
 		if (r < 0)
 			return r;
 		/* The upper half of a 64-bit BAR is none of its own. */
 		if (v->pci.bar[i].type == PCI_BAR_MEM64)
 			i++;
 	}
-	if (!v->msix)
-		return 0;
-	r = check_place(v, &v->table, "table", err);
-	return r < 0 ? r : check_place(v, &v->pba, "pending bits", err);
+	r = v->msix ? check_place(v, &v->hw_table, "table", err) : 0;
+	if (r == 0 && v->msix)
+		r = check_place(v, &v->hw_pba, "pending bits", err);
+	if (r == 0 && v->move_msix)
+		r = move_msix(v, err);
+	for (unsigned i = 0; r == 0 && i < PCI_BARS; i++)
+		if (v->bar[i].region.nareas && !v->bar[i].io)
+			r = map_spans(v, &v->bar[i], err);
+	return r;
 }
 
 void vfio_pci_bars_fini(struct vfio_pci *v)

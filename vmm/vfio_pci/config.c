@@ -45,7 +45,7 @@ static void init_header(struct vfio_pci *v, const uint8_t *raw)
 	v->pci.wmask[PCI_LATENCY_TIMER] = 0xff;
 }
 
-int vfio_pci_config_init(struct vfio_pci *v, struct err *err)
+int vfio_pci_config_init(struct vfio_pci *v, const struct vmm_device *d, struct err *err)
 {
 	uint8_t raw[PCI_CONFIG_SIZE] = { 0 };
 	unsigned size;
@@ -69,7 +69,9 @@ int vfio_pci_config_init(struct vfio_pci *v, struct err *err)
 		r = vfio_pci_clique_init(v, raw, err);
 	if (r == 0)
 		r = vfio_pci_irqs_init(v, raw, err);
-	return r < 0 ? r : vfio_pci_bars_init(v, raw, err);
+	if (r == 0)
+		r = vfio_pci_bars_init(v, raw, err);
+	return r < 0 ? r : vfio_pci_rom_init(v, raw, d, err);
 }
 
 /* --- the device's registers --- */

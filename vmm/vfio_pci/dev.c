@@ -89,6 +89,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	v->set = set;
 	v->group = group->number;
 	v->clique = d->clique;
+	v->move_msix = d->move_msix;
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));
@@ -96,9 +97,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	if (r == 0)
 		r = vfio_device_init(&v->dev, fd, d->name, err);
 	if (r == 0)
-		r = vfio_pci_config_init(v, err);
-	if (r == 0)
-		r = vfio_pci_rom_init(v, d, err);
+		r = vfio_pci_config_init(v, d, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(v);

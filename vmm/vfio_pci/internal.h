@@ -83,7 +83,9 @@ struct vfio_pci {
 
 	struct vfio_bar bar[PCI_BARS];
 	struct vfio_rom rom;
-	struct msix_place table, pba;
+	struct msix_place table, pba;	    /* as the guest finds them */
+	struct msix_place hw_table, hw_pba; /* in the device; the same unless they were moved */
+	bool move_msix;
 
 	char msix_name[40], msi_name[40];
 	struct msix *msix;
@@ -131,7 +133,7 @@ void vfio_pci_unmap_span(struct vfio_pci *v, struct bar_span *span);
 void vfio_pci_map_live_bars(struct vfio_pci_set *set);
 
 /* config.c */
-int vfio_pci_config_init(struct vfio_pci *v, struct err *err);
+int vfio_pci_config_init(struct vfio_pci *v, const struct vmm_device *d, struct err *err);
 void vfio_pci_cfg_read(struct pci_dev *pci, unsigned off, uint8_t *data, unsigned len);
 void vfio_pci_cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, unsigned len);
 /* The device's own command register, whatever the guest sees. */
@@ -148,8 +150,9 @@ int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 void vfio_pci_bars_fini(struct vfio_pci *v);
 void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr);
 
-/* rom.c: after the configuration space, before the device is added to a bus. */
-int vfio_pci_rom_init(struct vfio_pci *v, const struct vmm_device *d, struct err *err);
+/* rom.c */
+int vfio_pci_rom_init(struct vfio_pci *v, const uint8_t *raw, const struct vmm_device *d,
+		      struct err *err);
 void vfio_pci_rom_fini(struct vfio_pci *v);
 void vfio_pci_rom_set(struct vfio_pci *v, bool on, uint64_t addr);
 

@@ -68,10 +68,10 @@ static void disable_msi(void *opaque)
 static bool pending_msix(void *opaque, unsigned i)
 {
 	struct vfio_pci *v = opaque;
-	uint64_t off = v->pba.range.start + i / 32 * 4;
+	uint64_t off = v->hw_pba.range.start + i / 32 * 4;
 	uint8_t b[4] = { 0 };
 
-	if (vfio_region_read(v->dev.fd, &v->bar[v->pba.bar].region, off, b, sizeof(b)) < 0)
+	if (vfio_region_read(v->dev.fd, &v->bar[v->hw_pba.bar].region, off, b, sizeof(b)) < 0)
 		return false;
 	return get_le32(b) & 1u << i % 32;
 }
@@ -248,12 +248,14 @@ static int init_msix(struct vfio_pci *v, const uint8_t *raw, struct err *err)
 	count = (get_le16(cap + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1;
 	if (set.count < count)
 		count = set.count;
-	r = place(v, get_le32(cap + PCI_MSIX_TABLE), (uint64_t)count * MSIX_ENTRY_SIZE, &v->table,
+	r = place(v, get_le32(cap + PCI_MSIX_TABLE), (uint64_t)count * MSIX_ENTRY_SIZE, &v->hw_table,
 		  err);
 	if (r == 0)
-		r = place(v, get_le32(cap + PCI_MSIX_PBA), (count + 63) / 64 * 8, &v->pba, err);
+		r = place(v, get_le32(cap + PCI_MSIX_PBA), (count + 63) / 64 * 8, &v->hw_pba, err);
 	if (r < 0)
 		return r;
+	v->table = v->hw_table;
+	v->pba = v->hw_pba;
 	memset(v->emulated + v->msix_cap, 0xff, PCI_CAP_MSIX_SIZEOF);
 	memcpy(v->pci.config + v->msix_cap + PCI_MSIX_TABLE, cap + PCI_MSIX_TABLE, 8);
 	snprintf(v->msix_name, sizeof(v->msix_name), "%s: MSI-X", v->dev.name);

@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
+#include "base/le.h"
 #include "base/log.h"
 #include "base/size.h"
 #include "vmm/bus.h"
@@ -40,7 +43,8 @@ static uint64_t file_size(const struct vfio_rom *rom)
 		       0;
 }
 
-int vfio_pci_rom_init(struct vfio_pci *v, const struct vmm_device *d, struct err *err)
+int vfio_pci_rom_init(struct vfio_pci *v, const uint8_t *raw, const struct vmm_device *d,
+		      struct err *err)
 {
 	struct vfio_rom *rom = &v->rom;
 	uint64_t size;
@@ -55,7 +59,9 @@ int vfio_pci_rom_init(struct vfio_pci *v, const struct vmm_device *d, struct err
 			return err_plain(err, -EINVAL, "%s: its ROM file is empty, or larger than %s",
 					 v->pci.name, SIZE_STR(ROM_MAX));
 	} else {
-		/* A device without one is described as having none, or not at all. */
+		/* The kernel shows no address where there is none, which spares a question. */
+		if (!get_le32(raw + PCI_ROM_ADDRESS))
+			return 0;
 		if (vfio_region_get(v->dev.fd, VFIO_REGION_ROM, &rom->region) < 0)
 			return 0;
 		size = rom->region.size;
