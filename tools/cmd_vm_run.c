@@ -44,6 +44,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->idle = o->idle;
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
+	c->rng = o->rng;
 	c->reboot = !o->no_reboot;
 	c->console = true;
 	c->ctl_uid = (uint32_t)getauxval(AT_EUID); /* without a system call */
@@ -139,6 +140,21 @@ static int open_devices(int root, const struct vm_opts *o, const struct vm_devic
 	return r;
 }
 
+/* Behind the devices, which may be refused: a tap is seen by the whole host. */
+static int open_nics(int root, const struct vm_opts *o, struct vmm_config *config, struct err *err)
+{
+	char vm[VM_NAME_MAX];
+	int r = 0;
+
+	snprintf(vm, sizeof(vm), "%d", (int)getpid());
+	for (unsigned i = 0; r == 0 && i < o->nic_count; i++) {
+		r = vm_nic_open(root, &o->nics[i], o->name ? o->name : vm, i, &config->nics[i], err);
+		if (r == 0)
+			config->nic_count++;
+	}
+	return r;
+}
+
 static int start(int root, const struct vmm_config *config, struct vmm_process *vmm,
 		 struct err *err)
 {
@@ -216,6 +232,8 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 	struct supervisor_result result;
 	int r = open_devices(root, o, devices, config, err);
 
+	if (r == 0)
+		r = open_nics(root, o, config, err);
 	if (r == 0)
 		r = start(root, config, &vmm, err);
 	/* Any copy left here would keep the devices open, unreset and pinned. */

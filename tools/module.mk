@@ -66,6 +66,7 @@ tools_srcs := \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \
 	tools/vm_memory.c \
+	tools/vm_nic.c \
 	tools/vm_nodes.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \

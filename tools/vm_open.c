@@ -23,16 +23,22 @@ void vm_config_init(struct vmm_config *config)
 				       .container_fd = -1 };
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
 		config->group_fds[i] = config->devices[i].rom_fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++)
+		config->nics[i].tap_fd = config->nics[i].vhost_fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
 {
-	int *fds[4 + 2 * HANDOVER_MAX_DEVICES] = { &config->kvm_fd, &config->kernel_fd,
+	int *fds[HANDOVER_MAX_FDS] = { &config->kvm_fd, &config->kernel_fd,
 					       &config->initrd_fd, &config->container_fd };
 
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++) {
 		fds[4 + 2 * i] = &config->group_fds[i];
 		fds[5 + 2 * i] = &config->devices[i].rom_fd;
+	}
+	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++) {
+		fds[4 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].tap_fd;
+		fds[5 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].vhost_fd;
 	}
 	close_fds(fds, ARRAY_SIZE(fds));
 }

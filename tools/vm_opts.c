@@ -75,6 +75,9 @@ const char vm_run_help[] =
 	"      --hotplug-slots N[,pref=SIZE]\n"
 	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
 	"                       prefetchable window of each (default: 0 slots; 1 GiB at most)\n"
+	"      --nic tap:BRIDGE[,mac=MAC]\n"
+	"                       a network device (virtio) on a bridge of this host; may be repeated\n"
+	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --name NAME      what other commands call it (thruway vm ps); its pid otherwise\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
@@ -97,6 +100,8 @@ enum {
 	OPT_HOTPLUG_SLOTS,
 	OPT_BIND,
 	OPT_NO_REBOOT,
+	OPT_RNG,
+	OPT_NIC,
 	OPT_STATS,
 	OPT_NAME,
 };
@@ -119,6 +124,8 @@ static const struct option options[] = {
 	{ "hotplug-slots", required_argument, NULL, OPT_HOTPLUG_SLOTS },
 	{ "device", required_argument, NULL, 'd' },
 	{ "bind", no_argument, NULL, OPT_BIND },
+	{ "nic", required_argument, NULL, OPT_NIC },
+	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -188,6 +195,13 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	return 0;
 }
 
+static int add_nic(struct vm_opts *o, const char *text, struct err *err)
+{
+	if (o->nic_count == HANDOVER_MAX_NICS)
+		return err_usage(err, "--nic: at most %u fit one VM", HANDOVER_MAX_NICS);
+	return vm_nic_parse(text, &o->nics[o->nic_count++], err);
+}
+
 static int no_exits_parse(const char *text, uint32_t *ret, struct err *err)
 {
 	if (strcmp(text, "hlt") == 0) {
@@ -244,6 +258,8 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_HOTPLUG_SLOTS: return slots_parse(optarg, o, err);
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
+	case OPT_NIC: return add_nic(o, optarg, err);
+	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
 	case OPT_NAME: return name_parse(o, optarg, err);
 	case OPT_STATS: o->stats = optarg; return 0;
@@ -344,6 +360,7 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 	opts_init(&parser, ctx, argc, argv, options);
 	parser.repeats[0] = 'd';
 	parser.repeats[1] = OPT_NODE;
+	parser.repeats[2] = OPT_NIC;
 	while ((c = opts_next(&parser, err)) > 0) {
 		r = take_option(&o, c, err);
 		if (r < 0)

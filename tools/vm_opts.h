@@ -11,6 +11,7 @@
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_device_opts.h"
 #include "tools/vm_mem_opts.h"
+#include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
@@ -24,6 +25,8 @@ struct vm_opts {
 	const char *stats; /* file that receives counts as JSON at the end */
 	struct vm_opt_device devices[HANDOVER_MAX_DEVICES];
 	unsigned device_count;
+	struct vm_opt_nic nics[HANDOVER_MAX_NICS]; /* --nic */
+	unsigned nic_count;
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	struct vm_cpu_opts cpus; /* --cpus */
@@ -37,6 +40,7 @@ struct vm_opts {
 	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */
 	bool bind;	/* bind to a vfio driver first, put back at exit */
 	bool no_reboot;
+	bool rng; /* an entropy device */
 };
 
 struct ctx;

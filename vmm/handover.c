@@ -22,6 +22,10 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 	for (unsigned i = 0; i < c->device_count && i < HANDOVER_MAX_DEVICES; i++)
 		if (c->devices[i].rom == VMM_ROM_FILE)
 			slots[n++] = &c->devices[i].rom_fd;
+	for (unsigned i = 0; i < c->nic_count && i < HANDOVER_MAX_NICS; i++) {
+		slots[n++] = &c->nics[i].tap_fd;
+		slots[n++] = &c->nics[i].vhost_fd;
+	}
 	return n;
 }
 
@@ -87,6 +91,7 @@ static bool config_valid(const struct vmm_config *c, size_t len)
 {
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
+	       c->nic_count <= HANDOVER_MAX_NICS &&
 	       c->numa.nodes <= VMM_MAX_NODES &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }

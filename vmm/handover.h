@@ -23,9 +23,10 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     4
+#define HANDOVER_VERSION     6
 #define HANDOVER_MAX_DEVICES 32
-#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES)
+#define HANDOVER_MAX_NICS    8
+#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS)
 #define HANDOVER_CMDLINE_MAX 4096
 
 enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
@@ -39,6 +40,13 @@ struct vmm_device {
 	int32_t rom_fd;	  /* of VMM_ROM_FILE; else -1 */
 	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
 	bool move_msix;	  /* the guest finds its MSI-X table in a BAR of its own */
+};
+
+/* A virtio network device. */
+struct vmm_nic {
+	uint8_t mac[6];
+	int32_t tap_fd;	  /* with IFF_VNET_HDR */
+	int32_t vhost_fd; /* /dev/vhost-net */
 };
 
 struct vmm_config {
@@ -56,6 +64,7 @@ struct vmm_config {
 	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
+	bool rng;	   /* an entropy device */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
 	bool console;	   /* stdin belongs to the guest's serial port */
 	uint32_t ctl_uid;  /* may use the control socket, beside root */
@@ -64,6 +73,8 @@ struct vmm_config {
 
 	uint32_t device_count;
 	struct vmm_device devices[HANDOVER_MAX_DEVICES];
+	uint32_t nic_count;
+	struct vmm_nic nics[HANDOVER_MAX_NICS];
 	uint32_t group_count;
 	uint32_t group_ids[HANDOVER_MAX_DEVICES]; /* N of /dev/vfio/N: messages, hot reset */
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/size.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
@@ -20,6 +21,8 @@
 #include "vmm/pci/pci.h"
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/net.h"
+#include "vmm/virtio/rng.h"
 #include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
@@ -69,6 +72,8 @@ static int connect_console(struct machine *m, struct err *err)
 		serial_connect(m->serial, &serial_ops, m);
 	return r;
 }
+
+_Static_assert(MACHINE_NICS == HANDOVER_MAX_NICS, "room for all");
 
 /* --- the machine, in order ---------------------------------------------------------------------- */
 
@@ -143,6 +148,10 @@ static int add_pci(struct machine *m, struct err *err)
 
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
+	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
+		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &m->nics[i], err);
+	if (r == 0 && m->config->rng)
+		r = virtio_rng_new(&m->vm, &m->rng, err);
 	return r < 0 ? r : pci_assign(m->vm.pci, err);
 }
 
@@ -218,6 +227,9 @@ void machine_fini(struct machine *m)
 	control_stop(m);
 	vcpus_free(&m->vm);
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
+	m->rng = virtio_rng_free(m->rng);
+	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
+		m->nics[i] = virtio_net_free(m->nics[i]);
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);
 	m->console = NULL;

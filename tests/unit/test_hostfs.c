@@ -108,7 +108,7 @@ static void test_a_path_that_is_too_long_is_refused(void **state)
 	memset(longest, 'x', HOSTFS_PATH_MAX);
 	longest[HOSTFS_PATH_MAX] = '\0';
 	assert_int_equal(hostfs_read(host, buf, sizeof(buf), "%s", longest), -ENAMETOOLONG);
-	assert_int_equal(hostfs_write(host, "1", 100, NULL, "%s", longest), -ENAMETOOLONG);
+	assert_int_equal(hostfs_write(host, "1", HOSTFS_DEADLINE_MS, NULL, "%s", longest), -ENAMETOOLONG);
 	assert_false(hostfs_exists(host, "%s", longest));
 }
 

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/virtio/vhost.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/vhost.h>
+
+#include "base/fd.h"
+#include "base/ioctl.h"
+#include "vmm/mem.h"
+#include "vmm/vm.h"
+
+int vhost_features(const struct vhost *v, uint64_t *ret)
+{
+	__u64 features = 0;
+	int r = SIZED_IOCTL(v->fd, VHOST_GET_FEATURES, &features);
+
+	*ret = features;
+	return r < 0 ? r : 0;
+}
+
+static int own(struct vhost *v)
+{
+	int r = v->owned ? 0 : VALUE_IOCTL(v->fd, VHOST_SET_OWNER, 0);
+
+	v->owned |= r >= 0;
+	return r < 0 ? r : 0;
+}
+
+/* RAM, bank by bank, at its guest physical address. */
+static int set_memory(const struct vhost *v, const struct mem *mem)
+{
+	unsigned n = mem_bank_count(mem);
+	_cleanup_free_ struct vhost_memory *table =
+		calloc(1, sizeof(*table) + n * sizeof(table->regions[0]));
+	int r;
+
+	if (!table)
+		return -ENOMEM;
+	table->nregions = n;
+	for (unsigned i = 0; i < n; i++) {
+		const struct mem_bank *bank = mem_bank(mem, i);
+
+		table->regions[i] = (struct vhost_memory_region){
+			.guest_phys_addr = bank->gpa,
+			.memory_size = bank->size,
+			.userspace_addr = (uintptr_t)bank->hva,
+		};
+	}
+	r = SIZED_IOCTL(v->fd, VHOST_SET_MEM_TABLE, table);
+	return r < 0 ? r : 0;
+}
+
+/* The three parts of a ring (2.7), which the kernel takes by their addresses here. */
+static int set_addresses(const struct vhost *v, const struct virtio_dev *dev, unsigned i)
+{
+	const struct virtq *q = &dev->q[i];
+	const struct mem *mem = dev->vm->mem;
+	const uint8_t *desc = gmem_ptr(mem, q->desc, 16ull * q->size);
+	const uint8_t *avail = gmem_ptr(mem, q->avail, 6 + 2ull * q->size);
+	const uint8_t *used = gmem_ptr(mem, q->used, 6 + 8ull * q->size);
+	struct vhost_vring_addr addr = {
+		.index = i,
+		.desc_user_addr = (uintptr_t)desc,
+		.avail_user_addr = (uintptr_t)avail,
+		.used_user_addr = (uintptr_t)used,
+	};
+	int r;
+
+	if (!desc || !avail || !used)
+		return -EFAULT;
+	r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_ADDR, &addr);
+	return r < 0 ? r : 0;
+}
+
+static int start_ring(const struct vhost *v, const struct virtio_dev *dev, unsigned i)
+{
+	struct vhost_vring_state num = { .index = i, .num = dev->q[i].size };
+	struct vhost_vring_state base = { .index = i, .num = 0 };
+	struct vhost_vring_file kick = { .index = i, .fd = dev->q[i].kick_fd };
+	int r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_NUM, &num);
+
+	if (r >= 0)
+		r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_BASE, &base);
+	if (r >= 0)
+		r = set_addresses(v, dev, i);
+	if (r >= 0)
+		r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_KICK, &kick);
+	return r < 0 ? r : 0;
+}
+
+int vhost_start(struct vhost *v, const struct virtio_dev *dev)
+{
+	uint64_t can = 0;
+	__u64 features;
+	int r = own(v);
+
+	if (r == 0)
+		r = vhost_features(v, &can);
+	if (r < 0)
+		return r;
+	features = dev->driver_features & can;
+	r = SIZED_IOCTL(v->fd, VHOST_SET_FEATURES, &features);
+	if (r >= 0)
+		r = set_memory(v, dev->vm->mem);
+	for (unsigned i = 0; r >= 0 && i < dev->ops->nqueues; i++)
+		if (dev->q[i].ready)
+			r = start_ring(v, dev, i);
+	return r < 0 ? r : 0;
+}
+
+int vhost_net_backend(const struct vhost *v, unsigned q, int fd)
+{
+	struct vhost_vring_file file = { .index = q, .fd = fd };
+	int r = SIZED_IOCTL(v->fd, VHOST_NET_SET_BACKEND, &file);
+
+	return r < 0 ? r : 0;
+}
+
+int vhost_set_call(const struct vhost *v, unsigned q, int fd)
+{
+	struct vhost_vring_file file = { .index = q, .fd = fd };
+	int r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_CALL, &file);
+
+	return r < 0 ? r : 0;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel serves a device's rings (vhost): it is told of guest RAM, of the rings and of the
+ * two eventfds of each, and no packet comes to us.
+ */
+#ifndef VMM_VIRTIO_VHOST_H
+#define VMM_VIRTIO_VHOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/virtio/virtio.h"
+
+struct vhost {
+	int fd;	    /* borrowed: /dev/vhost-net and its like */
+	bool owned; /* by this process */
+};
+
+/* What it can do with rings and headers. 0 or -errno. */
+int vhost_features(const struct vhost *v, uint64_t *ret);
+
+/*
+ * All that is known of dev's rings when the guest's driver is ready. Where a ring does not lie in
+ * RAM: -EFAULT. What the kernel refuses: -errno.
+ */
+int vhost_start(struct vhost *v, const struct virtio_dev *dev);
+
+/* What ring q of a network device goes to and comes from; -1: nothing, and the ring stands. */
+int vhost_net_backend(const struct vhost *v, unsigned q, int fd);
+
+/* Who hears of ring q; -1: nobody. */
+int vhost_set_call(const struct vhost *v, unsigned q, int fd);
+
+#endif
