@@ -45,6 +45,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->hotplug_slots = o->hotplug_slots;
 	c->hotplug_pref = o->hotplug_pref;
 	c->rng = o->rng;
+	c->balloon = o->balloon;
 	c->reboot = !o->no_reboot;
 	c->console = true;
 	c->ctl_uid = (uint32_t)getauxval(AT_EUID); /* without a system call */

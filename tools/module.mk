@@ -24,6 +24,7 @@ tools_srcs := \
 	tools/cmd_vf_release.c \
 	tools/cmd_vf_set.c \
 	tools/cmd_vm_attach.c \
+	tools/cmd_vm_balloon.c \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_events.c \
 	tools/cmd_vm_irq.c \

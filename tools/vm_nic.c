@@ -15,6 +15,8 @@
 #include "base/ioctl.h"
 #include "base/sha256.h"
 
+#define MAC_STRLEN 17
+
 /* The kernel puts the next free number in. */
 static const char tap_name[] = "thruway%d";
 
@@ -23,6 +25,8 @@ static bool parse_mac(const char *text, uint8_t ret[6])
 	unsigned b[6];
 	int end = 0;
 
+	if (strlen(text) != MAC_STRLEN)
+		return false;
 	for (unsigned i = 0; i < 6; i++)
 		if (strspn(text + 3 * i, "0123456789abcdefABCDEF") != 2)
 			return false;

@@ -78,6 +78,7 @@ const char vm_run_help[] =
 	"      --nic tap:BRIDGE[,mac=MAC]\n"
 	"                       a network device (virtio) on a bridge of this host; may be repeated\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
+	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --name NAME      what other commands call it (thruway vm ps); its pid otherwise\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
@@ -101,6 +102,7 @@ enum {
 	OPT_BIND,
 	OPT_NO_REBOOT,
 	OPT_RNG,
+	OPT_BALLOON,
 	OPT_NIC,
 	OPT_STATS,
 	OPT_NAME,
@@ -126,6 +128,7 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "rng", no_argument, NULL, OPT_RNG },
+	{ "balloon", no_argument, NULL, OPT_BALLOON },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -259,6 +262,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
+	case OPT_BALLOON: o->balloon = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
 	case OPT_NAME: return name_parse(o, optarg, err);

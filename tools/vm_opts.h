@@ -41,6 +41,7 @@ struct vm_opts {
 	bool bind;	/* bind to a vfio driver first, put back at exit */
 	bool no_reboot;
 	bool rng; /* an entropy device */
+	bool balloon; /* a memory balloon */
 };
 
 struct ctx;

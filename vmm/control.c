@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/fd.h"
+#include "vmm/control_balloon.h"
 #include "vmm/control_device.h"
 #include "vmm/control_report.h"
 #include "vmm/ctl.h"
@@ -137,6 +138,7 @@ static const struct jsonrpc_method methods[] = {
 	{ .name = "reset", .call = reset },
 	{ .name = "quit", .call = quit },
 	{ .name = "subscribe", .call = subscribe },
+	{ .name = "balloon", .params = control_balloon_params, .call = control_balloon },
 	{ .name = "attach", .params = control_attach_params, .call = control_attach },
 	{ .name = "detach", .params = control_detach_params, .call = control_detach },
 	{ 0 },

@@ -9,6 +9,7 @@
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/balloon.h"
 
 const char *const control_attach_params[] = { "device", "group", "node", "token", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
@@ -91,6 +92,9 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 		r = refuse_merged(m, err);
 	if (r < 0)
 		return r;
+	/* What the guest gave back is pinned with the rest: it may as well have it. */
+	if (m->balloon && virtio_balloon_asked(m->balloon))
+		virtio_balloon_ask(m->balloon, 0);
 	settings_from_start(m, &device);
 	arrival.group = group;
 	arrival.group_fd = ctl_take_fd(m->ctl);

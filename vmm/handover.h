@@ -23,7 +23,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     6
+#define HANDOVER_VERSION     7
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS)
@@ -65,6 +65,7 @@ struct vmm_config {
 	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
 	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
 	bool rng;	   /* an entropy device */
+	bool balloon;	   /* a memory balloon */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
 	bool console;	   /* stdin belongs to the guest's serial port */
 	uint32_t ctl_uid;  /* may use the control socket, beside root */

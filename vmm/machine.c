@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
+#include "vmm/control_balloon.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -21,6 +22,7 @@
 #include "vmm/pci/pci.h"
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/x86/acpi.h"
@@ -132,6 +134,11 @@ static int add_devices(struct machine *m, struct err *err)
 	return r < 0 ? r : connect_console(m, err);
 }
 
+static bool may_take_pages(void *opaque)
+{
+	return control_balloon_refuse(opaque, NULL) == 0;
+}
+
 /* 64-bit windows are above RAM, in the largest piece that both CPU and devices reach. */
 static int add_pci(struct machine *m, struct err *err)
 {
@@ -144,6 +151,7 @@ static int add_pci(struct machine *m, struct err *err)
 		.mmio64_start = room.start,
 		.mmio64_end = room.start + room.size,
 	};
+	const struct balloon_owner balloon = { may_take_pages, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
 	if (r == 0)
@@ -152,6 +160,8 @@ static int add_pci(struct machine *m, struct err *err)
 		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &m->nics[i], err);
 	if (r == 0 && m->config->rng)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
+	if (r == 0 && m->config->balloon)
+		r = virtio_balloon_new(&m->vm, &balloon, &m->balloon, err);
 	return r < 0 ? r : pci_assign(m->vm.pci, err);
 }
 
@@ -228,6 +238,7 @@ void machine_fini(struct machine *m)
 	vcpus_free(&m->vm);
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
 	m->rng = virtio_rng_free(m->rng);
+	m->balloon = virtio_balloon_free(m->balloon);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
 		m->nics[i] = virtio_net_free(m->nics[i]);
 	m->vm.pci = pci_free(m->vm.pci);

@@ -15,6 +15,7 @@ struct pm;
 struct rtc;
 struct serial;
 struct vfio_pci_set;
+struct virtio_balloon;
 struct virtio_net;
 struct virtio_rng;
 struct vmm_config;
@@ -30,7 +31,8 @@ struct machine {
 	struct console *console;
 	int console_error; /* of machine_fini(): the first -errno that lost output */
 	struct vfio_pci_set *host_devices;
-	struct virtio_rng *rng; /* NULL: none */
+	struct virtio_rng *rng; /* NULL: none, as the next */
+	struct virtio_balloon *balloon;
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
 	struct ctl *ctl; /* NULL: no control socket */
 	bool paused;	 /* from outside: CPUs stand until they are resumed */

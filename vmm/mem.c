@@ -222,3 +222,16 @@ void mem_unlisten(struct mem *mem, struct mem_listener *l)
 		return;
 	}
 }
+
+int mem_discard(const struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	if (gpa % 4096 || len % 4096 || !len)
+		return -EINVAL;
+	for (unsigned i = 0; i < mem_bank_count(mem); i++) {
+		const struct mem_bank *bank = mem_bank(mem, i);
+
+		if (range_contains((struct range){ bank->gpa, bank->size }, (struct range){ gpa, len }))
+			return mem_backend_discard(bank, gpa - bank->gpa, len);
+	}
+	return -EFAULT;
+}

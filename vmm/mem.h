@@ -105,6 +105,12 @@ uint8_t *gmem_span(const struct mem *mem, gpa_t gpa, uint64_t *ret_len);
 int gmem_read(const struct mem *mem, gpa_t gpa, void *buf, uint64_t len);
 int gmem_write(const struct mem *mem, gpa_t gpa, const void *buf, uint64_t len);
 
+/*
+ * Give whole pages of small ones (4 KiB) back to the host: they read zero when they are touched
+ * next. 0; -EFAULT: not RAM; -EINVAL: not whole pages; what the kernel refuses.
+ */
+int mem_discard(const struct mem *mem, gpa_t gpa, uint64_t len);
+
 struct mem_listener {
 	/* 0, or -errno with err set: the VM does not start. */
 	int (*add)(struct mem_listener *l, const struct mem_bank *bank, struct err *err);

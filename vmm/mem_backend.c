@@ -2,6 +2,7 @@
 #include "vmm/mem_backend.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 #include <sys/mman.h>
@@ -240,4 +241,14 @@ void mem_backend_unmap(const struct mem_bank *bank)
 {
 	if (bank->mapping)
 		munmap(bank->mapping, bank->mapping_size);
+}
+
+int mem_backend_discard(const struct mem_bank *bank, uint64_t off, uint64_t len)
+{
+	if (bank->fd < 0)
+		return madvise(bank->hva + off, len, MADV_DONTNEED) < 0 ? -errno : 0;
+	return fallocate(bank->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)(bank->fd_offset + off), (off_t)len) < 0 ?
+		       -errno :
+		       0;
 }

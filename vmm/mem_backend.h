@@ -35,4 +35,7 @@ int mem_backend_fill(const struct mem_node *nodes, const struct mem_bank *banks,
 /* NULL is fine for bank->mapping. */
 void mem_backend_unmap(const struct mem_bank *bank);
 
+/* See mem_discard(); inside the bank. */
+int mem_backend_discard(const struct mem_bank *bank, uint64_t off, uint64_t len);
+
 #endif

@@ -255,6 +255,31 @@ static void test_copies_span_banks_and_nothing_else(void **state)
 	mem_free(mem);
 }
 
+/* The second node's memfd begins anew: a page of it is not one of the first. */
+static void test_pages_that_are_given_back_read_zero(void **state)
+{
+	static const enum mem_kind kinds[] = { MEM_ANON, MEM_MEMFD };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		struct mem *mem = mem_of(kinds[i], SIZES(2 * MiB, 2 * MiB));
+
+		for (gpa_t gpa = 0; gpa < 4 * MiB; gpa += 4096)
+			gmem_ptr(mem, gpa, 1)[0] = 7;
+		assert_int_equal(mem_discard(mem, 2 * MiB + 4096, 8192), 0);
+		for (gpa_t gpa = 0; gpa < 4 * MiB; gpa += 4096)
+			assert_int_equal(gmem_ptr(mem, gpa, 1)[0],
+					 gpa > 2 * MiB && gpa <= 2 * MiB + 8192 ? 0 : 7);
+		assert_int_equal(mem_discard(mem, 1, 4096), -EINVAL);
+		assert_int_equal(mem_discard(mem, 0, 100), -EINVAL);
+		assert_int_equal(mem_discard(mem, 0, 0), -EINVAL);
+		assert_int_equal(mem_discard(mem, 4 * MiB, 4096), -EFAULT);
+		assert_int_equal(mem_discard(mem, 4 * MiB - 4096, 8192), -EFAULT);
+		assert_int_equal(mem_discard(mem, UINT64_MAX - 4095, 4096), -EFAULT);
+		mem_free(mem);
+	}
+}
+
 static void test_ram_is_zero_aligned_and_shared_when_asked(void **state)
 {
 	struct mem *mem = mem_of(MEM_MEMFD, SIZES(2 * MiB, 2 * MiB));
@@ -411,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_sizes_that_make_no_sense_are_refused),
 		cmocka_unit_test(test_gmem_ptr_refuses_what_leaves_ram),
 		cmocka_unit_test(test_copies_span_banks_and_nothing_else),
+		cmocka_unit_test(test_pages_that_are_given_back_read_zero),
 		cmocka_unit_test(test_ram_is_zero_aligned_and_shared_when_asked),
 		cmocka_unit_test(test_what_a_core_dump_holds_is_said),
 		cmocka_unit_test(test_huge_pages_are_asked_for_or_declined),

@@ -179,6 +179,16 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -d 01:10.0,gpudirect-clique=", "0 to 15" },
 		{ "-k k -d 01:10.0,gpudirect-clique=123456789", "0 to 15" },
 		{ "-k k -d 01:10.0,", "'' after" },
+		{ "-k k --nic br0", "'br0' is no network device" },
+		{ "-k k --nic tap:", "'' is no name of a bridge" },
+		{ "-k k --nic tap:a-name-of-16-byte", "no name of a bridge" },
+		{ "-k k --nic tap:a/b", "no name of a bridge" },
+		{ "-k k --nic tap:br0,mtu=9000", "'mtu=9000' after" },
+		{ "-k k --nic tap:br0,mac=01:00:00:00:00:01", "no MAC of one device" },
+		{ "-k k --nic tap:br0,mac=00:00:00:00:00:00", "no MAC of one device" },
+		{ "-k k --nic tap:br0,mac=02:00:00:00:00", "no MAC of one device" },
+		{ "-k k --nic tap:br0,mac=02:00:00:00:00:01:02", "no MAC of one device" },
+		{ "-k k --nic tap:br0,mac=2:0:0:0:0:1", "no MAC of one device" },
 		{ "-k k --force route", "--bind" },
 		{ "-k k --frobnicate", "--frobnicate" },
 		{ "-k k -m", "needs an argument" },
@@ -234,6 +244,22 @@ static void test_the_limit_of_cpus_is_explained_to_who_went_over_it(void **state
 	}
 }
 
+static void test_network_devices(void **state)
+{
+	static const uint8_t mac[] = { 0x02, 0, 0, 0, 0xAB, 0x01 };
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --nic tap:br0 --nic tap:virbr-15-bytes1,mac=02:00:00:00:aB:01 --rng "
+			       "--balloon", &o, &err), 0);
+	assert_int_equal(o.nic_count, 2);
+	assert_string_equal(o.nics[0].bridge, "br0");
+	assert_false(o.nics[0].has_mac);
+	assert_string_equal(o.nics[1].bridge, "virbr-15-bytes1");
+	assert_memory_equal(o.nics[1].mac, mac, 6);
+	assert_true(o.rng && o.balloon);
+}
+
 static void test_what_a_guest_sees_of_a_device(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -255,6 +281,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
 		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
+		cmocka_unit_test(test_network_devices),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
 		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/control_balloon.h"
+
+#include <errno.h>
+
+#include "base/size.h"
+#include "vmm/handover.h"
+#include "vmm/machine.h"
+#include "vmm/mem.h"
+#include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/balloon.h"
+
+const char *const control_balloon_params[] = { "give_back", NULL };
+
+static int refuse_node(const struct mem_node *node, struct err *err)
+{
+	if (node->kind == MEM_HUGETLB_2M || node->kind == MEM_HUGETLB_1G)
+		return err_plain(err, -EOPNOTSUPP, "the guest's RAM is of hugepages, which cannot be "
+						   "given back page by page");
+	if (node->lock)
+		return err_plain(err, -EOPNOTSUPP, "the guest's RAM is locked (lock=on)");
+	return 0;
+}
+
+int control_balloon_refuse(const struct machine *m, struct err *err)
+{
+	int r = 0;
+
+	if (vfio_pci_count(m->host_devices)) {
+		err_plain(err, -EBUSY, "the guest has %s, which may write to any page of its RAM: none can "
+				       "be given back", vfio_pci_name(m->host_devices, 0));
+		return err_hint(err, "detach its devices first (thruway vm detach)");
+	}
+	for (unsigned i = 0; r == 0 && i < m->config->numa.nodes; i++)
+		r = refuse_node(&m->config->mem[i], err);
+	return r;
+}
+
+int control_balloon(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	struct machine *m = opaque;
+	const json_t *value = json_object_get(params, "give_back");
+	json_int_t bytes = json_integer_value(value);
+	int r;
+
+	if (!m->balloon) {
+		err_plain(err, -ENODEV, "the guest has no memory balloon");
+		return err_hint(err, "start it with --balloon");
+	}
+	if (value && (!json_is_integer(value) || bytes < 0 || (uint64_t)bytes > mem_size(m->vm.mem)))
+		return err_usage(err, "\"give_back\" is a number of bytes, at most %s",
+				 SIZE_STR(mem_size(m->vm.mem)));
+	/* Giving all back is always possible. */
+	r = value && bytes ? control_balloon_refuse(m, err) : 0;
+	if (r < 0)
+		return r;
+	if (value)
+		virtio_balloon_ask(m->balloon, (uint64_t)bytes);
+	*ret = json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)mem_size(m->vm.mem), "asked",
+			 (json_int_t)virtio_balloon_asked(m->balloon), "given_back",
+			 (json_int_t)virtio_balloon_given(m->balloon));
+	return *ret ? 0 : err_set(err, -ENOMEM, "cannot report");
+}
