@@ -119,6 +119,14 @@ static void stop(struct vectors *vs, struct vector *v)
 	v->path = VECTOR_OFF;
 }
 
+/* A signal in between waits in the eventfd, and is delivered by the assignment. */
+static void reattach(struct vectors *vs, struct vector *v)
+{
+	stop(vs, v);
+	if (start_irqfd(vs, v) < 0)
+		(void)start_user(vs, v);
+}
+
 static bool have_fd(struct vectors *vs, struct vector *v)
 {
 	int fd;
@@ -489,6 +497,13 @@ unsigned vectors_count(const struct vectors *vs)
 bool vectors_enabled(const struct vectors *vs)
 {
 	return vs->enabled;
+}
+
+void vectors_reattach(struct vectors *vs)
+{
+	for (unsigned i = 0; i < vs->config.count; i++)
+		if (vs->v[i].path == VECTOR_IRQFD)
+			reattach(vs, &vs->v[i]);
 }
 
 void vectors_info(const struct vectors *vs, unsigned i, struct vector_info *ret)

@@ -87,6 +87,12 @@ bool vectors_pending(const struct vectors *vs, unsigned i);
 /* What the timer does: an irqfd for each vector still served from userspace. */
 void vectors_settle(struct vectors *vs);
 
+/*
+ * Tie each irqfd anew, so that KVM tells its tracers what it makes of it. Nothing is lost, and no
+ * route changes.
+ */
+void vectors_reattach(struct vectors *vs);
+
 /* Who takes a vector's signals to the guest. */
 enum vector_path {
 	VECTOR_OFF,   /* nobody: masked, or the mode is off */

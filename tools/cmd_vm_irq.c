@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/fd.h"
 #include "tools/command.h"
 #include "tools/commands.h"
+#include "tools/opts.h"
 #include "tools/out.h"
-#include "tools/vm_ask.h"
+#include "tools/vm_client.h"
 #include "tools/vm_irq.h"
 #include "tools/vm_report.h"
 
@@ -43,18 +46,63 @@ static int print(struct ctx *ctx, const json_t *rows)
 	return r;
 }
 
+enum { OPT_OBSERVE = 256 };
+
+static const struct option own[] = {
+	{ "observe", no_argument, NULL, OPT_OBSERVE },
+	{ 0 },
+};
+
+/* The VMM ties its irqfds anew while KVM's tracer listens. */
+static int observe(int root, struct vm_client *vm, json_t **ret, enum irq_told *told, struct err *err)
+{
+	_cleanup_(irq_trace_end) struct irq_trace trace = IRQ_TRACE_INIT;
+	int r = irq_trace_begin(root, &trace, err);
+
+	if (r == 0)
+		r = vm_client_call_with(vm, "interrupts", json_pack("{s:b}", "reattach", 1), NULL, 0,
+					ret, err);
+	if (r == 0)
+		r = irq_trace_read(&trace, (pid_t)json_integer_value(json_object_get(*ret, "pid")),
+				   told, VM_IRQ_GSIS, err);
+	return r;
+}
+
+static int ask(struct ctx *ctx, const char *name, bool traced, json_t **ret, struct err *err)
+{
+	_cleanup_free_ enum irq_told *told = calloc(VM_IRQ_GSIS, sizeof(*told));
+	struct vm_client vm = VM_CLIENT_INIT;
+	json_t *report = NULL;
+	int r = told ? vm_client_open(ctx->root, name, &vm, err) : err_set(err, -ENOMEM, "cannot look");
+
+	if (r == 0 && traced)
+		r = observe(ctx->root, &vm, &report, told, err);
+	else if (r == 0)
+		r = vm_client_call(&vm, "interrupts", &report, err);
+	if (r == 0) {
+		*ret = vm_irq_rows(ctx->root, report, traced ? told : NULL, err);
+		r = *ret ? 0 : err->code;
+	}
+	json_decref(report);
+	vm_client_close(&vm);
+	return r;
+}
+
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
-	struct vm_asked asked;
-	json_t *rows;
-	int r = vm_ask(ctx, argc, argv, "interrupts", &asked, err);
+	bool traced = false;
+	json_t *rows = NULL;
+	struct opts o;
+	int opt, r;
 
+	opts_init(&o, ctx, argc, argv, own);
+	while ((opt = opts_next(&o, err)) > 0)
+		traced = true;
+	r = opt < 0 ? opt : opts_operands(&o, 1, 1, "VM", err);
+	if (r == 0)
+		r = ask(ctx, argv[optind], traced, &rows, err);
 	if (r < 0)
 		return r;
-	rows = vm_irq_rows(ctx->root, asked.result, err);
-	vm_asked_fini(&asked);
-	if (!rows)
-		return err->code;
 	if (ctx->json)
 		return out_json(ctx->out, "thruway.vm-irq/1", "vectors", rows) < 0 ? -ENOMEM : 0;
 	r = print(ctx, rows);
@@ -64,7 +112,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_vm_irq = {
 	.name = "vm irq",
-	.synopsis = "VM",
+	.synopsis = "[--observe] VM",
 	.summary = "the way each of its interrupts takes",
 	.help = "For each interrupt vector of the devices that a VM has: the host's interrupt, the\n"
 		"CPU that takes it and how often, the guest's vector and virtual CPU, the CPU of\n"
@@ -76,8 +124,10 @@ const struct command cmd_vm_irq = {
 		"  none               the guest masks it, or has it off\n"
 		"\n"
 		"Why an interrupt is not posted stands behind it. Posted is a prediction, from what\n"
-		"processor, IOMMU and message allow: the kernel does not say what it does. What was\n"
-		"posted is not in the host's count.",
+		"processor, IOMMU and message allow. What was posted is not in the host's count.\n"
+		"\n"
+		"      --observe      have the VMM tie its interrupts anew and listen to what KVM's tracer\n"
+		"                     tells of it; JSON's known_by says which was observed",
 	.takes = TAKES_JSON,
 	.run = run,
 };

@@ -88,7 +88,7 @@ static bool move(int root, const json_t *row, const struct irq_place *place)
 
 unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place)
 {
-	json_t *rows = vm_irq_rows(root, report, NULL), *row;
+	json_t *rows = vm_irq_rows(root, report, NULL, NULL), *row;
 	unsigned moved = 0;
 	size_t i;
 

@@ -37,6 +37,7 @@ tools_srcs := \
 	tools/groups_why.c \
 	tools/host_show.c \
 	tools/irq_keeper.c \
+	tools/irq_trace.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

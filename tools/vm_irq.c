@@ -2,6 +2,7 @@
 #include "tools/vm_irq.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 struct look {
 	int root;
 	const json_t *report;
+	const enum irq_told *told; /* NULL: nobody listened */
 	struct posting posting;
 	struct host_irq *irqs;
 	size_t count;
@@ -48,8 +50,8 @@ static json_t *host_cpu(const struct look *l, const json_t *guest_cpu)
 }
 
 /*
- * The path an interrupt takes, and where it is not the shortest, why. What the kernel
- * does with a route it does not say; posted is what follows from what it was given.
+ * The path an interrupt takes, and where it is not the shortest, why. Posted is what follows
+ * from what the kernel was given, unless it told (observed()).
  */
 static const char *path_of(const struct look *l, const json_t *v, const char **ret_why)
 {
@@ -90,10 +92,30 @@ static void add_host_side(const struct look *l, const char *device, json_t *row)
 	json_object_set_new(row, "host_irq_count", json_integer((json_int_t)h->count));
 }
 
+/* What KVM told of the vector's route stands above what was to be expected. */
+static bool observed(const struct look *l, const json_t *v, const char **path, const char **why)
+{
+	const json_t *gsi = json_object_get(v, "gsi");
+	json_int_t n = json_integer_value(gsi);
+
+	if (!l->told || !json_is_integer(gsi) || n < 0 || n >= VM_IRQ_GSIS ||
+	    l->told[n] == IRQ_TOLD_NOTHING || strcmp(*path, "none") == 0)
+		return false;
+	if (l->told[n] == IRQ_TOLD_POSTED) {
+		*path = "posted";
+		*why = "";
+	} else if (strcmp(*path, "posted") == 0) {
+		*path = "remapped+injected";
+		*why = "KVM does not have it posted";
+	}
+	return true;
+}
+
 static json_t *row_of(const struct look *l, const char *device, const char *mode, json_t *v)
 {
 	json_t *row = json_copy(v);
 	const char *why, *path = path_of(l, v, &why);
+	bool seen = observed(l, v, &path, &why);
 
 	if (!row)
 		return NULL;
@@ -101,9 +123,10 @@ static json_t *row_of(const struct look *l, const char *device, const char *mode
 	json_object_set_new(row, "mode", json_string(mode));
 	json_object_set_new(row, "path", json_string(path));
 	json_object_set_new(row, "why", *why ? json_string(why) : json_null());
-	/* Nothing here looked at what the kernel did. */
-	json_object_set_new(row, "known_by", json_string(strcmp(path, "posted") == 0 || *why ?
-								 "prediction" : "vmm"));
+	json_object_set_new(row, "known_by",
+			    json_string(seen				       ? "observation" :
+					strcmp(path, "posted") == 0 || *why ? "prediction" :
+									       "vmm"));
 	json_object_set_new(row, "guest_cpu_on", host_cpu(l, json_object_get(v, "guest_cpu")));
 	add_host_side(l, device, row);
 	return row;
@@ -138,9 +161,9 @@ static void add_device(const struct look *l, const json_t *device, json_t *rows)
 		json_array_append_new(rows, row_of(l, name, mode, v));
 }
 
-json_t *vm_irq_rows(int root, const json_t *report, struct err *err)
+json_t *vm_irq_rows(int root, const json_t *report, const enum irq_told *told, struct err *err)
 {
-	struct look l = { .root = root, .report = report };
+	struct look l = { .root = root, .report = report, .told = told };
 	const json_t *devices = json_object_get(report, "devices");
 	_cleanup_free_ struct host_irq *irqs = NULL;
 	json_t *rows = json_array();

@@ -6,11 +6,16 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "tools/irq_trace.h"
+
+/* As many routes as KVM has. */
+#define VM_IRQ_GSIS 4096u
 
 /*
- * report: the answer to "interrupts". An array with an object for each vector, the
- * caller's; NULL with err set when memory ran out or the report is none.
+ * report: the answer to "interrupts"; told: what KVM told of each GSI (VM_IRQ_GSIS of them), NULL:
+ * nobody listened. An array with an object for each vector, the caller's; NULL with err set
+ * when memory ran out or the report is none.
  */
-json_t *vm_irq_rows(int root, const json_t *report, struct err *err);
+json_t *vm_irq_rows(int root, const json_t *report, const enum irq_told *told, struct err *err);
 
 #endif

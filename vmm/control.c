@@ -13,6 +13,7 @@
 #include "vmm/kvm_stats.h"
 #include "vmm/machine.h"
 #include "vmm/vcpu.h"
+#include "vmm/vfio_pci/vfio_pci.h"
 
 /*
  * Methods run as callbacks of the event loop, with the device lock. CPUs that are
@@ -124,14 +125,22 @@ static int stats(void *opaque, const json_t *params, json_t **ret, struct err *e
 
 static int interrupts(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
-	(void)params;
-	return report(control_report_interrupts(opaque), ret, err);
+	const json_t *again = json_object_get(params, "reattach");
+	struct machine *m = opaque;
+
+	if (again && !json_is_boolean(again))
+		return err_usage(err, "\"reattach\" is true or false");
+	if (json_is_true(again))
+		vfio_pci_reattach(m->host_devices);
+	return report(control_report_interrupts(m), ret, err);
 }
+
+static const char *const interrupts_params[] = { "reattach", NULL };
 
 static const struct jsonrpc_method methods[] = {
 	{ .name = "status", .call = status },
 	{ .name = "stats", .call = stats },
-	{ .name = "interrupts", .call = interrupts },
+	{ .name = "interrupts", .params = interrupts_params, .call = interrupts },
 	{ .name = "pause", .call = pause_cpus },
 	{ .name = "resume", .call = resume_cpus },
 	{ .name = "power_button", .call = press_button },

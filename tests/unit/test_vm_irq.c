@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -159,7 +160,7 @@ static json_t *rows_of(const char *mode, const char *vectors)
 	json_t *report = json_pack("{s:i, s:[i], s:[{s:s, s:s, s:o}]}", "pid", 812, "cpu_threads", 900,
 				   "devices", "device", "0000:01:10.0", "mode", mode, "vectors",
 				   json_loads(vectors, 0, NULL));
-	json_t *rows = vm_irq_rows(root, report, NULL);
+	json_t *rows = vm_irq_rows(root, report, NULL, NULL);
 
 	json_decref(report);
 	assert_non_null(rows);
@@ -236,7 +237,7 @@ static void test_a_report_that_is_none_is_refused(void **state)
 		json_t *report = json_loads(texts[i], JSON_DECODE_ANY, NULL);
 
 		err = (struct err)ERR_INIT;
-		assert_null(vm_irq_rows(root, report, &err));
+		assert_null(vm_irq_rows(root, report, NULL, &err));
 		assert_int_equal(err.code, -EPROTO);
 		json_decref(report);
 	}
@@ -310,10 +311,87 @@ static void test_places_are_checked(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- what KVM told ----------------------------------------------------------------------------- */
+
+static void test_what_kvm_told_is_read_for_one_process(void **state)
+{
+	static const struct fake_node trace[] = {
+		{ "sys/kernel/tracing/events/kvm/kvm_pi_irte_update/format", "name: kvm_pi_irte_update" },
+		{ "sys/kernel/tracing/instances/thruway/buffer_size_kb", "" },
+		{ "sys/kernel/tracing/instances/thruway/events/kvm/kvm_pi_irte_update/enable", "0" },
+		{ "sys/kernel/tracing/instances/thruway/trace",
+		  "# tracer: nop\n"
+		  "     thruway-vmm-812     [001] .....    12.345678: kvm_pi_irte_update: PI is enabled and "
+		  "being updated for irq 36, vcpu 0, gsi: 0x18, gvec: 0x22, pi_desc_addr: 0x1000\n"
+		  "     thruway-vmm-812     [001] .....    12.345679: kvm_pi_irte_update: PI is disabled for "
+		  "irq 37, vcpu 1, gsi: 0x19, gvec: 0x23, pi_desc_addr: 0x1000\n"
+		  "     thruway-vmm-813     [000] .....    12.345680: kvm_pi_irte_update: PI is enabled and "
+		  "being updated for irq 40, vcpu 0, gsi: 0x1a, gvec: 0x22, pi_desc_addr: 0x1000\n"
+		  "     thruway-vmm-812     [001] .....    12.4: kvm_pi_irte_update: PI is enabled and being "
+		  "updated for irq 36, vcpu 0, gsi: 0xffffff, gvec: 0x22, pi_desc_addr: 0x1000\n"
+		  " nonsense-812 kvm_pi_irte_update: gsi: 0x1b\n" },
+		{ 0 },
+	};
+	int host = fake_sysfs(trace);
+	struct irq_trace t = { .root = host, .instance = "sys/kernel/tracing/instances/thruway" };
+	enum irq_told told[64];
+
+	assert_int_equal(irq_trace_read(&t, 812, told, ARRAY_SIZE(told), NULL), 0);
+	assert_int_equal(told[0x18], IRQ_TOLD_POSTED);
+	assert_int_equal(told[0x19], IRQ_TOLD_NOT_POSTED);
+	assert_int_equal(told[0x1a], IRQ_TOLD_NOTHING);
+	assert_int_equal(told[0x1b], IRQ_TOLD_NOTHING);
+	fake_sysfs_free(&host);
+}
+
+static void test_a_kernel_that_does_not_tell(void **state)
+{
+	struct irq_trace t = IRQ_TRACE_INIT;
+	struct err e = ERR_INIT;
+
+	assert_int_equal(irq_trace_begin(root, &t, &e), -ENOENT);
+	assert_non_null(strstr(e.text, "does not tell of posted interrupts"));
+	assert_non_null(strstr(e.hint, "mount -t tracefs"));
+	irq_trace_end(&t);
+}
+
+static void test_an_observation_stands_above_the_prediction(void **state)
+{
+	static const char text[] =
+		"{\"pid\":812,\"cpu_threads\":[900],\"devices\":[{\"device\":\"0000:01:10.0\",\"mode\":\"msix\","
+		"\"vectors\":["
+		"{\"vector\":0,\"path\":\"irqfd\",\"masked\":false,\"gsi\":24,\"guest_cpu\":0,"
+		"\"delivery\":\"fixed\"},"
+		"{\"vector\":1,\"path\":\"irqfd\",\"masked\":false,\"gsi\":25,\"guest_cpu\":0,"
+		"\"delivery\":\"fixed\"},"
+		"{\"vector\":2,\"path\":\"off\",\"masked\":true,\"gsi\":24}]}]}";
+	_cleanup_free_ enum irq_told *told = calloc(VM_IRQ_GSIS, sizeof(*told));
+	json_t *report = json_loads(text, 0, NULL), *rows, *row;
+
+	told[24] = IRQ_TOLD_POSTED;
+	rows = vm_irq_rows(root, report, told, NULL);
+	assert_int_equal(json_array_size(rows), 3);
+	row = json_array_get(rows, 0);
+	assert_string_equal(json_string_value(json_object_get(row, "path")), "posted");
+	assert_string_equal(json_string_value(json_object_get(row, "known_by")), "observation");
+	assert_true(json_is_null(json_object_get(row, "why")));
+	/* Of the second it told nothing, and of one that is off it does not matter. */
+	row = json_array_get(rows, 1);
+	assert_string_equal(json_string_value(json_object_get(row, "path")), "remapped+injected");
+	assert_string_equal(json_string_value(json_object_get(row, "known_by")), "prediction");
+	row = json_array_get(rows, 2);
+	assert_string_equal(json_string_value(json_object_get(row, "path")), "none");
+	json_decref(rows);
+	json_decref(report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_vfios_interrupts_are_found_among_the_hosts),
+		TEST(test_what_kvm_told_is_read_for_one_process),
+		TEST(test_a_kernel_that_does_not_tell),
+		TEST(test_an_observation_stands_above_the_prediction),
 		TEST(test_intel_posts_with_apicv_and_every_iommu),
 		TEST(test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu),
 		TEST(test_messages),

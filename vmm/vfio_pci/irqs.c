@@ -376,6 +376,16 @@ void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *r
 	}
 }
 
+void vfio_pci_reattach(struct vfio_pci_set *set)
+{
+	for (unsigned i = 0; i < vfio_pci_count(set); i++) {
+		if (set->devices[i]->msix)
+			vectors_reattach(msix_vectors(set->devices[i]->msix));
+		if (set->devices[i]->msi)
+			vectors_reattach(msi_vectors(set->devices[i]->msi));
+	}
+}
+
 void vfio_pci_interrupts(const struct vfio_pci_set *set, unsigned i,
 			 struct vfio_pci_interrupts *ret)
 {

@@ -59,6 +59,9 @@ struct vfio_pci_vectors {
 };
 void vfio_pci_vectors(const struct vfio_pci_set *set, struct vfio_pci_vectors *ret);
 
+/* vectors_reattach() of all of them. NULL is fine. */
+void vfio_pci_reattach(struct vfio_pci_set *set);
+
 /* Devices in the set; 0 for NULL. */
 unsigned vfio_pci_count(const struct vfio_pci_set *set);
 
