@@ -12,6 +12,7 @@
 #include "base/hostfs.h"
 #include "base/size.h"
 #include "vfio/busy.h"
+#include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
 
 #define DEV "sys/bus/pci/devices/%s"
@@ -242,57 +243,20 @@ int pf_refuse_busy(int root, const struct pf *pf, const char *verb, struct err *
 	return pf->busy ? busy_refuse(root, pf->bdf, verb, err) : 0;
 }
 
-/* Looking at so many links costs less than asking for offset and stride. */
-#define FIRST_VFS 8
-
-/* Which of the VFs from..to-1 it is. */
-static bool find_index(int root, struct bdf pf, struct bdf vf, unsigned from, unsigned to,
-		       unsigned *ret)
-{
-	struct bdf other;
-
-	for (unsigned i = from; i < to; i++) {
-		if (pf_vf_bdf(root, pf, i, &other) == 0 && bdf_eq(other, vf)) {
-			*ret = i;
-			return true;
-		}
-	}
-	return false;
-}
-
-static unsigned routing_id(struct bdf bdf)
-{
-	return (unsigned)bdf.bus << 8 | (unsigned)bdf.dev << 3 | bdf.fn;
-}
-
-/* Where offset and stride say that it is; 0 where they say nothing. */
-static unsigned expected_index(int root, struct bdf pf, struct bdf vf)
-{
-	unsigned stride = attr(root, BDF_STR(pf), "sriov_stride", 0);
-
-	if (!stride)
-		return 0;
-	return (routing_id(vf) - routing_id(pf) - attr(root, BDF_STR(pf), "sriov_offset", 0)) / stride;
-}
-
 int pf_of_vf(int root, struct bdf vf, struct bdf *ret_pf, unsigned *ret_index)
 {
-	unsigned total, first, guess;
 	char name[64];
 	struct bdf pf;
+	int index;
 
 	if (hostfs_link_name(root, name, sizeof(name), DEV "/physfn", BDF_STR(vf)) < 0 ||
 	    bdf_parse(name, &pf) < 0)
 		return -ENOENT;
-	total = attr(root, BDF_STR(pf), "sriov_totalvfs", 0);
-	first = total < FIRST_VFS ? total : FIRST_VFS;
-	if (!find_index(root, pf, vf, 0, first, ret_index)) {
-		guess = first < total ? expected_index(root, pf, vf) : total;
-		if ((guess >= total || !find_index(root, pf, vf, guess, guess + 1, ret_index)) &&
-		    !find_index(root, pf, vf, first, total, ret_index))
-			return -ENOENT;
-	}
+	index = pci_function_vf_index(root, pf, vf);
+	if (index < 0)
+		return -ENOENT;
 	*ret_pf = pf;
+	*ret_index = (unsigned)index;
 	return 0;
 }
 

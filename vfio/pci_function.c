@@ -115,36 +115,36 @@ static unsigned count_vf_links(int root, const struct pci_function *pf)
  * The routing ids of a PF's VFs are equally far apart (SR-IOV, 3.3.10): the likely index,
  * or -1 when the first two do not tell.
  */
-static long index_by_stride(int root, const struct pci_function *d)
+static long index_by_stride(int root, struct bdf pf, struct bdf vf)
 {
 	struct bdf first, second;
 	long stride, distance;
 
-	if (pci_function_vf(root, d->pf, 0, &first) < 0)
+	if (pci_function_vf(root, pf, 0, &first) < 0)
 		return -1;
-	distance = (long)bdf_routing_id(d->bdf) - (long)bdf_routing_id(first);
+	distance = (long)bdf_routing_id(vf) - (long)bdf_routing_id(first);
 	if (distance <= 0)
 		return distance;
-	if (pci_function_vf(root, d->pf, 1, &second) < 0)
+	if (pci_function_vf(root, pf, 1, &second) < 0)
 		return -1;
 	stride = (long)bdf_routing_id(second) - (long)bdf_routing_id(first);
 	return stride > 0 ? distance / stride : -1;
 }
 
-/* Which of its PF's links leads to this VF; -1: none. A count that goes down leaves gaps. */
-static int index_of_vf(int root, const struct pci_function *d)
+/* A count that goes down leaves gaps. */
+int pci_function_vf_index(int root, struct bdf pf, struct bdf vf)
 {
-	long likely = index_by_stride(root, d);
+	long likely = index_by_stride(root, pf, vf);
+	struct bdf other;
 	uint64_t total;
-	struct bdf vf;
 
-	if (likely >= 0 && pci_function_vf(root, d->pf, (unsigned)likely, &vf) == 0 &&
-	    bdf_eq(vf, d->bdf))
+	if (likely >= 0 && pci_function_vf(root, pf, (unsigned)likely, &other) == 0 &&
+	    bdf_eq(other, vf))
 		return (int)likely;
-	if (read_id(root, BDF_STR(d->pf), "sriov_totalvfs", 0xffff, &total) < 0)
+	if (read_id(root, BDF_STR(pf), "sriov_totalvfs", 0xffff, &total) < 0)
 		return -1;
 	for (unsigned i = 0; i < total; i++) {
-		if (pci_function_vf(root, d->pf, i, &vf) == 0 && bdf_eq(vf, d->bdf))
+		if (pci_function_vf(root, pf, i, &other) == 0 && bdf_eq(other, vf))
 			return (int)i;
 	}
 	return -1;
@@ -164,7 +164,7 @@ static void read_sriov(int root, const char *name, struct pci_function *d)
 	    bdf_parse(pf, &d->pf) < 0)
 		return;
 	d->is_vf = true;
-	d->vf_index = index_of_vf(root, d);
+	d->vf_index = pci_function_vf_index(root, d->pf, d->bdf);
 }
 
 static void read_num_vfs(int root, const char *name, struct pci_function *d)

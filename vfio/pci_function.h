@@ -99,4 +99,7 @@ bool pci_function_leaves_group_viable(const struct pci_function *dev);
 /* The address of a PF's VF number index. 0 or -ENODEV. */
 int pci_function_vf(int root, struct bdf pf, unsigned index, struct bdf *ret);
 
+/* Which of the PF's VFs this is, by its links; -1: none of them. */
+int pci_function_vf_index(int root, struct bdf pf, struct bdf vf);
+
 #endif
