@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include <linux/kvm.h>
 #include <linux/serial_reg.h>
 
 #include "tests/fake/ioctl.h"
+#include "base/loop.h"
 #include "vmm/bus.h"
 #include "vmm/coalesced.h"
 #include "vmm/hw/serial.h"
@@ -65,6 +67,7 @@ static int setup(void **state)
 	fake_ioctl_handle(VM_FD, irq_line, NULL);
 	f.vm.fd = VM_FD;
 	f.vm.pio = bus_new();
+	f.vm.loop = loop_new();
 	if (serial_new(&f.vm, &f.serial, NULL) < 0)
 		return -1;
 	serial_connect(f.serial, &ops, NULL);
@@ -75,6 +78,7 @@ static int teardown(void **state)
 {
 	serial_free(f.serial);
 	bus_free(f.vm.pio);
+	loop_free(f.vm.loop);
 	return fake_ioctl_done() ? 0 : -1;
 }
 
@@ -281,6 +285,43 @@ static void test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next(void
 	f.vm.ring = NULL;
 }
 
+static void on_enough(void *opaque, int fd)
+{
+	loop_quit(opaque, 0);
+}
+
+/*
+ * A driver that leaves its handler with bytes on their way waits for the transmitter, and makes
+ * no other access: they go out, and the interrupt comes, all the same.
+ */
+static void test_bytes_that_nobody_asks_after_go_out(void **state)
+{
+	static union {
+		struct kvm_coalesced_mmio_ring ring;
+		uint8_t page[4096];
+	} u;
+	int timer = -1;
+
+	memset(&u, 0, sizeof(u));
+	f.vm.ring = &u.ring;
+	begin_sending();
+	out(UART_TX, 'x'); /* from here on KVM keeps them */
+	assert_int_equal(in(UART_IIR) & 0xf, UART_IIR_THRI);
+	f.out_len = 0;
+	f.edges = 0;
+	ring_put(&u.ring, "the last ones");
+	assert_int_equal(loop_timer_new(f.vm.loop, on_enough, f.vm.loop, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, 250000000), 0);
+	loop_run(f.vm.loop);
+	assert_int_equal(f.out_len, 13);
+	assert_memory_equal(f.out, "the last ones", 13);
+	assert_true(f.line);
+	assert_int_equal(f.edges, 1);
+	loop_del(f.vm.loop, timer);
+	close(timer);
+	f.vm.ring = NULL;
+}
+
 /* Another CPU that writes as fast as its entries are taken. */
 static void never_silent(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
 {
@@ -331,6 +372,7 @@ int main(void)
 		T(test_received_data_interrupts_until_read),
 		T(test_loopback_returns_what_is_sent_and_is_cut_off),
 		T(test_bytes_out_of_the_ring_do_not_interrupt_who_forbids_it_next),
+		T(test_bytes_that_nobody_asks_after_go_out),
 		T(test_a_drain_ends_though_others_go_on_writing),
 		T(test_reset_lowers_the_line),
 		T(test_wide_accesses_read_all_ones),

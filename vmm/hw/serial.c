@@ -29,7 +29,7 @@ struct serial {
 	uint16_t divisor;
 	bool thr_pending; /* THR went empty and nobody looked at IIR or wrote since */
 	bool overrun;
-	bool coalesced; /* THR's writes were asked to come without exits */
+	struct coalesced_burst burst; /* of THR's writes */
 	bool line; /* level of the interrupt */
 	unsigned count; /* bytes received and not read */
 	uint8_t rx[FIFO];
@@ -88,18 +88,16 @@ static void receive_byte(struct serial *s, uint8_t byte)
 }
 
 /*
- * A driver that uses the FIFO asks LSR or IIR for every 16 bytes, and once more at
- * the end, so its bytes need no exit each. One that polls for every single byte
- * may fall silent after the last, which would then be missing: not before FIFOs
- * are on.
+ * A driver that uses the FIFO asks LSR or IIR for every 16 bytes, so its bytes need no exit
+ * each. But nobody has to ask after the last ones: Linux leaves its interrupt handler after 512
+ * rounds, waits for the transmitter's interrupt, and would never make another exit. So
+ * the bytes are taken at the burst's tick at the latest. One that polls for every
+ * single byte has no FIFO on.
  */
 static void coalesce(struct serial *s)
 {
-	if (s->coalesced || !(s->fcr & UART_FCR_ENABLE_FIFO))
-		return;
-	s->coalesced = true;
-	/* Where KVM cannot, each byte is an exit. */
-	(void)coalesced_add_port(s->vm, LAYOUT_SERIAL + UART_TX, 1);
+	if (s->fcr & UART_FCR_ENABLE_FIFO)
+		coalesced_busy(&s->burst);
 }
 
 static void transmit(struct serial *s, uint8_t byte)
@@ -284,6 +282,7 @@ int serial_new(struct vm *vm, struct serial **ret, struct err *err)
 	if (!s)
 		return err_set(err, -ENOMEM, "cannot make the serial port");
 	s->vm = vm;
+	s->burst = (struct coalesced_burst)COALESCED_BURST_INIT(vm, LAYOUT_SERIAL + UART_TX, 1);
 	s->divisor = 1; /* 115200 baud */
 	r = bus_add(vm->pio, LAYOUT_SERIAL, PORTS, "serial port", &serial_bus_ops, s, err);
 	if (r < 0) {
@@ -296,8 +295,10 @@ int serial_new(struct vm *vm, struct serial **ret, struct err *err)
 
 struct serial *serial_free(struct serial *s)
 {
-	if (s)
+	if (s) {
+		coalesced_burst_end(&s->burst);
 		bus_remove(s->vm->pio, LAYOUT_SERIAL);
+	}
 	free(s);
 	return NULL;
 }
@@ -325,8 +326,6 @@ void serial_reset(struct serial *s)
 	s->divisor = 1;
 	s->count = 0;
 	s->thr_pending = s->overrun = false;
-	if (s->coalesced)
-		coalesced_del_port(s->vm, LAYOUT_SERIAL + UART_TX, 1);
-	s->coalesced = false;
+	coalesced_burst_end(&s->burst);
 	update_line(s);
 }
