@@ -44,7 +44,8 @@ static int verify_undone(struct undo *u, const struct step_ops *row, const struc
 static void say_overwritten(struct undo *u, const struct entry *e, const struct step *s,
 			    const char *was)
 {
-	if (!e->committed || s->transient || strcmp(was, s->after) == 0)
+	/* What a step only remembers nobody set: a driver made it up anew. */
+	if (!e->committed || s->transient || s->remember || strcmp(was, s->after) == 0)
 		return;
 	log_warn("%s of %s had become '%s' since '%s' made it '%s', and is '%s' again", s->op, s->dev,
 		 was, e->command, s->after, s->before);

@@ -393,6 +393,8 @@ int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsign
 	struct held_check evict = { root, NULL, force, err };
 	int r = check_all_held(root, NULL, force, err);
 
+	if (r == -EBUSY && err && !err->hint[0])
+		return err_hint(err, "nothing was undone; restore the other devices by name");
 	if (r == 0)
 		r = journal_each(root, evict_step, &evict);
 	if (r == 0)

@@ -41,6 +41,10 @@ static int one_mac(struct spec_planner *p, const struct want_pf *w,
 	uint8_t mac[6];
 	int r;
 
+	if (strcmp(setting->text, "none") == 0) {
+		strcpy(ret, "none");
+		return 0;
+	}
 	if (strcmp(setting->text, "stable") == 0) {
 		if (!w->fact->mac[0]) {
 			r = spec_left(p, w->fact, setting->at, "mac of vf%u: the PF has no permanent "
@@ -429,6 +433,20 @@ static int plan_again(struct spec_planner *p, const struct want_pf *w, unsigned 
 	return r < 0 ? r : plan_autoprobe(p, pf);
 }
 
+#define CLASS_NVME 0x0108
+
+/* What only an NVMe controller has to give. */
+static int leave_nvme_words(struct spec_planner *p, const struct want_pf *w)
+{
+	const struct spec_setting *s = w->set[SPEC_PF_QUEUES].text ? &w->set[SPEC_PF_QUEUES] :
+								     &w->set[SPEC_PF_INTERRUPTS];
+
+	if (!s->text)
+		return 0;
+	return spec_left(p, w->fact, s->at, "it is no NVMe controller, and has no queues or interrupts "
+			 "to give to VFs");
+}
+
 static int check_pf(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
 	const struct spec_setting *eswitch = &w->set[SPEC_PF_ESWITCH];
@@ -438,6 +456,8 @@ static int check_pf(struct spec_planner *p, const struct want_pf *w, unsigned co
 	if (eswitch->text && strcmp(eswitch->text, "switchdev") == 0 && !*s->eswitch)
 		r = spec_left(p, w->fact, eswitch->at, "the %s driver has no switchdev mode",
 			      s->pf.driver);
+	if (r == 0 && s->pf.class >> 8 != CLASS_NVME)
+		r = leave_nvme_words(p, w);
 	return r < 0 ? r : check_ranges(p, w, count);
 }
 

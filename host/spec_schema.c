@@ -142,7 +142,9 @@ static int take_vf_attr(const struct spec_row *row, const char *text, char *ret)
 
 static int take_vf_mac(const struct spec_row *row, const char *text, char *ret)
 {
-	return strcmp(text, "stable") == 0 ? put(ret, text) : take_vf_attr(row, text, ret);
+	if (strcmp(text, "stable") == 0 || strcmp(text, "none") == 0)
+		return put(ret, text);
+	return take_vf_attr(row, text, ret);
 }
 
 static int take_page_size(const struct spec_row *row, const char *text, char *ret)

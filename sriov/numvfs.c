@@ -118,8 +118,9 @@ int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *e
 		return err_set(err, r, "%s: cannot tell who uses its VFs", BDF_STR(pf));
 	if (r == 0)
 		return 0;
-	return err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what,
-			 users);
+	err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what, users);
+	return err_hint(err, "have them let go first: thruway restore of the VF, with --force=vm or "
+			     "--force=process to end who has it");
 }
 
 static bool is_linked(int root, struct bdf pf, unsigned i)

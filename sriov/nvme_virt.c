@@ -36,7 +36,11 @@ int nvme_share(const struct nvme_pool *pool, enum nvme_resource what, unsigned t
 		each = pool->max;
 	if (each > pool->step)
 		each -= each % pool->step;
-	if (asked ? asked > each || asked < least : each < least) {
+	if (asked && asked < least) {
+		err_plain(err, -ENOSPC, "%u %s for each VF are too few", asked, word);
+		return err_hint(err, "a VF is brought online with %u at least", least);
+	}
+	if (each < (asked ? asked : least)) {
 		err_plain(err, -ENOSPC, "of %u flexible %s %u are free: not %u for each of %u VFs",
 			  pool->total, word, free_now, asked > least ? asked : least, n);
 		if (pool->of_primary)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/range.h"
 #include "base/size.h"
 #include "host/change.h"
 #include "host/device.h"
@@ -39,9 +40,9 @@ static int take_rebar(const char *text, struct rebar *rebars, size_t *count, str
 	struct rebar *new = &rebars[*count];
 
 	if (text[0] < '0' || text[0] >= '0' + BARS || text[1] != '=' ||
-	    size_parse(text + 2, &new->size) < 0) {
+	    size_parse(text + 2, &new->size) < 0 || !is_pow2(new->size) || new->size < MiB) {
 		err_usage(err, "bind: --rebar takes BAR=SIZE, not '%s'", text);
-		return err_hint(err, "such as --rebar 1=16G");
+		return err_hint(err, "SIZE is a power of two of at least 1 MiB, such as --rebar 1=16G");
 	}
 	new->bar = (unsigned)(text[0] - '0');
 	for (size_t i = 0; i < *count; i++)

@@ -82,6 +82,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	while ((c = opts_next(&o, err)) > 0)
 		output = optarg;
 	r = c < 0 ? c : opts_operands(&o, 0, 0, "nothing", err);
+	if (r == 0 && output && !*output)
+		return err_usage(err, "metrics: -o names no file");
 	if (r == 0)
 		r = metrics_read(ctx->root, &m, err);
 	if (r < 0)

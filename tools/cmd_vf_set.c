@@ -24,7 +24,7 @@ static void warn_bound(struct ctx *ctx, const struct pf *pf, unsigned vf)
 
 	if (pf_vf_bdf(ctx->root, pf->bdf, vf, &bdf) == 0 &&
 	    pci_function_read(ctx->root, bdf, &dev) == 0 &&
-	    !pci_function_driver_is_vfio(dev.driver))
+	    dev.driver[0] && !pci_function_driver_is_vfio(dev.driver))
 		log_warn("%s: %s takes the new MAC only when it is bound again", BDF_STR(bdf),
 			 dev.driver);
 }

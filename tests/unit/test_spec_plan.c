@@ -96,6 +96,25 @@ static void test_new_vfs_are_planned_whole(void **state)
 	assert_int_equal(k.nwrites, 0);
 }
 
+static void test_a_mac_may_be_the_drivers_choice(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(plan(ETH0 "    numvfs: 2\n    vfs: {0-1: {mac: none}}\n", &hs, &err), 0);
+	assert_non_null(strstr(steps(&hs), "numvfs " FAKE_PF "=2; "));
+	assert_int_equal(hs.plan.remark_count, 0);
+}
+
+static void test_queues_are_an_nvme_controllers(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(plan(ETH0 "    numvfs: 2\n    queues: 3\n", &hs, &err), 0);
+	assert_true(hs.plan.remark_count >= 1);
+}
+
 static void test_the_same_facts_give_the_same_plan(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -398,6 +417,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_new_vfs_are_planned_whole),
 		TEST(test_the_same_facts_give_the_same_plan),
+		TEST(test_a_mac_may_be_the_drivers_choice),
+		TEST(test_queues_are_an_nvme_controllers),
 		TEST(test_what_was_applied_is_an_empty_plan),
 		TEST(test_vfs_that_are_there_are_not_told_what_cannot_be),
 		TEST(test_another_number_goes_through_none_and_can_be_undone),
