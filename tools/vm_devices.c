@@ -160,6 +160,8 @@ static int bind_and_look(struct ctx *ctx, struct vm_devices *devices, struct err
 	if (r != -ETIMEDOUT && look_who_has(ctx->root, devices, NULL) != 0 &&
 	    vm_devices_give_back(ctx->root, devices, &own) < 0)
 		log_warn("%s", own.text);
+	/* What could be given back was; that it cannot be is not to be said twice. */
+	devices->bound = false;
 	return r;
 }
 
