@@ -65,12 +65,10 @@ static int learn(int root, struct watched *w)
 {
 	struct pci_function dev;
 	struct pf pf;
-	int r = bdf_parse(w->device->name, &w->bdf);
 
-	if (r == 0)
-		r = pci_function_read_unlocked(root, w->bdf, &dev);
-	if (r < 0)
-		return r;
+	if (bdf_parse(w->device->name, &w->bdf) < 0 ||
+	    pci_function_read_unlocked(root, w->bdf, &dev) < 0)
+		return -ENODEV;
 	w->is_vf = dev.is_vf && dev.vf_index >= 0;
 	w->pf = w->is_vf ? dev.pf : w->bdf;
 	w->vf = w->is_vf ? (unsigned)dev.vf_index : 0;
