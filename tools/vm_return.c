@@ -177,8 +177,8 @@ static void on_tick(void *opaque, int fd)
 			look_at(r, &r->w[i]);
 		more |= r->w[i].where == OUT;
 	}
-	if (more)
-		(void)loop_timer_arm(r->timer, TICK_NS);
+	/* Disarmed as well: one that has run out and is left alone calls again at once. */
+	(void)loop_timer_arm(r->timer, more ? TICK_NS : 0);
 }
 
 /* --- what happens -------------------------------------------------------------------------------- */

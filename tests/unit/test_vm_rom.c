@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -52,15 +53,16 @@ static void make(unsigned images)
 
 static int look(size_t size, struct err *err)
 {
-	char path[] = "/tmp/thruway-rom-XXXXXX";
-	_cleanup_close_ int file = mkstemp(path), fd = -1, root = fake_sysfs(nodes);
+	_cleanup_close_ int file = memfd_create("rom", MFD_CLOEXEC), fd = -1, root = fake_sysfs(nodes);
+	char path[32];
 	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
 
 	assert_int_equal(write(file, image, size), size);
 	*err = (struct err)ERR_INIT;
 	r = vm_rom_open(root, card, path, &fd, err);
 	assert_int_equal(r == 0, fd >= 0);
-	unlink(path);
 	return r;
 }
 
