@@ -144,7 +144,10 @@ static void test_bytes_leave_in_order_and_in_few_writes(void **state)
 	assert_in_range(writes, 1, 50);
 }
 
-/* A terminal that is stopped, for ever: the guest loses output, not its life. */
+/*
+ * A terminal that is stopped, for ever: the guest loses output, not its life. A second for each
+ * ring, or for each byte, would be hours; half a minute is what a busy machine may add.
+ */
 static void test_a_reader_that_never_reads_costs_a_second(void **state)
 {
 	double start = seconds(), stuck;
@@ -153,10 +156,10 @@ static void test_a_reader_that_never_reads_costs_a_second(void **state)
 	for (unsigned i = 0; i < 1000000; i++)
 		console_put(f.console, 'x');
 	assert_true(seconds() - start > 0.9);
-	assert_true(seconds() - start < 4);
+	assert_true(seconds() - start < 30);
 	stuck = seconds();
 	end_console();
-	assert_true(seconds() - stuck < 4);
+	assert_true(seconds() - stuck < 30);
 	close_fdp(&f.out[1]); /* the abandoned writer wakes up, and leaves nothing behind */
 	usleep(100000);
 }
@@ -167,10 +170,10 @@ static void test_a_reader_that_has_gone_costs_nothing(void **state)
 
 	open_console(false);
 	close_fdp(&f.out[1]);
-	for (unsigned i = 0; i < 300000; i++)
+	for (unsigned i = 0; i < 2000000; i++) /* 30 rings, of a second each if it waited */
 		console_put(f.console, 'x');
 	assert_int_equal(end_console(), 0); /* and is no failure: who reads may go */
-	assert_true(seconds() - start < 2);
+	assert_true(seconds() - start < 25);
 }
 
 static void test_a_full_disk_is_told_at_the_end(void **state)

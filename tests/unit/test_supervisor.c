@@ -22,6 +22,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+/* Sooner than the shortest time the supervisor gives, which is 10 s. */
+#define SOON_S 9
+
 /* A VMM in a few lines: answers each command with the next signal of `signals`, to its parent. */
 struct script {
 	int signals[4];
@@ -98,7 +101,7 @@ static void test_a_second_sigterm_ends_the_guest_at_once(void **state)
 	unsigned seconds;
 
 	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_TERMINATED);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 }
 
 static void test_a_second_sighup_changes_nothing(void **state)
@@ -109,7 +112,7 @@ static void test_a_second_sighup_changes_nothing(void **state)
 	unsigned seconds;
 
 	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 }
 
 static void test_sigint_does_not_wait_for_the_power_button(void **state)
@@ -119,7 +122,7 @@ static void test_sigint_does_not_wait_for_the_power_button(void **state)
 	unsigned seconds;
 
 	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 }
 
 /* Unblocked it would end the supervisor alone, and leave the devices bound. */
@@ -131,9 +134,9 @@ static void test_sigquit_ends_the_guest_at_once(void **state)
 	unsigned seconds;
 
 	assert_int_equal(serve(&alone, &seconds, &err), SUPERVISOR_QUIT);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 	assert_int_equal(serve(&after, &seconds, &err), SUPERVISOR_QUIT);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 }
 
 static void test_one_more_does_not_wait_for_a_vmm_that_hangs(void **state)
@@ -143,7 +146,7 @@ static void test_one_more_does_not_wait_for_a_vmm_that_hangs(void **state)
 	unsigned seconds;
 
 	assert_int_equal(serve(&script, &seconds, &err), SUPERVISOR_INTERRUPTED);
-	assert_true(seconds < 5);
+	assert_true(seconds < SOON_S);
 }
 
 static void test_a_vmm_that_was_killed_is_told_with_where_to_look(void **state)
