@@ -187,6 +187,11 @@ int journal_recover(int root, const struct step_ops *const *ops, unsigned lock_t
 int journal_restore(int root, const struct step_ops *const *ops, const char *dev,
 		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err);
 
+/* The same for every device, but for the steps for which keep() holds: they stay ours. */
+int journal_restore_but(int root, const struct step_ops *const *ops,
+			bool (*keep)(const struct step *step, void *opaque), void *opaque,
+			unsigned lock_timeout_s, unsigned *ret_undone, struct err *err);
+
 /*
  * What journal_restore() would write, appended to plan in its order; for --dry-run.
  * First what it recovers, whatever device that is about. Reads only, without the

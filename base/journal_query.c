@@ -77,15 +77,25 @@ int journal_recover(int root, const struct step_ops *const *ops, unsigned lock_t
 	return r;
 }
 
-static bool of_device(const struct record *r, const void *opaque)
+/* Which steps are undone. */
+struct choice {
+	const char *dev; /* NULL: of any device */
+	bool (*keep)(const struct step *step, void *opaque); /* NULL: none stays */
+	void *opaque;
+};
+
+static bool chosen(const struct record *r, const void *opaque)
 {
-	return !opaque || strcmp(r->step.dev, opaque) == 0;
+	const struct choice *c = opaque;
+
+	return (!c->dev || strcmp(r->step.dev, c->dev) == 0) &&
+	       (!c->keep || !c->keep(&r->step, c->opaque));
 }
 
 static int restore_entry(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
 	unsigned before = s->undo.count;
-	int r = undo_entry(&s->undo, e, of_device, opaque, err);
+	int r = undo_entry(&s->undo, e, chosen, opaque, err);
 	unsigned n = s->undo.count - before;
 
 	if (n)
@@ -93,41 +103,46 @@ static int restore_entry(struct session *s, struct entry *e, void *opaque, struc
 	return r;
 }
 
-int journal_restore(int root, const struct step_ops *const *ops, const char *dev,
-		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err)
+static int restore(int root, const struct step_ops *const *ops, const struct choice *choice,
+		   const char *command, unsigned lock_timeout_s, unsigned *ret_undone,
+		   struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	char command[64];
-	int r;
+	int r = session_begin(&s, root, ops, command, lock_timeout_s, err);
 
-	snprintf(command, sizeof(command), "restore %s", dev ? dev : "all");
-	r = session_begin(&s, root, ops, command, lock_timeout_s, err);
-	s.undo.dev = dev;
+	s.undo.dev = choice->dev;
 	if (r == 0)
 		r = recover_locked(&s.undo, err);
 	if (r == 0)
-		r = each_entry(&s, restore_entry, (void *)dev, err);
+		r = each_entry(&s, restore_entry, (void *)choice, err);
 	if (r == 0)
 		*ret_undone = s.undo.count;
 	return r;
 }
 
-struct own {
-	bool (*keep)(const struct step *step, void *opaque); /* NULL: nothing */
-	void *opaque;
-};
-
-static bool not_kept(const struct record *r, const void *opaque)
+int journal_restore(int root, const struct step_ops *const *ops, const char *dev,
+		    unsigned lock_timeout_s, unsigned *ret_undone, struct err *err)
 {
-	const struct own *own = opaque;
+	struct choice choice = { .dev = dev };
+	char command[64];
 
-	return !own->keep || !own->keep(&r->step, own->opaque);
+	snprintf(command, sizeof(command), "restore %s", dev ? dev : "all");
+	return restore(root, ops, &choice, command, lock_timeout_s, ret_undone, err);
+}
+
+int journal_restore_but(int root, const struct step_ops *const *ops,
+			bool (*keep)(const struct step *step, void *opaque), void *opaque,
+			unsigned lock_timeout_s, unsigned *ret_undone, struct err *err)
+{
+	struct choice choice = { .keep = keep, .opaque = opaque };
+
+	return restore(root, ops, &choice, "restore all", lock_timeout_s, ret_undone, err);
 }
 
 /* Undo what is not kept; nobody is to undo the rest because this process has ended. */
 static int restore_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
-	const struct own *own = opaque;
+	const struct choice *own = opaque;
 	unsigned before = s->undo.count, n;
 	bool any_kept = false;
 	int r = 0;
@@ -135,14 +150,14 @@ static int restore_if_own(struct session *s, struct entry *e, void *opaque, stru
 	if (!process_is_self(s->undo.root, &e->owner))
 		return 0;
 	for (size_t i = 0; i < e->count; i++)
-		any_kept |= !not_kept(&e->records[i], own);
+		any_kept |= !chosen(&e->records[i], own);
 	if (any_kept) {
 		e->until_exit = false;
 		r = entry_save(s->undo.dir, e);
 	}
 	if (r < 0)
 		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
-	r = undo_entry(&s->undo, e, not_kept, own, err);
+	r = undo_entry(&s->undo, e, chosen, own, err);
 	n = s->undo.count - before;
 	if (n)
 		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
@@ -157,7 +172,7 @@ int journal_restore_own(int root, const struct step_ops *const *ops,
 			unsigned *ret_undone, struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	struct own own = { .keep = keep, .opaque = opaque };
+	struct choice own = { .keep = keep, .opaque = opaque };
 	int r = session_begin(&s, root, ops, "restore at exit", OWN_LOCK_TIMEOUT_S, err);
 
 	if (r == 0)
@@ -176,7 +191,7 @@ int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *re
 		       struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	struct own own = { .keep = NULL };
+	struct choice own = { .keep = NULL };
 	int r = session_begin(&s, root, ops, "undo what was not confirmed", OWN_LOCK_TIMEOUT_S, err);
 
 	if (r == 0)

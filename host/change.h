@@ -80,13 +80,21 @@ int change_restore_own(int root, unsigned *ret_undone, struct err *err);
  */
 int change_expire_own(int root, unsigned *ret_undone, struct err *err);
 
-/* All that the journal has, under the same condition. *ret_undone counts steps. */
+/*
+ * All that the journal has, but for devices that are held, or of which a VF is: those are
+ * warned about one by one, stay as they are and make it -EBUSY. *ret_undone counts steps.
+ */
 int change_restore_all(int root, unsigned force, unsigned lock_timeout_s, unsigned *ret_undone,
 		       struct err *err);
 
+/* Call say with a line for each whom restoring by this plan ends; for --dry-run. 0 or -errno. */
+int change_preview_restore_evict(int root, const struct plan *plan, unsigned force,
+				 void (*say)(const char *line, void *opaque), void *opaque,
+				 struct err *err);
+
 /*
  * What these would write, appended to plan, under the same conditions; whom they would
- * end is evict_preview()'s to tell. A device that is not ours (CHANGE_RELEASED) is
+ * end is change_preview_restore_evict()'s to tell. A device that is not ours (CHANGE_RELEASED) is
  * also offered to the host's drivers. *ret as above.
  */
 int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *plan,

@@ -15,11 +15,8 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "sriov/pf.h"
-#include "vfio/in_use.h"
 
 unsigned evict_wait_ms = 30000;
-
-#define ANY_HOLDER (1u << IN_USE_VM | 1u << IN_USE_PROCESS)
 
 /* Somebody to be ended. */
 struct holder {
@@ -85,7 +82,7 @@ static int find_holders(int root, const struct pci_function *dev, unsigned force
 	for (unsigned i = 0; i < used.count && (unsigned)n < max; i++) {
 		struct holder *h = &ret[n];
 
-		if (!(1u << used.items[i].reason & force & ANY_HOLDER) || used.items[i].pid <= 1)
+		if (!(1u << used.items[i].reason & force & EVICT_ANY) || used.items[i].pid <= 1)
 			continue;
 		h->pid = used.items[i].pid;
 		h->told = who_is_told(root, h->pid);
@@ -189,6 +186,7 @@ static int each_vf(int root, struct bdf pf, int (*fn)(const struct pci_function 
 
 struct vf_work {
 	int root;
+	unsigned force;
 	void (*say)(const char *line, void *opaque);
 	void *opaque;
 	struct err *err;
@@ -198,12 +196,12 @@ static int evict_vf(const struct pci_function *vf, void *opaque)
 {
 	struct vf_work *w = opaque;
 
-	return evict_holders(w->root, vf, ANY_HOLDER, w->err);
+	return evict_holders(w->root, vf, w->force, w->err);
 }
 
-int evict_vf_holders(int root, struct bdf pf, struct err *err)
+int evict_vf_holders(int root, struct bdf pf, unsigned force, struct err *err)
 {
-	struct vf_work w = { .root = root, .err = err };
+	struct vf_work w = { .root = root, .force = force, .err = err };
 
 	return each_vf(root, pf, evict_vf, &w, err);
 }
@@ -212,13 +210,13 @@ static int preview_vf(const struct pci_function *vf, void *opaque)
 {
 	struct vf_work *w = opaque;
 
-	return evict_preview(w->root, vf, ANY_HOLDER, w->say, w->opaque, w->err);
+	return evict_preview(w->root, vf, w->force, w->say, w->opaque, w->err);
 }
 
-int evict_vf_preview(int root, struct bdf pf, void (*fn)(const char *line, void *opaque),
-		     void *opaque, struct err *err)
+int evict_vf_preview(int root, struct bdf pf, unsigned force,
+		     void (*fn)(const char *line, void *opaque), void *opaque, struct err *err)
 {
-	struct vf_work w = { root, fn, opaque, err };
+	struct vf_work w = { root, force, fn, opaque, err };
 
 	return each_vf(root, pf, preview_vf, &w, err);
 }

@@ -8,6 +8,7 @@
 #define HOST_EVICT_H
 
 #include "base/err.h"
+#include "vfio/in_use.h"
 #include "vfio/pci_function.h"
 
 /* How long SIGTERM may take before SIGKILL, and that. Tests lower it. */
@@ -23,13 +24,16 @@ extern unsigned evict_wait_ms;
 int evict_holders(int root, const struct pci_function *dev, unsigned force, struct err *err);
 
 /* The same of every VF that pf has now. */
-int evict_vf_holders(int root, struct bdf pf, struct err *err);
+int evict_vf_holders(int root, struct bdf pf, unsigned force, struct err *err);
+
+/* Those reasons together, for who accepts the loss of a PF's VFs (IN_USE_VF_IN_USE). */
+#define EVICT_ANY (1u << IN_USE_VM | 1u << IN_USE_PROCESS)
 
 /* Call fn with a line for each that evict_holders() would end; for --dry-run. 0 or -errno. */
 int evict_preview(int root, const struct pci_function *dev, unsigned force,
 		  void (*fn)(const char *line, void *opaque), void *opaque, struct err *err);
 
-int evict_vf_preview(int root, struct bdf pf, void (*fn)(const char *line, void *opaque),
+int evict_vf_preview(int root, struct bdf pf, unsigned force, void (*fn)(const char *line, void *opaque),
 		     void *opaque, struct err *err);
 
 #endif

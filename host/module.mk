@@ -1,5 +1,6 @@
 host_srcs := \
 	host/change.c \
+	host/change_restore.c \
 	host/confirm.c \
 	host/device.c \
 	host/evict.c \

@@ -278,6 +278,9 @@ static int plan_devices(struct spec_planner *p)
 		return err_set(p->err, -ENOMEM, "cannot plan");
 	for (size_t i = 0; r == 0 && i < p->spec->device_count; i++)
 		r = merge_device(p, &p->spec->devices[i], fits, want);
+	for (size_t i = 0; i < p->facts->count; i++)
+		p->bound[i] = (struct spec_bound){ want[i].at,
+						   want[i].set[SPEC_DEVICE_DRIVER].text };
 	for (size_t i = 0; r == 0 && i < p->facts->count; i++) {
 		if (want[i].fact && !want[i].request && spec_in_scope(p, want[i].fact))
 			r = plan_with_group(p, want, i);
@@ -350,10 +353,11 @@ int spec_plan(const struct spec_facts *facts, const struct spec *spec, unsigned 
 int spec_plan_of(const struct spec_facts *facts, const struct spec *spec, unsigned force,
 		 const struct bdf *only, struct spec_plan *ret, struct err *err)
 {
-	struct spec_planner p = { facts, spec, force, only, ret, err };
-	int r = 0;
+	_cleanup_free_ struct spec_bound *bound = calloc(facts->count + 1, sizeof(*bound));
+	struct spec_planner p = { facts, spec, force, only, bound, ret, err };
+	int r = bound ? 0 : err_set(err, -ENOMEM, "cannot plan");
 
-	if (spec->passed_over)
+	if (r == 0 && spec->passed_over)
 		r = spec_warn(&p, (struct spec_place){ 0 }, SPEC_DROP_INS "/%s is not read: the names "
 			      "of drop-ins end in .yaml", spec->passed_over);
 	if (r == 0)

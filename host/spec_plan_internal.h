@@ -5,11 +5,18 @@
 
 #include "host/spec_plan.h"
 
+/* What an entry of `devices` wants of one of facts->devs. */
+struct spec_bound {
+	struct spec_place at; /* line 0: none does */
+	const char *driver; /* NULL: the VFIO driver made for it */
+};
+
 struct spec_planner {
 	const struct spec_facts *facts;
 	const struct spec *spec;
 	unsigned force;
 	const struct bdf *only; /* NULL: all devices */
+	struct spec_bound *bound; /* facts->count of them */
 	struct spec_plan *out;
 	struct err *err;
 };

@@ -447,6 +447,23 @@ static int leave_nvme_words(struct spec_planner *p, const struct want_pf *w)
 			 "to give to VFs");
 }
 
+/* VFs are made by the PF's own driver, which another entry takes from it. */
+static int refuse_bound(struct spec_planner *p, const struct want_pf *w)
+{
+	const struct spec_bound *b = &p->bound[w->fact - p->facts->devs];
+	const char *driver = b->driver ? b->driver : "vfio-pci";
+
+	if (strcmp(driver, "none") == 0)
+		driver = "";
+	if (!b->at.line || vf_plan_driver_makes_vfs(p->facts->root, driver))
+		return 0;
+	return err_plain(p->err, -EINVAL, "%s: %s is to have VFs here, and at %s to be bound to %s; "
+			 "only its own driver makes VFs",
+			 SPEC_PLACE_STR(p->spec, w->set[SPEC_PF_NUMVFS].at),
+			 BDF_STR(w->fact->dev->bdf), SPEC_PLACE_STR(p->spec, b->at),
+			 *driver ? driver : "no driver");
+}
+
 static int check_pf(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
 	const struct spec_setting *eswitch = &w->set[SPEC_PF_ESWITCH];
@@ -470,7 +487,9 @@ static int plan_pf(struct spec_planner *p, const struct want_pf *w)
 	if (count > pf->totalvfs)
 		return spec_left(p, w->fact, w->set[SPEC_PF_NUMVFS].at, "it can have %u VFs at most, "
 				 "not %u", pf->totalvfs, count);
-	r = plan_link(p, w);
+	r = w->set[SPEC_PF_NUMVFS].text && count ? refuse_bound(p, w) : 0;
+	if (r == 0)
+		r = plan_link(p, w);
 	if (r == 0)
 		r = check_pf(p, w, count);
 	if (r < 0)

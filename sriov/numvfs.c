@@ -109,18 +109,19 @@ static int read_count(int root, struct bdf pf, unsigned *ret, struct err *err)
 	return r < 0 ? err_set(err, r, "%s: cannot read the number of its VFs", BDF_STR(pf)) : 0;
 }
 
-int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *err)
+int numvfs_check_unused(int root, struct bdf pf, unsigned forgiven, const char *what,
+			struct err *err)
 {
 	char users[400];
-	int r = vf_users(root, pf, users, sizeof(users));
+	int r = vf_users_but(root, pf, forgiven, users, sizeof(users));
 
 	if (r < 0)
 		return err_set(err, r, "%s: cannot tell who uses its VFs", BDF_STR(pf));
 	if (r == 0)
 		return 0;
 	err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what, users);
-	return err_hint(err, "have them let go first: thruway restore of the VF, with --force=vm or "
-			     "--force=process to end who has it");
+	return err_hint(err, "have them let go first; --force=vm or --force=process with thruway "
+			     "restore of the PF or the VF ends who has one");
 }
 
 static bool is_linked(int root, struct bdf pf, unsigned i)
@@ -167,7 +168,7 @@ int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err)
 	if (r < 0 || now == n)
 		return r;
 	if (now > 0 && !force)
-		r = numvfs_check_unused(root, pf, "change the number of VFs", err);
+		r = numvfs_check_unused(root, pf, 0, "change the number of VFs", err);
 	if (r < 0) {
 		err_hint(err, "stop what uses them");
 		return r;

@@ -35,7 +35,11 @@ int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err)
  */
 int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms, struct err *err);
 
-/* -EBUSY with the users in err when a VF of pf is in use. */
-int numvfs_check_unused(int root, struct bdf pf, const char *what, struct err *err);
+/*
+ * -EBUSY with the users in err when a VF of pf is in use, but for the uses in `forgiven`
+ * (bits 1 << enum in_use_reason), which the caller ends before it writes.
+ */
+int numvfs_check_unused(int root, struct bdf pf, unsigned forgiven, const char *what,
+			struct err *err);
 
 #endif

@@ -97,7 +97,7 @@ int vf_destroy_check(int root, const struct vf_destroy *req, struct err *err)
 		r = journal_refuse_unconfirmed(root, BDF_STR(req->pf->bdf), err);
 	if (r < 0 || !req->pf->numvfs || req->force)
 		return r;
-	r = numvfs_check_unused(root, req->pf->bdf, "destroy its VFs", err);
+	r = numvfs_check_unused(root, req->pf->bdf, 0, "destroy its VFs", err);
 	if (r < 0)
 		err_hint(err, "stop what uses them, or accept its loss with --force=vf-in-use");
 	return r;

@@ -59,22 +59,28 @@ static int refuse_existing(int root, const struct pf *pf, struct err *err)
 			dev);
 }
 
+bool vf_plan_driver_makes_vfs(int root, const char *driver)
+{
+	char on[8] = "";
+
+	if (!driver[0] || !pci_function_driver_is_vfio(driver))
+		return driver[0];
+	/* It can, with the VFs' guests at the mercy of the PF's: off unless asked for. */
+	return strcmp(driver, "vfio-pci") == 0 &&
+	       hostfs_read(root, on, sizeof(on), "sys/module/vfio_pci/parameters/enable_sriov") > 0 &&
+	       strcmp(on, "Y") == 0;
+}
+
 /* What the write to sriov_numvfs would find out: -ENOENT, for all of these. */
 static int check_driver(int root, const struct pf *pf, struct err *err)
 {
 	const char *dev = BDF_STR(pf->bdf);
-	char on[8] = "";
 
 	if (!pf->driver[0]) {
 		err_plain(err, -ENOENT, "cannot make VFs of %s: no driver is bound to it", dev);
 		return err_hint(err, "a PF's own driver makes its VFs: thruway restore %s", dev);
 	}
-	if (!pci_function_driver_is_vfio(pf->driver))
-		return 0;
-	/* It can, with the VFs' guests at the mercy of the PF's: off unless asked for. */
-	if (strcmp(pf->driver, "vfio-pci") == 0 &&
-	    hostfs_read(root, on, sizeof(on), "sys/module/vfio_pci/parameters/enable_sriov") > 0 &&
-	    strcmp(on, "Y") == 0)
+	if (vf_plan_driver_makes_vfs(root, pf->driver))
 		return 0;
 	err_plain(err, -ENOENT, "cannot make VFs of %s: it is bound to %s, which makes none", dev,
 		  pf->driver);

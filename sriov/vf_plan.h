@@ -31,6 +31,12 @@ struct vf_create {
 /* 0, or -errno with err set: what cannot work is said before anything is touched. */
 int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, struct err *err);
 
+/*
+ * Whether a PF with this driver may have VFs made: not with "", nor with one of VFIO, but for
+ * vfio-pci with enable_sriov=1.
+ */
+bool vf_plan_driver_makes_vfs(int root, const char *driver);
+
 /* Whether count VFs can have these side by side, whatever their driver. 0 or -EINVAL. */
 int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err);
 

@@ -21,14 +21,15 @@ static bool is_up(int root, const char *netdev)
 	       flags & IFF_UP;
 }
 
-bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
-	     size_t size)
+static bool used_but(int root, const struct in_use_host *host, const struct pci_function *dev,
+		     unsigned forgiven, char *why, size_t size)
 {
 	struct in_use used;
 
+	forgiven |= 1u << IN_USE_VENDOR_VFIO; /* by nature, whether used or not */
 	in_use_find(host, dev, &used);
 	for (unsigned i = 0; i < used.count; i++) {
-		if (used.items[i].reason == IN_USE_VENDOR_VFIO) /* by nature, whether used or not */
+		if (1u << used.items[i].reason & forgiven)
 			continue;
 		snprintf(why, size, "%s", used.items[i].what);
 		return true;
@@ -40,6 +41,12 @@ bool vf_used(int root, const struct in_use_host *host, const struct pci_function
 		}
 	}
 	return false;
+}
+
+bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
+	     size_t size)
+{
+	return used_but(root, host, dev, 0, why, size);
 }
 
 static void append(char *buf, size_t size, size_t *len, unsigned vf, struct bdf bdf,
@@ -62,6 +69,11 @@ static void append(char *buf, size_t size, size_t *len, unsigned vf, struct bdf 
 
 int vf_users(int root, struct bdf pf, char *buf, size_t size)
 {
+	return vf_users_but(root, pf, 0, buf, size);
+}
+
+int vf_users_but(int root, struct bdf pf, unsigned forgiven, char *buf, size_t size)
+{
 	struct in_use_host *host = NULL;
 	struct pci_function dev;
 	char why[IN_USE_TEXT_MAX];
@@ -81,7 +93,7 @@ int vf_users(int root, struct bdf pf, char *buf, size_t size)
 
 		if (pf_vf_here(root, &facts, i, &bdf) < 0 ||
 		    pci_function_read_unlocked(root, bdf, &dev) < 0 ||
-		    !vf_used(root, host, &dev, why, sizeof(why)))
+		    !used_but(root, host, &dev, forgiven, why, sizeof(why)))
 			continue;
 		append(buf, size, &len, i, bdf, why);
 		used++;

@@ -17,6 +17,9 @@
  */
 int vf_users(int root, struct bdf pf, char *buf, size_t size);
 
+/* The same without the uses in `forgiven` (bits 1 << enum in_use_reason): those are to be ended. */
+int vf_users_but(int root, struct bdf pf, unsigned forgiven, char *buf, size_t size);
+
 /* Of one function, by the same measure, with the reason; false when it can be spared. */
 bool vf_used(int root, const struct in_use_host *host, const struct pci_function *dev, char *why,
 	     size_t size);

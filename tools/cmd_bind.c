@@ -75,11 +75,6 @@ static int take_options(struct opts *o, struct bind_request *req, struct rebar *
 	return r < 0 ? r : opts_operands(o, 1, o->argc, "DEV", err);
 }
 
-static void in_use_closep(struct in_use_host **host)
-{
-	in_use_close(*host);
-}
-
 static void print_line(const char *line, void *opaque)
 {
 	fprintf(opaque, "%s\n", line);
@@ -104,7 +99,8 @@ static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bin
 	return r;
 }
 
-static void print_result(struct ctx *ctx, const struct topo *before, struct bdf bdf)
+static void print_result(struct ctx *ctx, const struct topo *before,
+			 const struct bind_request *req, struct bdf bdf)
 {
 	const struct pci_function *was = topo_find(before, bdf);
 	struct pci_function now;
@@ -121,6 +117,8 @@ static void print_result(struct ctx *ctx, const struct topo *before, struct bdf 
 			was->driver[0] ? was->driver : "none");
 	if (pci_function_driver_is_vfio(now.driver))
 		fprintf(ctx->out, ", /dev/vfio/%d", now.group);
+	if (req->give)
+		fprintf(ctx->out, " of uid %u%s", req->uid, req->give_group ? " and its group" : "");
 	fputc('\n', ctx->out);
 }
 
@@ -137,7 +135,7 @@ static void print_results(struct ctx *ctx, const struct topo *before,
 			if (asked == d ||
 			    (req->whole_group && d->group >= 0 && asked->group == d->group &&
 			     pci_function_is_assignable(d))) {
-				print_result(ctx, before, d->bdf);
+				print_result(ctx, before, req, d->bdf);
 				break;
 			}
 		}

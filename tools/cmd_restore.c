@@ -79,19 +79,7 @@ static void print_line(const char *line, void *opaque)
 /* Who would be ended: each device that loses its driver may be held. */
 static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct err *err)
 {
-	struct pci_function dev;
-	struct bdf bdf;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < plan->count; i++) {
-		const struct step *s = &plan->steps[i];
-
-		if (strcmp(s->op, "driver") == 0 && bdf_parse(s->dev, &bdf) == 0 &&
-		    strcmp(s->before, "") != 0 &&
-		    pci_function_read_unlocked(ctx->root, bdf, &dev) == 0)
-			r = evict_preview(ctx->root, &dev, ctx->force, print_line, ctx->out, err);
-	}
-	return r;
+	return change_preview_restore_evict(ctx->root, plan, ctx->force, print_line, ctx->out, err);
 }
 
 static int preview_one(struct ctx *ctx, const struct pci_function *dev, struct bdf bdf,
@@ -161,15 +149,15 @@ static int restore_everything(struct ctx *ctx, struct err *err)
 
 	if (ctx->dry_run) {
 		r = change_plan_restore_all(ctx->root, ctx->force, &plan, err);
-		if (r == 0)
-			r = preview_evictions(ctx, &plan, err);
-		if (r == 0)
-			out_plan(ctx->out, change_ops, &plan);
+		if (r < 0 && r != -EBUSY)
+			return r;
+		preview_evictions(ctx, &plan, err);
+		out_plan(ctx->out, change_ops, &plan);
 		return r;
 	}
 	r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
 
-	if (r == 0 && !ctx->quiet)
+	if ((r == 0 || undone) && !ctx->quiet)
 		fprintf(ctx->out, "%u change%s undone\n", undone, undone == 1 ? "" : "s");
 	return r;
 }
@@ -204,12 +192,12 @@ const struct command cmd_restore = {
 	.summary = "give devices back to the host as they were",
 	.help = "Undoes what thruway changed about a device: driver, override, and for a PF its VFs\n"
 		"and their attributes. A device that thruway did not change is taken from its VFIO\n"
-		"driver and offered to the drivers of the host. Refused while a VM has it;\n"
-		"--force=vm ends that VM first: SIGTERM, and after 30 s SIGKILL.\n"
+		"driver and offered to the drivers of the host. Refused while a VM has it, or one of the\n"
+		"VFs that go with it; --force=vm ends that VM first: SIGTERM, and after 30 s SIGKILL.\n"
 		"\n"
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --all           DEV may mean several devices; without DEV: undo everything\n"
-		"                      that thruway changed on this host",
+		"                      that thruway changed on this host, but for what is in use",
 	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.reasons = 1u << IN_USE_VM | 1u << IN_USE_PROCESS | 1u << IN_USE_VF_IN_USE,
 	.run = run,

@@ -91,20 +91,23 @@ static void warn_down(const struct pf *pf)
 static void warn_blip(struct ctx *ctx, const struct pf *pf)
 {
 	const unsigned felt = 1u << IN_USE_ROUTE | 1u << IN_USE_BRIDGE | 1u << IN_USE_BOND;
-	struct in_use_host *host;
+	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
+	char who[3 * IN_USE_TEXT_MAX] = "";
 	struct in_use used;
 	struct pci_function dev;
+	size_t len = 0;
 
 	if (pci_function_read(ctx->root, pf->bdf, &dev) < 0 ||
 	    in_use_open(ctx->root, &host, NULL) < 0)
 		return;
 	in_use_find(host, &dev, &used);
-	for (unsigned i = 0; i < used.count; i++) {
+	for (unsigned i = 0; i < used.count && len < sizeof(who); i++) {
 		if (felt & 1u << used.items[i].reason)
-			log_warn("%s: the link may blip, and %s", BDF_STR(pf->bdf),
-				 used.items[i].what);
+			len += (size_t)snprintf(who + len, sizeof(who) - len, ", and %s",
+						used.items[i].what);
 	}
-	in_use_close(host);
+	if (*who)
+		log_warn("%s: the link may blip%s", BDF_STR(pf->bdf), who);
 }
 
 static int print_plan(struct ctx *ctx, struct plan *plan, struct err *err)

@@ -14,7 +14,7 @@
 static int carry_out(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
 {
 	/* The kernel would wait for them, with the PF's lock. */
-	int r = req->force ? evict_vf_holders(ctx->root, req->pf->bdf, err) : 0;
+	int r = req->force ? evict_vf_holders(ctx->root, req->pf->bdf, EVICT_ANY, err) : 0;
 
 	return r < 0 ? r : vf_destroy(ctx->root, change_ops, req, err);
 }
@@ -37,7 +37,7 @@ static int preview(struct ctx *ctx, const struct vf_destroy *req, struct err *er
 	if (pf->nvme[0])
 		r = nvme_plan_offline(ctx->root, pf, &plan, err);
 	if (r == 0 && req->force)
-		r = evict_vf_preview(ctx->root, pf->bdf, print_line, ctx->out, err);
+		r = evict_vf_preview(ctx->root, pf->bdf, EVICT_ANY, print_line, ctx->out, err);
 	if (r == 0)
 		fprintf(ctx->out, "%s: destroy its %u VF%s\n", BDF_STR(pf->bdf), pf->numvfs,
 			pf->numvfs == 1 ? "" : "s");

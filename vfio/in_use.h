@@ -53,6 +53,12 @@ struct in_use_host;
 int in_use_open(int root, struct in_use_host **ret, struct err *err);
 struct in_use_host *in_use_close(struct in_use_host *host); /* NULL is fine; returns NULL */
 
+/* For _cleanup_. */
+static inline void in_use_closep(struct in_use_host **host)
+{
+	in_use_close(*host);
+}
+
 void in_use_find(const struct in_use_host *host, const struct pci_function *dev,
 		 struct in_use *ret);
 

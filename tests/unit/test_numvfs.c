@@ -147,9 +147,9 @@ static void test_a_vf_whose_interface_is_up_is_in_use(void **state)
 	fake_sysfs_text(k.root, "0x1002", "sys/class/net/eth5/flags");
 	fake_sysfs_add(k.root, (struct fake_node[]){
 		{ "sys/bus/pci/devices/0000:01:10.0/net/eth5" }, { 0 } });
-	assert_int_equal(numvfs_check_unused(k.root, pf, "x", NULL), 0);
+	assert_int_equal(numvfs_check_unused(k.root, pf, 0, "x", NULL), 0);
 	fake_sysfs_text(k.root, "0x1003", "sys/class/net/eth5/flags");
-	assert_int_equal(numvfs_check_unused(k.root, pf, "x", &err), -EBUSY);
+	assert_int_equal(numvfs_check_unused(k.root, pf, 0, "x", &err), -EBUSY);
 	assert_non_null(strstr(err.text, "eth5 is up"));
 }
 
@@ -162,7 +162,7 @@ static void test_a_vf_driver_without_interface_has_it_in_another_namespace(void 
 		{ "sys/bus/pci/devices/0000:01:10.0/net" },
 		{ "sys/bus/pci/devices/0000:01:10.0/driver", .link = "../../drivers/igbvf" },
 		{ 0 } });
-	assert_int_equal(numvfs_check_unused(k.root, pf, "x", &err), -EBUSY);
+	assert_int_equal(numvfs_check_unused(k.root, pf, 0, "x", &err), -EBUSY);
 	assert_non_null(strstr(err.text, "another network namespace"));
 }
 

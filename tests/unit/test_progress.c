@@ -170,7 +170,7 @@ static void wait_for_lock(void)
 	struct err err = ERR_INIT;
 	int lock;
 
-	if (journal_lock(root, "bind", 2, &lock, &err) != -ETIMEDOUT)
+	if (journal_lock(root, "bind", 5, &lock, &err) != -ETIMEDOUT)
 		_exit(1);
 }
 

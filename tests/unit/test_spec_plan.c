@@ -330,6 +330,29 @@ static void test_two_files_may_differ_and_one_may_not(void **state)
 			       "numvfs is 3 here, which goes before 2 at host.yaml:3:13"));
 }
 
+static void test_a_pf_that_is_bound_away_has_no_vfs(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec one = HOST_SPEC_INIT, two = HOST_SPEC_INIT,
+						   none = HOST_SPEC_INIT, zero = HOST_SPEC_INIT;
+	static const char card[] = "devices:\n  - match: {netdev: eth0}\n";
+	char text[256];
+	struct err err = ERR_INIT;
+
+	snprintf(text, sizeof(text), "%s" ETH0 "    numvfs: 2\n", card);
+	assert_int_equal(plan(text, &one, &err), -EINVAL);
+	assert_string_equal(err.text, "host.yaml:5:13: " FAKE_PF " is to have VFs here, and at "
+				      "host.yaml:2:12 to be bound to vfio-pci; only its own driver makes "
+				      "VFs");
+	fake_sysfs_text(k.root, "Y", "sys/module/vfio_pci/parameters/enable_sriov");
+	assert_int_equal(plan(text, &two, NULL), 0);
+	snprintf(text, sizeof(text), "%s    driver: none\n" ETH0 "    numvfs: 2\n", card);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(plan(text, &none, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "host.yaml:2:12 to be bound to no driver;"));
+	snprintf(text, sizeof(text), "%s    driver: none\n" ETH0 "    numvfs: 0\n", card);
+	assert_int_equal(plan(text, &zero, NULL), 0);
+}
+
 static void test_functions_of_one_group_are_bound_together(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT, whole = HOST_SPEC_INIT;
@@ -428,6 +451,7 @@ int main(void)
 		TEST(test_an_address_alone_is_warned_of),
 		TEST(test_a_drop_in_that_is_not_read_is_warned_of),
 		TEST(test_two_files_may_differ_and_one_may_not),
+		TEST(test_a_pf_that_is_bound_away_has_no_vfs),
 		TEST(test_functions_of_one_group_are_bound_together),
 		TEST(test_a_driver_switches_before_or_behind_its_vfs),
 		TEST(test_macs_that_leave_their_range_are_refused),

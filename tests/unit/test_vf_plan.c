@@ -27,6 +27,10 @@
 static struct fake_pf k;
 static struct pf pf;
 
+/* A device that has nothing to do with the PF. */
+#define OTHER	  "0000:05:00.0"
+#define OTHER_DIR "sys/bus/pci/devices/" OTHER
+
 static int setup(void **state)
 {
 	log_set_level(LOG_QUIET);
@@ -213,9 +217,11 @@ static void test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced(void **s
 	}
 }
 
-static void test_a_restore_that_a_vf_in_use_stops_undoes_nothing(void **state)
+static void test_a_pf_whose_vf_is_in_use_is_not_restored_even_in_part(void **state)
 {
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	_cleanup_(plan_fini) struct plan other = PLAN_INIT;
+	_cleanup_(plan_fini) struct plan all = PLAN_INIT;
 	struct vf_create req = { .pf = &pf, .count = 2 };
 	struct journal_owner owner = { .command = "vf create" };
 	enum change_restored what;
@@ -231,8 +237,19 @@ static void test_a_restore_that_a_vf_in_use_stops_undoes_nothing(void **state)
 	fake_sysfs_text(k.root, "0x1003", "sys/class/net/ethv/flags");
 	assert_int_equal(change_restore(k.root, pf.bdf, 0, 0, &what, &err), -EBUSY);
 	assert_non_null(strstr(err.text, FAKE_PF ": cannot restore it: VFs are in use (vf0 "));
+	/* Of all that is restored the PF alone stays as it is. */
+	fake_sysfs_text(k.root, "(null)", OTHER_DIR "/driver_override");
+	assert_int_equal(bind_step_plan_override(&other, (struct bdf){ .bus = 5 }, "igb"), 0);
+	assert_int_equal(change_apply(k.root, &other, &owner, 0, NULL), 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(change_plan_restore_all(k.root, 0, &all, &err), -EBUSY);
+	assert_int_equal(all.count, 1);
+	assert_string_equal(all.steps[0].dev, OTHER);
 	err = (struct err)ERR_INIT;
 	assert_int_equal(change_restore_all(k.root, 0, 0, &undone, &err), -EBUSY);
+	assert_string_equal(err.text, "1 device was not restored: " FAKE_PF);
+	assert_int_equal(undone, 1);
+	assert_string_equal(fake_get(k.root, OTHER_DIR "/driver_override"), "");
 	assert_string_equal(fake_get(k.root, FAKE_PF_DIR "/driver_override"), "igb");
 	assert_int_equal(number("sriov_numvfs"), 2);
 	fake_sysfs_text(k.root, "0x1002", "sys/class/net/ethv/flags");
@@ -320,7 +337,7 @@ int main(void)
 		T(test_a_creation_leaves_autoprobe_as_it_was),
 		T(test_a_creation_that_fails_leaves_nothing),
 		T(test_vfs_that_came_meanwhile_are_neither_taken_nor_replaced),
-		T(test_a_restore_that_a_vf_in_use_stops_undoes_nothing),
+		T(test_a_pf_whose_vf_is_in_use_is_not_restored_even_in_part),
 		T(test_a_creation_killed_at_any_write_is_undone),
 		T(test_a_destruction_remembers_nothing_but_the_link),
 		T(test_only_what_is_about_the_vfs_is_forgotten),
