@@ -162,8 +162,9 @@ kernel_command_line()
 	# A kernel at a random physical address may sit in the only free gigabyte.
 	line="console=ttyS0 quiet panic=-1 nokaslr cryptomgr.notests initcall_blacklist=jent_mod_init tsc=reliable no_timer_check rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 	# Zeroing each page when it is given and again when it is used is half of what a guest's
-	# RAM costs. Where costs are counted the host is as it comes.
-	[[ $ICOUNT ]] || line+=" init_on_alloc=0"
+	# RAM costs, and moving its pages to the node of the CPU that happens to run it (118,000 of
+	# them for six small guests) the tenth part. Where costs are counted the host is as it comes.
+	[[ $ICOUNT ]] || line+=" init_on_alloc=0 numa_balancing=disable"
 	[[ ! $TSC_KHZ ]] || line+=" tsc_early_khz=$TSC_KHZ"
 	case $HOST_KIND in
 	none) ;;
