@@ -9,6 +9,7 @@
 #include "tools/opts.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
+#include "tools/vm_rom.h"
 #include "vfio/in_use.h"
 #include "vfio/lease.h"
 #include "vfio/topology.h"
@@ -61,6 +62,8 @@ static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = find_device(ctx, argv[optind + 1], "attach", &device.bdf, err);
 	if (r == 0 && !(ctx->force & 1u << IN_USE_VF_IN_USE))
 		r = lease_refuse(ctx->root, device.bdf, "attach", err);
+	if (r == 0)
+		r = vm_rom_refuse_boot_display(ctx->root, device.bdf, err);
 	if (r == 0)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	device.node = (uint32_t)node;

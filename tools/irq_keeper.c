@@ -2,10 +2,13 @@
 #include "tools/irq_keeper.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 #include "tools/vm_irq.h"
 
 #define INTERVAL_MS 1000
+#define END_MS	    3000
 #define ONLINE	    "sys/devices/system/cpu/online"
 
 int irq_place_parse(const char *text, struct irq_place *ret, struct err *err)
@@ -70,7 +74,8 @@ static void wanted(const json_t *row, const struct irq_place *place, char *buf, 
 		snprintf(buf, size, "%lld", (long long)json_integer_value(on));
 }
 
-static bool move(int root, const json_t *row, const struct irq_place *place)
+static bool move(int root, const json_t *row, const struct irq_place *place,
+		 struct irq_list *placed)
 {
 	const json_t *irq = json_object_get(row, "host_irq");
 	unsigned n = (unsigned)json_integer_value(irq);
@@ -79,6 +84,7 @@ static bool move(int root, const json_t *row, const struct irq_place *place)
 	wanted(row, place, want, sizeof(want));
 	if (!json_is_integer(irq) || !want[0])
 		return false;
+	irq_list_add(placed, n); /* past as many as irqbalance may be told of, it is not told */
 	if (hostfs_read(root, now, sizeof(now), "proc/irq/%u/smp_affinity_list", n) < 0 ||
 	    strcmp(now, want) == 0)
 		return false;
@@ -86,14 +92,16 @@ static bool move(int root, const json_t *row, const struct irq_place *place)
 			    n) == 0;
 }
 
-unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place)
+unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
+			 struct irq_list *ret_placed)
 {
 	json_t *rows = vm_irq_rows(root, report, NULL, NULL), *row;
 	unsigned moved = 0;
 	size_t i;
 
+	ret_placed->count = 0;
 	json_array_foreach(rows, i, row)
-		moved += move(root, row, place);
+		moved += move(root, row, place, ret_placed);
 	json_decref(rows);
 	return moved;
 }
@@ -110,28 +118,79 @@ static int keep_only_root(int root)
 	return kept;
 }
 
-static _Noreturn void keep(int root, const char *name, const struct irq_place *place)
+struct keeper {
+	int root;
+	const struct irq_place *place;
+	struct vm_client client;
+	struct irq_list told; /* what irqbalance leaves alone because of us */
+	bool said;	      /* that it cannot be told */
+};
+
+/*
+ * Interrupts that were put in their place before and are not there any more: it was started anew, and
+ * knows of nothing.
+ */
+static void tell_irqbalance(struct keeper *k, const struct irq_list *placed, bool moved)
 {
-	struct vm_client c = VM_CLIENT_INIT;
-	sigset_t none;
 	int r;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NAME, "thruway-irq");
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	root = keep_only_root(root);
-	r = root < 0 ? -errno : vm_client_open(root, name, &c, NULL);
-	while (r == 0) {
-		json_t *report = NULL;
+	if (!moved && irq_list_equal(placed, &k->told))
+		return;
+	r = irqbalance_leave(k->root, &k->told, placed);
+	if (r == 0)
+		k->told = *placed;
+	else if (r != -ENOENT && !k->said)
+		log_warn("irqbalance cannot be told to leave interrupts of %s alone (%s): they are put "
+			 "back once a second", k->client.name, strerror(-r));
+	k->said |= r < 0 && r != -ENOENT;
+}
 
-		r = vm_client_call(&c, "interrupts", &report, NULL);
-		if (r == 0 && irq_keeper_look(root, report, place))
-			log_debug("%s: interrupts moved", name);
-		json_decref(report);
-		if (r == 0 && vm_client_wait_end(&c, INTERVAL_MS) == 0)
+static int look(struct keeper *k)
+{
+	struct irq_list placed;
+	json_t *report = NULL;
+	unsigned moved;
+	int r = vm_client_call(&k->client, "interrupts", &report, NULL);
+
+	if (r < 0)
+		return r;
+	moved = irq_keeper_look(k->root, report, k->place, &placed);
+	json_decref(report);
+	tell_irqbalance(k, &placed, moved);
+	return 0;
+}
+
+/* False: the supervisor is gone, or wants us to end. */
+static bool pause_between(int signals, const struct vm_client *c)
+{
+	struct pollfd p = { .fd = signals, .events = POLLIN };
+
+	return poll(&p, 1, INTERVAL_MS) == 0 && vm_client_wait_end(c, 0) < 0;
+}
+
+static _Noreturn void keep(int root, const char *name, const struct irq_place *place)
+{
+	static const struct irq_list none = { .count = 0 };
+	struct keeper k = { .place = place, .client = VM_CLIENT_INIT };
+	sigset_t set;
+	int signals, r;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_SETMASK, &set, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	prctl(PR_SET_NAME, "thruway-irq");
+	k.root = keep_only_root(root);
+	signals = signalfd(-1, &set, SFD_CLOEXEC);
+	r = k.root < 0 || signals < 0 ? -errno : vm_client_open(k.root, name, &k.client, NULL);
+	while (r == 0) {
+		r = look(&k);
+		if (r == 0 && !pause_between(signals, &k.client))
 			break;
 	}
+	/* The numbers will be others' interrupts. */
+	if (k.told.count)
+		(void)irqbalance_leave(k.root, &k.told, &none);
 	_exit(r == 0 ? 0 : 1);
 }
 
@@ -146,8 +205,13 @@ pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place
 
 void irq_keeper_end(pid_t pid)
 {
+	_cleanup_close_ int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
 	if (pid <= 0)
 		return;
-	kill(pid, SIGKILL);
+	/* It asks a VM that may hang. */
+	if (fd < 0 || kill(pid, SIGTERM) < 0 || poll(&p, 1, END_MS) <= 0)
+		kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

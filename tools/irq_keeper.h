@@ -5,8 +5,9 @@
  * arrives on a CPU that was given to a guest costs that guest its time.
  *
  * A process beside the supervisor asks the VM once a second which of its CPUs each vector targets,
- * and writes proc/irq/N/smp_affinity_list where that is not so: also when irqbalance moved it. The
- * interrupts are VFIO's and go with the VM; there is nothing to put back.
+ * and writes proc/irq/N/smp_affinity_list where that is not so. irqbalance is told to leave these
+ * interrupts alone, and at the end that it need not; one that cannot be told is written over. The
+ * interrupts are VFIO's and go with the VM; there is nothing else to put back.
  */
 #ifndef TOOLS_IRQ_KEEPER_H
 #define TOOLS_IRQ_KEEPER_H
@@ -16,6 +17,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "tools/irqbalance.h"
 
 enum irq_where {
 	IRQ_ANYWHERE, /* the kernel's choice, and irqbalance's */
@@ -36,9 +38,11 @@ int irq_place_check(int root, const struct irq_place *place, struct err *err);
 
 /*
  * Once: report is the VM's answer to "interrupts". Returns how many were moved; an interrupt
- * that cannot be (the kernel's -EIO, or gone meanwhile) is left where it is.
+ * that cannot be (the kernel's -EIO, or gone meanwhile) is left where it is. *ret_placed: those
+ * that have a place.
  */
-unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place);
+unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
+			 struct irq_list *ret_placed);
 
 /* Start the process for the VM called `name`. Its pid, or -errno. */
 pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place);

@@ -38,6 +38,7 @@ tools_srcs := \
 	tools/host_show.c \
 	tools/irq_keeper.c \
 	tools/irq_trace.c \
+	tools/irqbalance.c \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \

@@ -112,6 +112,6 @@ int vm_rom_refuse_boot_display(int root, struct bdf bdf, struct err *err)
 		return 0;
 	err_plain(err, -EBUSY, "cannot attach %s: it is the display that this host's firmware started, so "
 			       "that its ROM is not what a guest's driver expects", BDF_STR(bdf));
-	return err_hint(err, "give the guest a copy of the ROM (--device %s,romfile=FILE) or none (rom=off)",
-			BDF_STR(bdf));
+	return err_hint(err, "start the guest with it and a copy of the ROM (vm run --device %s,romfile=FILE) "
+			     "or none (rom=off)", BDF_STR(bdf));
 }

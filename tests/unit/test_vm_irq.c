@@ -261,10 +261,11 @@ static unsigned look(const char *words)
 					      VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
 					      VECTOR(7, "irqfd", false, TO("0", "fixed")) "]", 0, NULL));
 	struct irq_place place;
+	struct irq_list placed;
 	unsigned moved;
 
 	assert_int_equal(irq_place_parse(words, &place, NULL), 0);
-	moved = irq_keeper_look(root, report, &place);
+	moved = irq_keeper_look(root, report, &place, &placed);
 	json_decref(report);
 	return moved;
 }

@@ -20,9 +20,9 @@ write_job()		# COMMAND…
 	local var
 
 	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg" "$OUT/kept.tar"
-	rm -f "$OUT/.lab/"{netdevsim.ko,promtool}
+	rm -f "$OUT/.lab/"{netdevsim.ko,promtool,irqbalance}
 	[[ ! $NETDEVSIM ]] || cp "$NETDEVSIM/netdevsim.ko" "$OUT/.lab/"
-	[[ ! $WITH_PROMTOOL ]] || cp "$PROMTOOL/promtool" "$OUT/.lab/"
+	((!${#PROGRAM_FILES[@]})) || cp "${PROGRAM_FILES[@]}" "$OUT/.lab/"
 	echo "$INIT" >"$OUT/.lab/init"
 	{
 		echo "export LAB=1 LAB_HOST=$HOST_KIND LAB_INIT=$INIT"
