@@ -51,7 +51,7 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices hold-vm populate)
+lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices populate)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -61,11 +61,6 @@ $(O)/tests/lab/hostile $(O)/tests/lab/devices: $(O)/tests/lab/%: tests/lab/l2/%.
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
-
-$(O)/tests/lab/hold-vm: tests/lab/l1/hold-vm.c
-	@mkdir -p $(@D)
-	$(call say,LINK,$@)
-	$(Q)$(CC) -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(O)/tests/lab/populate: $(O)/tests/lab/measuring/populate.o $(O)/libthruway.a
 	$(call say,LINK,$@)

@@ -34,7 +34,11 @@ qemu_accel()
 	elif [[ ${LAB_ACCEL:-tcg} == kvm ]]; then
 		QEMU+=(-accel kvm -cpu host -M "q35,max-ram-below-4g=1G,kernel-irqchip=split")
 	else
-		QEMU+=(-accel tcg -cpu "$cpu" -M "q35,max-ram-below-4g=1G,kernel-irqchip=off")
+		# All CPUs on one thread. With one each a CPU may translate code once more while
+		# another writes it, and then runs into the breakpoint of a patch that is over: hosts
+		# died of "Oops: int3" in the scheduler, guests stood still or reset. And it costs a
+		# seventh more CPU time, of which several hosts at a time have none to spare.
+		QEMU+=(-accel "tcg,thread=${LAB_THREAD:-single}" -cpu "$cpu" -M "q35,max-ram-below-4g=1G,kernel-irqchip=off")
 	fi
 }
 
