@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The virtio transport and its rings: a driver in a test, honest and otherwise. */
-#include "tests/fake/vfio_machine.h"
+#include "tests/fake/virtio_guest.h"
 
 #include <errno.h>
 #include <sys/eventfd.h>
@@ -16,16 +16,10 @@
 #include "vmm/virtio/virtio.h"
 
 #define SLOT  1
-#define SIZE  16
-#define DESC  0x10000u
-#define AVAIL 0x11000u
-#define USED  0x12000u
 #define TABLE 0x13000u
 #define DATA  0x20000u
 
 #define F(n) (1ull << (n))
-
-static struct vfio_machine m;
 
 /* Gives back what it is sent, upside down. */
 static struct {
@@ -88,99 +82,34 @@ static const struct virtio_ops ops = {
 
 /* --- a driver --- */
 
-static uint32_t bar_addr;
-
-static uint64_t get(unsigned off, unsigned len)
-{
-	uint8_t b[8] = { 0 };
-
-	bus_read(m.guest.vm.mmio, bar_addr + off, b, len);
-	return get_le64(b);
-}
-
-static void put(unsigned off, unsigned len, uint64_t value)
-{
-	uint8_t b[8];
-
-	put_le64(b, value);
-	bus_write(m.guest.vm.mmio, bar_addr + off, b, len);
-}
-
 static void begin(void)
 {
 	struct virtio_dev *dev = &echo.dev;
 
-	vfio_machine_new(&m);
-	m.config.device_count = m.config.group_count = 0;
+	vfio_machine_new(&vg_machine);
+	vg_machine.config.device_count = vg_machine.config.group_count = 0;
 	memset(&echo, 0, sizeof(echo));
 	dev->features = F(5);
-	assert_int_equal(virtio_add(&m.guest.vm, dev, &ops, "echo", 0, &m.guest.err), 0);
-	assert_int_equal(vfio_machine_start(&m), 0);
-	bar_addr = cfg_get(&m.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
-	cfg_put(&m.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(virtio_add(&vg_machine.guest.vm, dev, &ops, "echo", 0, &vg_machine.guest.err), 0);
+	assert_int_equal(vfio_machine_start(&vg_machine), 0);
+	vg_bar = cfg_get(&vg_machine.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
+	cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_true(dev->pci.bar[0].live);
 }
 
 static void end(void)
 {
 	virtio_remove(&echo.dev);
-	vfio_machine_free(&m);
-}
-
-static void accept(uint64_t features)
-{
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 1);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 3);
-	for (unsigned i = 0; i < 2; i++) {
-		put(VIRTIO_PCI_COMMON_GFSELECT, 4, i);
-		put(VIRTIO_PCI_COMMON_GF, 4, (uint32_t)(features >> 32 * i));
-	}
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 3 | VIRTIO_CONFIG_S_FEATURES_OK);
-}
-
-static void set_queue(unsigned q, uint64_t desc, uint64_t avail, uint64_t used)
-{
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 2, q);
-	put(VIRTIO_PCI_COMMON_Q_SIZE, 2, SIZE);
-	put(VIRTIO_PCI_COMMON_Q_DESCLO, 4, (uint32_t)desc);
-	put(VIRTIO_PCI_COMMON_Q_DESCHI, 4, desc >> 32);
-	put(VIRTIO_PCI_COMMON_Q_AVAILLO, 8, avail);
-	put(VIRTIO_PCI_COMMON_Q_USEDLO, 8, used);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 2, 1);
-	put(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 1);
+	vfio_machine_free(&vg_machine);
 }
 
 static void begin_driven(uint64_t features)
 {
 	begin();
-	accept(F(VIRTIO_F_VERSION_1) | features);
-	set_queue(0, DESC, AVAIL, USED);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	vg_accept(F(VIRTIO_F_VERSION_1) | features);
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_true(echo.dev.running);
-}
-
-static void ram(gpa_t at, const void *data, unsigned len)
-{
-	assert_int_equal(gmem_write(m.guest.vm.mem, at, data, len), 0);
-}
-
-static uint64_t ram_get(gpa_t at, unsigned len)
-{
-	uint8_t b[8] = { 0 };
-
-	assert_int_equal(gmem_read(m.guest.vm.mem, at, b, len), 0);
-	return get_le64(b);
-}
-
-static void desc_at(gpa_t table, unsigned i, uint64_t addr, uint32_t len, unsigned flags, unsigned next)
-{
-	uint8_t b[16];
-
-	put_le64(b, addr);
-	put_le32(b + 8, len);
-	put_le16(b + 12, (uint16_t)flags);
-	put_le16(b + 14, (uint16_t)next);
-	ram(table + 16 * i, b, 16);
 }
 
 static void turn(void)
@@ -191,20 +120,15 @@ static void turn(void)
 /* Make head available, and kick. */
 static void offer(unsigned head)
 {
-	uint16_t idx = (uint16_t)ram_get(AVAIL + 2, 2);
+	uint16_t idx = (uint16_t)vg_ram_get(VG_AVAIL + 2, 2);
 	uint8_t b[2];
 
 	put_le16(b, (uint16_t)head);
-	ram(AVAIL + 4 + 2 * (idx % SIZE), b, 2);
+	vg_ram(VG_AVAIL + 4 + 2 * (idx % VG_SIZE), b, 2);
 	put_le16(b, (uint16_t)(idx + 1));
-	ram(AVAIL + 2, b, 2);
+	vg_ram(VG_AVAIL + 2, b, 2);
 	if (echo.dev.running)
 		turn();
-}
-
-static bool is_broken(void)
-{
-	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 /* --- what a driver finds --- */
@@ -214,73 +138,73 @@ static void test_a_driver_finds_its_parts(void **state)
 	unsigned pos, seen = 0, n = 0;
 
 	begin();
-	assert_int_equal(cfg_get(&m.guest, 0, SLOT, PCI_VENDOR_ID, 4), 0x106a1af4);
-	assert_int_equal(cfg_get(&m.guest, 0, SLOT, PCI_REVISION_ID, 1), 1);
-	for (pos = cfg_get(&m.guest, 0, SLOT, PCI_CAPABILITY_LIST, 1); pos && n < 48; n++) {
-		if (cfg_get(&m.guest, 0, SLOT, pos, 1) == PCI_CAP_ID_VNDR)
-			seen |= 1u << cfg_get(&m.guest, 0, SLOT, pos + 3, 1);
-		pos = cfg_get(&m.guest, 0, SLOT, pos + 1, 1);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, PCI_VENDOR_ID, 4), 0x106a1af4);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, PCI_REVISION_ID, 1), 1);
+	for (pos = cfg_get(&vg_machine.guest, 0, SLOT, PCI_CAPABILITY_LIST, 1); pos && n < 48; n++) {
+		if (cfg_get(&vg_machine.guest, 0, SLOT, pos, 1) == PCI_CAP_ID_VNDR)
+			seen |= 1u << cfg_get(&vg_machine.guest, 0, SLOT, pos + 3, 1);
+		pos = cfg_get(&vg_machine.guest, 0, SLOT, pos + 1, 1);
 	}
 	assert_int_equal(seen, 1 << VIRTIO_PCI_CAP_COMMON_CFG | 1 << VIRTIO_PCI_CAP_NOTIFY_CFG |
 				       1 << VIRTIO_PCI_CAP_ISR_CFG | 1 << VIRTIO_PCI_CAP_DEVICE_CFG |
 				       1 << VIRTIO_PCI_CAP_PCI_CFG);
 	assert_int_equal(n, 6);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_NUMQ, 2), 2);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4),
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_NUMQ, 2), 2);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_DF, 4),
 			 F(5) | F(VIRTIO_RING_F_INDIRECT_DESC) | F(VIRTIO_RING_F_EVENT_IDX));
-	put(VIRTIO_PCI_COMMON_DFSELECT, 4, 1);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4), 1);
-	put(VIRTIO_PCI_COMMON_DFSELECT, 4, 2);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4), 0);
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 64);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_NOFF, 2), 1);
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 2); /* there is none */
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
-	assert_int_equal(get(0x804, 4), 0x07060504);
+	vg_put(VIRTIO_PCI_COMMON_DFSELECT, 4, 1);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_DF, 4), 1);
+	vg_put(VIRTIO_PCI_COMMON_DFSELECT, 4, 2);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_DF, 4), 0);
+	vg_put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 1);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 64);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_NOFF, 2), 1);
+	vg_put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 2); /* there is none */
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 0);
+	assert_int_equal(vg_get(0x804, 4), 0x07060504);
 	end();
 }
 
 static void test_features_are_agreed_on_or_not(void **state)
 {
 	begin();
-	accept(F(VIRTIO_F_VERSION_1) | F(6)); /* one that was not offered */
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 3);
-	accept(F(5)); /* a driver of the last century */
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 3);
-	accept(F(VIRTIO_F_VERSION_1) | F(5));
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 3 | VIRTIO_CONFIG_S_FEATURES_OK);
+	vg_accept(F(VIRTIO_F_VERSION_1) | F(6)); /* one that was not offered */
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	vg_accept(F(5)); /* a driver of the last century */
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 3);
+	vg_accept(F(VIRTIO_F_VERSION_1) | F(5));
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 3 | VIRTIO_CONFIG_S_FEATURES_OK);
 	/* No more of it now. */
-	put(VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
-	put(VIRTIO_PCI_COMMON_GF, 4, 0);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_GF, 4), F(5));
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 0);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_GF, 4), 0);
+	vg_put(VIRTIO_PCI_COMMON_GFSELECT, 4, 0);
+	vg_put(VIRTIO_PCI_COMMON_GF, 4, 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_GF, 4), F(5));
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_GF, 4), 0);
 	end();
 }
 
 static void test_a_device_runs_from_driver_ok_to_reset(void **state)
 {
 	begin();
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7); /* before features */
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7); /* before features */
 	assert_int_equal(echo.starts, 0);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	accept(F(VIRTIO_F_VERSION_1));
-	set_queue(0, DESC, AVAIL, USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	vg_accept(F(VIRTIO_F_VERSION_1));
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
 	/* A queue that is ready does not change. */
-	put(VIRTIO_PCI_COMMON_Q_SIZE, 2, 32);
-	put(VIRTIO_PCI_COMMON_Q_DESCLO, 4, 0);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), SIZE);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_DESCLO, 4), DESC);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	vg_put(VIRTIO_PCI_COMMON_Q_SIZE, 2, 32);
+	vg_put(VIRTIO_PCI_COMMON_Q_DESCLO, 4, 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_SIZE, 2), VG_SIZE);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_DESCLO, 4), VG_DESC);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_int_equal(echo.starts, 1);
 	assert_int_equal(echo.kicks, 1); /* what was put in before */
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	assert_int_equal(echo.stops, 1);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
-	pci_reset(m.guest.vm.pci);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	pci_reset(vg_machine.guest.vm.pci);
 	assert_int_equal(echo.stops, 1);
 	end();
 }
@@ -289,9 +213,9 @@ static void test_one_that_cannot_start_needs_a_reset(void **state)
 {
 	begin();
 	echo.start_result = -EIO;
-	accept(F(VIRTIO_F_VERSION_1));
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
-	assert_true(is_broken());
+	vg_accept(F(VIRTIO_F_VERSION_1));
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_true(vg_is_broken());
 	assert_false(echo.dev.running);
 	end();
 }
@@ -299,14 +223,14 @@ static void test_one_that_cannot_start_needs_a_reset(void **state)
 static void test_sizes_that_no_queue_has(void **state)
 {
 	begin();
-	put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
+	vg_put(VIRTIO_PCI_COMMON_Q_SELECT, 2, 0);
 	for (unsigned i = 0; i < 4; i++)
-		put(VIRTIO_PCI_COMMON_Q_SIZE, 2, (const unsigned[]){ 0, 3, 128, 0xffff }[i]);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 64);
-	put(VIRTIO_PCI_COMMON_Q_MSIX, 2, 3);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), 0xffff);
-	put(VIRTIO_PCI_COMMON_MSIX, 2, 2);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_MSIX, 2), 2);
+		vg_put(VIRTIO_PCI_COMMON_Q_SIZE, 2, (const unsigned[]){ 0, 3, 128, 0xffff }[i]);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_SIZE, 2), 64);
+	vg_put(VIRTIO_PCI_COMMON_Q_MSIX, 2, 3);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_Q_MSIX, 2), 0xffff);
+	vg_put(VIRTIO_PCI_COMMON_MSIX, 2, 2);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_MSIX, 2), 2);
 	end();
 }
 
@@ -316,19 +240,19 @@ static void test_the_window_in_configuration_space(void **state)
 
 	begin();
 	cap = echo.dev.window_cap;
-	cfg_put(&m.guest, 0, SLOT, cap + 8, 4, VIRTIO_PCI_COMMON_NUMQ);
-	cfg_put(&m.guest, 0, SLOT, cap + 12, 4, 2);
-	assert_int_equal(cfg_get(&m.guest, 0, SLOT, cap + 16, 2), 2);
-	cfg_put(&m.guest, 0, SLOT, cap + 8, 4, VIRTIO_PCI_COMMON_STATUS);
-	cfg_put(&m.guest, 0, SLOT, cap + 12, 4, 1);
-	cfg_put(&m.guest, 0, SLOT, cap + 16, 1, 1);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 1);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 8, 4, VIRTIO_PCI_COMMON_NUMQ);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 12, 4, 2);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, cap + 16, 2), 2);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 8, 4, VIRTIO_PCI_COMMON_STATUS);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 12, 4, 1);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 16, 1, 1);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 1);
 	/* Nowhere, and nonsense. */
-	cfg_put(&m.guest, 0, SLOT, cap + 8, 4, 0xfffffffc);
-	cfg_put(&m.guest, 0, SLOT, cap + 12, 4, 4);
-	(void)cfg_get(&m.guest, 0, SLOT, cap + 16, 4);
-	cfg_put(&m.guest, 0, SLOT, cap + 12, 4, 0xffffffff);
-	cfg_put(&m.guest, 0, SLOT, cap + 16, 4, 5);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 8, 4, 0xfffffffc);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 12, 4, 4);
+	(void)cfg_get(&vg_machine.guest, 0, SLOT, cap + 16, 4);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 12, 4, 0xffffffff);
+	cfg_put(&vg_machine.guest, 0, SLOT, cap + 16, 4, 5);
 	end();
 }
 
@@ -337,35 +261,35 @@ static void test_the_window_in_configuration_space(void **state)
 static void test_a_chain_goes_and_comes(void **state)
 {
 	begin_driven(0);
-	ram(DATA, "abcdef", 6);
-	desc_at(DESC, 3, DATA, 4, VRING_DESC_F_NEXT, 5);
-	desc_at(DESC, 5, DATA + 4, 2, VRING_DESC_F_NEXT, 7);
-	desc_at(DESC, 7, DATA + 256, 4, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 8);
-	desc_at(DESC, 8, DATA + 512, 64, VRING_DESC_F_WRITE, 0);
+	vg_ram(DATA, "abcdef", 6);
+	vg_desc_at(VG_DESC, 3, DATA, 4, VRING_DESC_F_NEXT, 5);
+	vg_desc_at(VG_DESC, 5, DATA + 4, 2, VRING_DESC_F_NEXT, 7);
+	vg_desc_at(VG_DESC, 7, DATA + 256, 4, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 8);
+	vg_desc_at(VG_DESC, 8, DATA + 512, 64, VRING_DESC_F_WRITE, 0);
 	offer(3);
-	assert_int_equal(ram_get(USED + 2, 2), 1);
-	assert_int_equal(ram_get(USED + 4, 4), 3);
-	assert_int_equal(ram_get(USED + 8, 4), 6);
-	assert_int_equal(ram_get(DATA + 256, 4), 'f' | 'e' << 8 | 'd' << 16 | 'c' << 24);
-	assert_int_equal(ram_get(DATA + 512, 2), 'b' | 'a' << 8);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
+	assert_int_equal(vg_ram_get(VG_USED + 4, 4), 3);
+	assert_int_equal(vg_ram_get(VG_USED + 8, 4), 6);
+	assert_int_equal(vg_ram_get(DATA + 256, 4), 'f' | 'e' << 8 | 'd' << 16 | 'c' << 24);
+	assert_int_equal(vg_ram_get(DATA + 512, 2), 'b' | 'a' << 8);
 	/* Round and round. */
 	for (unsigned i = 0; i < 40000; i++)
 		offer(3);
-	assert_int_equal(ram_get(USED + 2, 2), 40001);
-	assert_false(is_broken());
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 40001);
+	assert_false(vg_is_broken());
 	end();
 }
 
 static void test_a_table_of_its_own(void **state)
 {
 	begin_driven(F(VIRTIO_RING_F_INDIRECT_DESC));
-	ram(DATA, "xyz", 3);
-	desc_at(TABLE, 0, DATA, 3, VRING_DESC_F_NEXT, 2);
-	desc_at(TABLE, 2, DATA + 256, 8, VRING_DESC_F_WRITE, 0);
-	desc_at(DESC, 0, TABLE, 48, VRING_DESC_F_INDIRECT, 0);
+	vg_ram(DATA, "xyz", 3);
+	vg_desc_at(TABLE, 0, DATA, 3, VRING_DESC_F_NEXT, 2);
+	vg_desc_at(TABLE, 2, DATA + 256, 8, VRING_DESC_F_WRITE, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 48, VRING_DESC_F_INDIRECT, 0);
 	offer(0);
-	assert_int_equal(ram_get(USED + 8, 4), 3);
-	assert_int_equal(ram_get(DATA + 256, 3), 'z' | 'y' << 8 | 'x' << 16);
+	assert_int_equal(vg_ram_get(VG_USED + 8, 4), 3);
+	assert_int_equal(vg_ram_get(DATA + 256, 3), 'z' | 'y' << 8 | 'x' << 16);
 	end();
 }
 
@@ -381,8 +305,8 @@ static void enable_msix(void)
 {
 	unsigned flags = echo.dev.pci.caps_end - PCI_CAP_MSIX_SIZEOF + PCI_MSIX_FLAGS;
 
-	cfg_put(&m.guest, 0, SLOT, flags, 2, PCI_MSIX_FLAGS_ENABLE);
-	assert_int_equal(cfg_get(&m.guest, 0, SLOT, flags, 2), PCI_MSIX_FLAGS_ENABLE | 2);
+	cfg_put(&vg_machine.guest, 0, SLOT, flags, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, flags, 2), PCI_MSIX_FLAGS_ENABLE | 2);
 }
 
 static void test_interrupts_that_are_not_wanted(void **state)
@@ -391,10 +315,10 @@ static void test_interrupts_that_are_not_wanted(void **state)
 
 	begin_driven(0);
 	enable_msix();
-	desc_at(DESC, 0, DATA, 8, VRING_DESC_F_WRITE, 0);
+	vg_desc_at(VG_DESC, 0, DATA, 8, VRING_DESC_F_WRITE, 0);
 	offer(0);
 	assert_true(interrupted());
-	ram(AVAIL, flag, 2);
+	vg_ram(VG_AVAIL, flag, 2);
 	offer(0);
 	assert_false(interrupted());
 	end();
@@ -406,8 +330,8 @@ static void test_interrupts_from_an_index_on(void **state)
 
 	begin_driven(F(VIRTIO_RING_F_EVENT_IDX));
 	enable_msix();
-	ram(AVAIL + 4 + 2 * SIZE, event, 2); /* when the third is used */
-	desc_at(DESC, 0, DATA, 8, VRING_DESC_F_WRITE, 0);
+	vg_ram(VG_AVAIL + 4 + 2 * VG_SIZE, event, 2); /* when the third is used */
+	vg_desc_at(VG_DESC, 0, DATA, 8, VRING_DESC_F_WRITE, 0);
 	offer(0);
 	offer(0);
 	assert_false(interrupted());
@@ -416,7 +340,7 @@ static void test_interrupts_from_an_index_on(void **state)
 	offer(0);
 	assert_false(interrupted());
 	/* And it says from where on it wants to be kicked. */
-	assert_int_equal(ram_get(USED + 4 + 8 * SIZE, 2), 4);
+	assert_int_equal(vg_ram_get(VG_USED + 4 + 8 * VG_SIZE, 2), 4);
 	end();
 }
 
@@ -427,25 +351,25 @@ static void breaks(void (*prepare)(void), unsigned head, const char *what)
 	begin_driven(F(VIRTIO_RING_F_INDIRECT_DESC));
 	prepare();
 	offer(head);
-	if (!is_broken())
+	if (!vg_is_broken())
 		fail_msg("it took: %s", what);
 	assert_int_equal(echo.stops, 1);
-	assert_int_equal(ram_get(USED + 2, 2), 0);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 0);
 	/* Until it is reset. */
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_STATUS, 1), 0);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 0);
 	end();
 }
 
 static void circle(void)
 {
-	desc_at(DESC, 0, DATA, 1, VRING_DESC_F_NEXT, 1);
-	desc_at(DESC, 1, DATA, 1, VRING_DESC_F_NEXT, 0);
+	vg_desc_at(VG_DESC, 0, DATA, 1, VRING_DESC_F_NEXT, 1);
+	vg_desc_at(VG_DESC, 1, DATA, 1, VRING_DESC_F_NEXT, 0);
 }
 
 static void out_of_table(void)
 {
-	desc_at(DESC, 0, DATA, 1, VRING_DESC_F_NEXT, SIZE);
+	vg_desc_at(VG_DESC, 0, DATA, 1, VRING_DESC_F_NEXT, VG_SIZE);
 }
 
 static void nothing(void)
@@ -454,65 +378,65 @@ static void nothing(void)
 
 static void write_then_read(void)
 {
-	desc_at(DESC, 0, DATA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
-	desc_at(DESC, 1, DATA, 1, 0, 0);
+	vg_desc_at(VG_DESC, 0, DATA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
+	vg_desc_at(VG_DESC, 1, DATA, 1, 0, 0);
 }
 
 static void odd_table(void)
 {
-	desc_at(DESC, 0, TABLE, 17, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 17, VRING_DESC_F_INDIRECT, 0);
 }
 
 static void large_table(void)
 {
-	desc_at(DESC, 0, TABLE, 16 * (SIZE + 1), VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 16 * (VG_SIZE + 1), VRING_DESC_F_INDIRECT, 0);
 }
 
 static void empty_table(void)
 {
-	desc_at(DESC, 0, TABLE, 0, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 0, VRING_DESC_F_INDIRECT, 0);
 }
 
 static void table_in_table(void)
 {
-	desc_at(DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
-	desc_at(TABLE, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(TABLE, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
 }
 
 static void table_and_more(void)
 {
-	desc_at(DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1);
+	vg_desc_at(VG_DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT, 1);
 }
 
 static void table_circle(void)
 {
-	desc_at(DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
-	desc_at(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 0);
+	vg_desc_at(VG_DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 0);
 }
 
 static void table_out(void)
 {
-	desc_at(DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
-	desc_at(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 2);
+	vg_desc_at(VG_DESC, 0, TABLE, 32, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 2);
 }
 
 static void table_nowhere(void)
 {
-	desc_at(DESC, 0, 0xffffffffffffff00, 32, VRING_DESC_F_INDIRECT, 0);
+	vg_desc_at(VG_DESC, 0, 0xffffffffffffff00, 32, VRING_DESC_F_INDIRECT, 0);
 }
 
 static void too_much(void)
 {
-	uint8_t idx[2] = { SIZE + 1, 0 };
+	uint8_t idx[2] = { VG_SIZE + 1, 0 };
 
-	ram(AVAIL + 2, idx, 2);
+	vg_ram(VG_AVAIL + 2, idx, 2);
 }
 
 static void test_rings_that_break_the_rules(void **state)
 {
 	breaks(circle, 0, "a circle");
 	breaks(out_of_table, 0, "a descriptor out of the table");
-	breaks(nothing, SIZE, "a head out of the table");
+	breaks(nothing, VG_SIZE, "a head out of the table");
 	breaks(write_then_read, 0, "reading behind writing");
 	breaks(odd_table, 0, "an indirect table of 17 bytes");
 	breaks(large_table, 0, "an indirect table larger than the queue");
@@ -528,18 +452,18 @@ static void test_rings_that_break_the_rules(void **state)
 static void test_rings_that_are_nowhere(void **state)
 {
 	static const uint64_t at[][3] = {
-		{ 0xfffffffffffffff0, AVAIL, USED }, { DESC, 0xffffffffffffffff, USED },
-		{ DESC, AVAIL, 0xfffffffffffffffe }, { 4 * MiB - 8, AVAIL, USED },
+		{ 0xfffffffffffffff0, VG_AVAIL, VG_USED }, { VG_DESC, 0xffffffffffffffff, VG_USED },
+		{ VG_DESC, VG_AVAIL, 0xfffffffffffffffe }, { 4 * MiB - 8, VG_AVAIL, VG_USED },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
 		begin();
-		accept(F(VIRTIO_F_VERSION_1));
-		desc_at(DESC, 0, DATA, 1, VRING_DESC_F_WRITE, 0);
-		set_queue(0, at[i][0], at[i][1], at[i][2]);
-		put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+		vg_accept(F(VIRTIO_F_VERSION_1));
+		vg_desc_at(VG_DESC, 0, DATA, 1, VRING_DESC_F_WRITE, 0);
+		vg_set_queue(0, at[i][0], at[i][1], at[i][2]);
+		vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 		offer(0);
-		assert_true(is_broken());
+		assert_true(vg_is_broken());
 		end();
 	}
 }
@@ -547,12 +471,12 @@ static void test_rings_that_are_nowhere(void **state)
 static void test_buffers_that_are_nowhere_are_left_alone(void **state)
 {
 	begin_driven(0);
-	desc_at(DESC, 0, 0xfffffffffffffff0, 0xffffffff, VRING_DESC_F_NEXT, 1);
-	desc_at(DESC, 1, 0, 0, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
-	desc_at(DESC, 2, 4 * MiB - 1, 2, VRING_DESC_F_WRITE, 0);
+	vg_desc_at(VG_DESC, 0, 0xfffffffffffffff0, 0xffffffff, VRING_DESC_F_NEXT, 1);
+	vg_desc_at(VG_DESC, 1, 0, 0, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 2);
+	vg_desc_at(VG_DESC, 2, 4 * MiB - 1, 2, VRING_DESC_F_WRITE, 0);
 	offer(0);
-	assert_false(is_broken());
-	assert_int_equal(ram_get(USED + 8, 4), 0);
+	assert_false(vg_is_broken());
+	assert_int_equal(vg_ram_get(VG_USED + 8, 4), 0);
 	end();
 }
 
@@ -568,19 +492,19 @@ static void test_noise(void **state)
 		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 		put_le64(b, x >> 8);
 		switch (x % 8) {
-		case 0: bus_write(m.guest.vm.mmio, bar_addr + (x >> 20) % 0x4000, b, 1u << (x >> 40) % 4); break;
-		case 1: bus_read(m.guest.vm.mmio, bar_addr + (x >> 20) % 0x4000, b, 1u << (x >> 40) % 4); break;
-		case 2: ram(AVAIL + (x >> 20) % 64, b, 2); break;
-		case 3: put((x >> 20) % 0x40, (const unsigned[]){ 1, 2, 4, 8 }[(x >> 50) % 4], x >> 30); break;
+		case 0: bus_write(vg_machine.guest.vm.mmio, vg_bar + (x >> 20) % 0x4000, b, 1u << (x >> 40) % 4); break;
+		case 1: bus_read(vg_machine.guest.vm.mmio, vg_bar + (x >> 20) % 0x4000, b, 1u << (x >> 40) % 4); break;
+		case 2: vg_ram(VG_AVAIL + (x >> 20) % 64, b, 2); break;
+		case 3: vg_put((x >> 20) % 0x40, (const unsigned[]){ 1, 2, 4, 8 }[(x >> 50) % 4], x >> 30); break;
 		case 4:
-			desc_at(x & 256 ? DESC : TABLE, (x >> 20) % SIZE, x & 512 ? DATA : TABLE,
-				(uint32_t)(x >> 44) % 80, (x >> 24) % 8, (x >> 33) % (SIZE + 1));
+			vg_desc_at(x & 256 ? VG_DESC : TABLE, (x >> 20) % VG_SIZE, x & 512 ? DATA : TABLE,
+				(uint32_t)(x >> 44) % 80, (x >> 24) % 8, (x >> 33) % (VG_SIZE + 1));
 			break;
 		case 5:
-			put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-			accept(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC));
-			set_queue(0, DESC, AVAIL, USED);
-			put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+			vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+			vg_accept(F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC));
+			vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+			vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 			break;
 		default:
 			if (echo.dev.running)
@@ -605,19 +529,19 @@ static void inflate(struct virtio_balloon *b, bool allowed)
 	uint8_t numbers[12];
 
 	may = allowed;
-	ram(0x30000, "taken", 5);
-	ram(0x31000, "kept", 4);
+	vg_ram(0x30000, "taken", 5);
+	vg_ram(0x31000, "kept", 4);
 	put_le32(numbers, 0x30);
 	put_le32(numbers + 4, 0x00ffffff); /* not RAM */
 	put_le32(numbers + 8, 0xffffffff);
-	ram(DATA, numbers, sizeof(numbers));
-	desc_at(DESC, 0, DATA, sizeof(numbers), 0, 0);
-	ram(AVAIL + 2, "\1\0", 2);
-	accept(F(VIRTIO_F_VERSION_1));
-	set_queue(0, DESC, AVAIL, USED);
-	put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	vg_ram(DATA, numbers, sizeof(numbers));
+	vg_desc_at(VG_DESC, 0, DATA, sizeof(numbers), 0, 0);
+	vg_ram(VG_AVAIL + 2, "\1\0", 2);
+	vg_accept(F(VIRTIO_F_VERSION_1));
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_true(dev->running);
-	assert_int_equal(ram_get(USED + 2, 2), 1);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
 }
 
 static void test_a_balloon_takes_what_it_may(void **state)
@@ -627,25 +551,25 @@ static void test_a_balloon_takes_what_it_may(void **state)
 	for (unsigned allowed = 0; allowed < 2; allowed++) {
 		struct virtio_balloon *b = NULL;
 
-		vfio_machine_new(&m);
-		m.config.device_count = m.config.group_count = 0;
-		assert_int_equal(virtio_balloon_new(&m.guest.vm, &owner, &b, &m.guest.err), 0);
-		assert_int_equal(vfio_machine_start(&m), 0);
-		bar_addr = cfg_get(&m.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
-		cfg_put(&m.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		vfio_machine_new(&vg_machine);
+		vg_machine.config.device_count = vg_machine.config.group_count = 0;
+		assert_int_equal(virtio_balloon_new(&vg_machine.guest.vm, &owner, &b, &vg_machine.guest.err), 0);
+		assert_int_equal(vfio_machine_start(&vg_machine), 0);
+		vg_bar = cfg_get(&vg_machine.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
+		cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 		virtio_balloon_ask(b, 5 * 4096 + 1);
-		assert_int_equal(get(0x800, 4), 5);
+		assert_int_equal(vg_get(0x800, 4), 5);
 		inflate(b, allowed);
-		assert_int_equal(ram_get(0x30000, 4), allowed ? 0 : get_le32((const uint8_t *)"take"));
-		assert_int_equal(ram_get(0x31000, 4), get_le32((const uint8_t *)"kept"));
-		put(0x804, 4, 3);
-		put(0x800, 4, 77); /* not the guest's to write */
+		assert_int_equal(vg_ram_get(0x30000, 4), allowed ? 0 : get_le32((const uint8_t *)"take"));
+		assert_int_equal(vg_ram_get(0x31000, 4), get_le32((const uint8_t *)"kept"));
+		vg_put(0x804, 4, 3);
+		vg_put(0x800, 4, 77); /* not the guest's to write */
 		assert_int_equal(virtio_balloon_given(b), 3 * 4096);
 		assert_int_equal(virtio_balloon_asked(b), 5 * 4096);
-		put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+		vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 		assert_int_equal(virtio_balloon_given(b), 0);
 		virtio_balloon_free(b);
-		vfio_machine_free(&m);
+		vfio_machine_free(&vg_machine);
 	}
 }
 
