@@ -40,8 +40,9 @@ vmm_prog_srcs  := $(base_srcs) $(vfio_srcs) $(irq_srcs) $(vmm_srcs)
 # One is linked, its archive: a shared one costs every start nine system calls. The others are
 # loaded by the one file that uses them (base/dl.h).
 LINKED_LIBS := jansson
+VMM_LIBS := $(LINKED_LIBS) liburing
 LOADED_LIBS := libpci libnl-3.0 libnl-route-3.0 libnl-genl-3.0 libkmod libudev mount yaml-0.1
-HOST_LIBS := $(LINKED_LIBS) $(LOADED_LIBS)
+HOST_LIBS := $(VMM_LIBS) $(LOADED_LIBS)
 ifneq ($(MAKECMDGOALS),)
 NEED_LIBS := $(filter-out help deps clean layer-check check check-full check-lab demo,$(MAKECMDGOALS))
 else
@@ -89,8 +90,8 @@ vmm_objs  := $(vmm_prog_srcs:%.c=$(O)/%.o)
 
 $(host_objs) : EXTRA = -fPIE $(HOST_CFLAGS) -DTHRUWAY_LIBEXECDIR='"$(LIBEXECDIR)"'
 $(vmm_objs)  : EXTRA = -fPIE
-# The VMM links one library, its archive: JSON, for its control socket.
-VMM_LDLIBS = $(shell $(PKG_CONFIG) --libs $(LINKED_LIBS) 2>/dev/null)
+# The VMM links the archives of two: JSON, for its control socket, and io_uring, for disks.
+VMM_LDLIBS = $(shell $(PKG_CONFIG) --libs $(VMM_LIBS) 2>/dev/null)
 
 # What is compiled in and may be said anew: make, then make install PREFIX=/opt/x.
 $(O)/libexecdir: FORCE

@@ -20,7 +20,7 @@ $(O)/libthruway.a: $(lib_objs)
 $(unit_progs): $(O)/%: $(O)/%.o $(fake_objs) $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl,--wrap=hostfs_write -o $@ $< $(fake_objs) \
-		$(O)/libthruway.a $(HOST_LDLIBS) $(TEST_LDLIBS) -lcmocka
+		$(O)/libthruway.a $(HOST_LDLIBS) $(VMM_LDLIBS) $(TEST_LDLIBS) -lcmocka
 
 # Something happens right behind the scan.
 $(O)/tests/unit/test_busy: TEST_LDLIBS = -Wl,--wrap=topo_scan
@@ -35,7 +35,7 @@ $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3
 
 $(kvm_progs): $(O)/%: $(O)/%.o $(O)/libthruway.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(O)/libthruway.a $(HOST_LDLIBS) $(VMM_LDLIBS) -lcmocka
 
 # What routes cost this machine's KVM (tests/irq-counts).
 $(O)/tests/kvm/routing_cost: $(O)/tests/kvm/routing_cost.o $(O)/libthruway.a

@@ -156,6 +156,18 @@ static int open_nics(int root, const struct vm_opts *o, struct vmm_config *confi
 	return r;
 }
 
+static int open_disks(const struct vm_opts *o, struct vmm_config *config, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < o->disk_count; i++) {
+		r = vm_disk_open(&o->disks[i], &config->disks[i], err);
+		if (r == 0)
+			config->disk_count++;
+	}
+	return r;
+}
+
 static int start(int root, const struct vmm_config *config, struct vmm_process *vmm,
 		 struct err *err)
 {
@@ -233,6 +245,8 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 	struct supervisor_result result;
 	int r = open_devices(root, o, devices, config, err);
 
+	if (r == 0)
+		r = open_disks(o, config, err);
 	if (r == 0)
 		r = open_nics(root, o, config, err);
 	if (r == 0)

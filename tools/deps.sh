@@ -6,7 +6,7 @@ set -eu
 
 # deps.sh demo: what `make` and `make demo` need; deps.sh: the tests and analyzers too.
 build='gcc make pkg-config libc6-dev linux-libc-dev libpci-dev libnl-3-dev libnl-route-3-dev
-	libnl-genl-3-dev libjansson-dev libkmod-dev libudev-dev libmount-dev libyaml-dev'
+	libnl-genl-3-dev libjansson-dev libkmod-dev libudev-dev libmount-dev libyaml-dev liburing-dev'
 lab='apt ca-certificates gpgv debian-archive-keyring tar xz-utils'
 check='git libcmocka-dev ccache clang clang-tools acpica-tools zsh'
 [ "${1:-}" != demo ] || check=

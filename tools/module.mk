@@ -26,6 +26,7 @@ tools_srcs := \
 	tools/cmd_vm_attach.c \
 	tools/cmd_vm_balloon.c \
 	tools/cmd_vm_control.c \
+	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \
 	tools/cmd_vm_irq.c \
 	tools/cmd_vm_ps.c \
@@ -66,6 +67,7 @@ tools_srcs := \
 	tools/vm_cpu_opts.c \
 	tools/vm_device_opts.c \
 	tools/vm_devices.c \
+	tools/vm_disk.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \
 	tools/vm_memory.c \

@@ -25,6 +25,8 @@ void vm_config_init(struct vmm_config *config)
 		config->group_fds[i] = config->devices[i].rom_fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++)
 		config->nics[i].tap_fd = config->nics[i].vhost_fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
+		config->disks[i].fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
@@ -40,6 +42,8 @@ void vm_config_close(struct vmm_config *config)
 		fds[4 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].tap_fd;
 		fds[5 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].vhost_fd;
 	}
+	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
+		fds[4 + 2 * (HANDOVER_MAX_DEVICES + HANDOVER_MAX_NICS) + i] = &config->disks[i].fd;
 	close_fds(fds, ARRAY_SIZE(fds));
 }
 

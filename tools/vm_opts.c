@@ -77,6 +77,14 @@ const char vm_run_help[] =
 	"                       prefetchable window of each (default: 0 slots; 1 GiB at most)\n"
 	"      --nic tap:BRIDGE[,mac=MAC]\n"
 	"                       a network device (virtio) on a bridge of this host; may be repeated\n"
+	"      --disk FILE[,WORD[=VALUE]]...\n"
+	"                       a disk (virtio): a file or block device of this host; may be repeated\n"
+	"                         readonly            the guest may not write to it\n"
+	"                         serial=TEXT         by which the guest knows it\n"
+	"                         queues=N            1 to 8 (default: 1)\n"
+	"                         direct=on|off       past the host's page cache (where it can)\n"
+	"                         discard=off         what the guest gives up stays allocated\n"
+	"                         io=thread           by a thread instead of io_uring\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
@@ -88,6 +96,7 @@ const char vm_run_help[] =
 
 enum {
 	OPT_INITRD = 256,
+	OPT_DISK,
 	OPT_CPU,
 	OPT_PIN,
 	OPT_SCHED,
@@ -127,6 +136,7 @@ static const struct option options[] = {
 	{ "device", required_argument, NULL, 'd' },
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
+	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", no_argument, NULL, OPT_BALLOON },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
@@ -198,6 +208,13 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	return 0;
 }
 
+static int add_disk(struct vm_opts *o, const char *text, struct err *err)
+{
+	if (o->disk_count == HANDOVER_MAX_DISKS)
+		return err_usage(err, "--disk: at most %u fit one VM", HANDOVER_MAX_DISKS);
+	return vm_disk_parse(text, &o->disks[o->disk_count++], err);
+}
+
 static int add_nic(struct vm_opts *o, const char *text, struct err *err)
 {
 	if (o->nic_count == HANDOVER_MAX_NICS)
@@ -262,6 +279,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
+	case OPT_DISK: return add_disk(o, optarg, err);
 	case OPT_BALLOON: o->balloon = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
@@ -365,6 +383,7 @@ int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, s
 	parser.repeats[0] = 'd';
 	parser.repeats[1] = OPT_NODE;
 	parser.repeats[2] = OPT_NIC;
+	parser.repeats[3] = OPT_DISK;
 	while ((c = opts_next(&parser, err)) > 0) {
 		r = take_option(&o, c, err);
 		if (r < 0)

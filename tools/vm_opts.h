@@ -11,6 +11,7 @@
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_device_opts.h"
 #include "tools/vm_mem_opts.h"
+#include "tools/vm_disk.h"
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
 #include "vmm/cpu_model.h"
@@ -27,6 +28,8 @@ struct vm_opts {
 	unsigned device_count;
 	struct vm_opt_nic nics[HANDOVER_MAX_NICS]; /* --nic */
 	unsigned nic_count;
+	struct vm_opt_disk disks[HANDOVER_MAX_DISKS]; /* --disk */
+	unsigned disk_count;
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	struct vm_cpu_opts cpus; /* --cpus */

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "vmm/control_balloon.h"
+#include "vmm/control_disk.h"
 #include "vmm/control_device.h"
 #include "vmm/control_report.h"
 #include "vmm/ctl.h"
@@ -148,6 +149,7 @@ static const struct jsonrpc_method methods[] = {
 	{ .name = "quit", .call = quit },
 	{ .name = "subscribe", .call = subscribe },
 	{ .name = "balloon", .params = control_balloon_params, .call = control_balloon },
+	{ .name = "disk", .params = control_disk_params, .call = control_disk },
 	{ .name = "attach", .params = control_attach_params, .call = control_attach },
 	{ .name = "detach", .params = control_detach_params, .call = control_detach },
 	{ 0 },

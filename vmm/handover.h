@@ -23,10 +23,12 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     7
+#define HANDOVER_VERSION     8
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
-#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS)
+#define HANDOVER_MAX_DISKS   16
+#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS + \
+			      HANDOVER_MAX_DISKS)
 #define HANDOVER_CMDLINE_MAX 4096
 
 enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
@@ -47,6 +49,19 @@ struct vmm_nic {
 	uint8_t mac[6];
 	int32_t tap_fd;	  /* with IFF_VNET_HDR */
 	int32_t vhost_fd; /* /dev/vhost-net */
+};
+
+#define VMM_DISK_SERIAL_MAX 20
+
+/* A virtio disk. */
+struct vmm_disk {
+	int32_t fd;
+	bool readonly, discard;
+	bool thread;	     /* not io_uring */
+	uint32_t queues;     /* 1 to 8 */
+	uint32_t block_size; /* of the guest's requests: bytes, a power of two, 512 to 4096 */
+	uint32_t mem_align;  /* of their buffers, where it is read and written with O_DIRECT; else 1 */
+	char serial[VMM_DISK_SERIAL_MAX + 1];
 };
 
 struct vmm_config {
@@ -76,6 +91,8 @@ struct vmm_config {
 	struct vmm_device devices[HANDOVER_MAX_DEVICES];
 	uint32_t nic_count;
 	struct vmm_nic nics[HANDOVER_MAX_NICS];
+	uint32_t disk_count;
+	struct vmm_disk disks[HANDOVER_MAX_DISKS];
 	uint32_t group_count;
 	uint32_t group_ids[HANDOVER_MAX_DEVICES]; /* N of /dev/vfio/N: messages, hot reset */
 

@@ -23,6 +23,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
+#include "vmm/virtio/blk.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/x86/acpi.h"
@@ -158,6 +159,8 @@ static int add_pci(struct machine *m, struct err *err)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
 		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &m->nics[i], err);
+	for (unsigned i = 0; r == 0 && i < m->config->disk_count; i++)
+		r = virtio_blk_new(&m->vm, &m->config->disks[i], i, &m->disks[i], err);
 	if (r == 0 && m->config->rng)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
@@ -241,6 +244,8 @@ void machine_fini(struct machine *m)
 	m->balloon = virtio_balloon_free(m->balloon);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
 		m->nics[i] = virtio_net_free(m->nics[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++)
+		m->disks[i] = virtio_blk_free(m->disks[i]);
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);
 	m->console = NULL;

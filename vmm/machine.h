@@ -16,11 +16,13 @@ struct rtc;
 struct serial;
 struct vfio_pci_set;
 struct virtio_balloon;
+struct virtio_blk;
 struct virtio_net;
 struct virtio_rng;
 struct vmm_config;
 
-#define MACHINE_NICS 8
+#define MACHINE_NICS  8
+#define MACHINE_DISKS 16
 
 struct machine {
 	struct vm vm;
@@ -34,6 +36,7 @@ struct machine {
 	struct virtio_rng *rng; /* NULL: none, as the next */
 	struct virtio_balloon *balloon;
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
+	struct virtio_blk *disks[MACHINE_DISKS];
 	struct ctl *ctl; /* NULL: no control socket */
 	bool paused;	 /* from outside: CPUs stand until they are resumed */
 	bool stats_asked; /* the CPUs' KVM statistics are open */

@@ -260,6 +260,18 @@ static void test_network_devices(void **state)
 	assert_true(o.rng && o.balloon);
 }
 
+static void test_disks(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --disk a,readonly --disk b,serial=x", &o, &err), 0);
+	assert_int_equal(o.disk_count, 2);
+	assert_string_equal(o.disks[0].path, "a");
+	assert_string_equal(o.disks[1].serial, "x");
+	assert_int_equal(parse("-k k --disk a,cache=none", &o, &err), -EINVAL);
+}
+
 static void test_what_a_guest_sees_of_a_device(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -282,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
 		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
 		cmocka_unit_test(test_network_devices),
+		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
 		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),

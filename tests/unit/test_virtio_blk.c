@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A disk as a driver sees it: requests that are right, and all sorts that are not, by both engines. */
+#include "vmm/virtio/blk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+
+#include "base/fd.h"
+#include "base/loop.h"
+#include "base/size.h"
+#include "tests/fake/virtio_guest.h"
+
+#define SLOT   1
+#define HEAD   0x20000u
+#define STATUS 0x20100u
+#define DATA   0x21000u
+#define NOTIFY 0x1000u
+#define CONFIG 0x800u
+#define ID     0x28000u
+
+#define W VRING_DESC_F_WRITE
+#define N VRING_DESC_F_NEXT
+#define F(n) (1ull << (n))
+
+#define ALL (F(VIRTIO_F_VERSION_1) | F(VIRTIO_BLK_F_FLUSH) | F(VIRTIO_BLK_F_DISCARD) | \
+	     F(VIRTIO_BLK_F_WRITE_ZEROES))
+
+static struct virtio_blk *blk;
+static struct vmm_disk disk;
+static unsigned asked;
+
+static void begin(const struct vmm_disk *like, uint64_t features)
+{
+	disk = (struct vmm_disk){ .discard = true, .queues = 1, .block_size = 512, .mem_align = 1,
+				  .serial = "disk-of-twenty-chars" };
+	if (like)
+		disk = *like;
+	disk.fd = memfd_create("disk", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(disk.fd, 64 * KiB), 0);
+	vfio_machine_new(&vg_machine);
+	vg_machine.config.device_count = vg_machine.config.group_count = 0;
+	assert_int_equal(virtio_blk_new(&vg_machine.guest.vm, &disk, 0, &blk, &vg_machine.guest.err), 0);
+	assert_int_equal(vfio_machine_start(&vg_machine), 0);
+	vg_bar = (uint32_t)cfg_get(&vg_machine.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
+	cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	if (!disk.discard)
+		features &= ~(F(VIRTIO_BLK_F_DISCARD) | F(VIRTIO_BLK_F_WRITE_ZEROES));
+	vg_accept(features);
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	asked = 0;
+}
+
+static void end(void)
+{
+	blk = virtio_blk_free(blk);
+	vfio_machine_free(&vg_machine);
+	close(disk.fd);
+}
+
+/* --- requests --- */
+
+static void quit(void *opaque, int fd)
+{
+	loop_quit(opaque, 0);
+}
+
+/* The event loop, for that long. */
+static void turn(unsigned ms)
+{
+	struct loop *loop = vg_machine.guest.vm.loop;
+	int timer;
+
+	assert_int_equal(loop_timer_new(loop, quit, loop, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, ms * 1000000ull + 1), 0);
+	assert_int_equal(loop_run(loop), 0);
+	loop_del(loop, timer);
+	close(timer);
+}
+
+/* Head is available, and kicked. */
+static void offer(unsigned head)
+{
+	uint8_t b[2];
+
+	put_le16(b, (uint16_t)head);
+	vg_ram(VG_AVAIL + 4 + 2 * (asked % VG_SIZE), b, 2);
+	put_le16(b, (uint16_t)++asked);
+	vg_ram(VG_AVAIL + 2, b, 2);
+	vg_put(NOTIFY, 2, 0);
+}
+
+static void header(uint32_t type, uint64_t sector)
+{
+	uint8_t b[16] = { 0 };
+
+	put_le32(b, type);
+	put_le64(b + 8, sector);
+	vg_ram(HEAD, b, 16);
+	vg_ram(STATUS, "\xff", 1);
+	vg_desc_at(VG_DESC, 0, HEAD, 16, N, 1);
+}
+
+/* Its status; 0xff: it did not come. */
+static unsigned wait_status(void)
+{
+	for (unsigned i = 0; i < 2000 && vg_ram_get(VG_USED + 2, 2) != asked; i++)
+		turn(2);
+	return (unsigned)vg_ram_get(STATUS, 1);
+}
+
+static uint32_t used_len(void)
+{
+	return (uint32_t)vg_ram_get(VG_USED + 4 + 8 * ((asked - 1) % VG_SIZE) + 4, 4);
+}
+
+/* One buffer of len bytes at addr between header and status; len 0: none. */
+static unsigned request(uint32_t type, uint64_t sector, gpa_t addr, uint32_t len)
+{
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+
+	header(type, sector);
+	vg_desc_at(VG_DESC, 1, addr, len, N | (in ? W : 0), 2);
+	if (!len)
+		vg_desc_at(VG_DESC, 0, HEAD, 16, N, 2);
+	vg_desc_at(VG_DESC, 2, STATUS, 1, W, 0);
+	offer(0);
+	return wait_status();
+}
+
+static void pattern(gpa_t at, unsigned len, unsigned seed)
+{
+	uint8_t b[16 * KiB];
+
+	for (unsigned i = 0; i < len; i++)
+		b[i] = (uint8_t)(i * 7 + i / 256 + seed);
+	vg_ram(at, b, len);
+}
+
+static void same(gpa_t at, off_t on_disk, unsigned len)
+{
+	uint8_t a[16 * KiB], b[16 * KiB];
+
+	assert_int_equal(pread(disk.fd, a, len, on_disk), len);
+	for (unsigned i = 0; i < len; i++)
+		b[i] = (uint8_t)vg_ram_get(at + i, 1);
+	assert_memory_equal(a, b, len);
+}
+
+/* --- tests --- */
+
+static void read_and_write(const struct vmm_disk *like)
+{
+	begin(like, ALL);
+	pattern(DATA, 8192, 1);
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 3, DATA, 8192), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_len(), 1);
+	same(DATA, 3 * 512, 8192);
+	/* In buffers of odd sizes, the last one with the status in it. */
+	header(VIRTIO_BLK_T_IN, 4);
+	vg_desc_at(VG_DESC, 1, DATA + 0x4000, 100, N | W, 2);
+	vg_desc_at(VG_DESC, 2, DATA + 0x6000, 1024 - 100 + 1, W, 0);
+	vg_ram(DATA + 0x6000 + 924, "\xff", 1);
+	offer(0);
+	(void)wait_status();
+	assert_int_equal(vg_ram_get(DATA + 0x6000 + 924, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_len(), 1025);
+	same(DATA + 0x4000, 4 * 512, 100);
+	same(DATA + 0x6000, 4 * 512 + 100, 924);
+	assert_int_equal(request(VIRTIO_BLK_T_FLUSH, 0, 0, 0), VIRTIO_BLK_S_OK);
+	end();
+}
+
+static void test_what_is_written_is_read(void **state)
+{
+	static const struct vmm_disk thread = { .thread = true, .queues = 1, .block_size = 512,
+						.mem_align = 1 };
+
+	read_and_write(NULL);
+	read_and_write(&thread);
+}
+
+/* What O_DIRECT would refuse is copied. */
+static void test_buffers_that_lie_wrong(void **state)
+{
+	static const struct vmm_disk direct = { .queues = 1, .block_size = 512, .mem_align = 512 };
+
+	begin(&direct, ALL);
+	pattern(DATA + 3, 2048, 5);
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 1, DATA + 3, 2048), VIRTIO_BLK_S_OK);
+	same(DATA + 3, 512, 2048);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 1, DATA + 0x1001, 2048), VIRTIO_BLK_S_OK);
+	same(DATA + 0x1001, 512, 2048);
+	end();
+}
+
+static void test_what_a_disk_refuses(void **state)
+{
+	static const struct vmm_disk big = { .queues = 1, .block_size = 4096, .mem_align = 1 };
+	static const struct vmm_disk fixed = { .queues = 1, .block_size = 512, .mem_align = 1,
+					       .readonly = true, .discard = true };
+
+	begin(NULL, ALL);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 128, DATA, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 127, DATA, 1024), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, ~0ull, DATA, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 511), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 127, DATA, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, 0xfff00000, 512), VIRTIO_BLK_S_IOERR); /* not RAM */
+	/* A file would grow. */
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 127, DATA, 1024), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 128, DATA, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(lseek(disk.fd, 0, SEEK_END), 64 * KiB);
+	assert_int_equal(request(77, 0, DATA, 512), VIRTIO_BLK_S_UNSUPP);
+	assert_false(vg_is_broken());
+	end();
+	begin(&big, ALL);
+	assert_int_equal(vg_get(CONFIG + 20, 4), 4096);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 1, DATA, 4096), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 8, DATA, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 8, DATA, 4096), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, DATA, 16), VIRTIO_BLK_S_UNSUPP);
+	end();
+	begin(&fixed, F(VIRTIO_F_VERSION_1) | F(VIRTIO_BLK_F_RO));
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, DATA, 512), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_DISCARD, 0, DATA, 16), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+	end();
+}
+
+static void test_its_name(void **state)
+{
+	begin(NULL, ALL);
+	assert_int_equal(request(VIRTIO_BLK_T_GET_ID, 0, ID, 20), VIRTIO_BLK_S_OK);
+	assert_int_equal(used_len(), 21);
+	assert_memory_equal(gmem_ptr(vg_machine.guest.vm.mem, ID, 20), "disk-of-twenty-chars", 20);
+	end();
+}
+
+static unsigned clear(uint32_t type, uint64_t sector, uint32_t n, uint32_t flags)
+{
+	uint8_t range[16];
+
+	put_le64(range, sector);
+	put_le32(range + 8, n);
+	put_le32(range + 12, flags);
+	vg_ram(DATA + 0x8000, range, 16);
+	return request(type, 0, DATA + 0x8000, 16);
+}
+
+static void test_what_is_given_up_reads_as_zeroes(void **state)
+{
+	static const uint32_t types[] = { VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES };
+	static const char zero[4096];
+	char b[4096];
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t type = types[i > 0];
+
+		begin(NULL, ALL);
+		pattern(DATA, 16384, 9);
+		assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, DATA, 16384), VIRTIO_BLK_S_OK);
+		assert_int_equal(clear(type, 8, 8, i == 2), VIRTIO_BLK_S_OK);
+		assert_int_equal(pread(disk.fd, b, 4096, 4096), 4096);
+		assert_memory_equal(b, zero, 4096);
+		same(DATA, 0, 4096);
+		same(DATA + 8192, 8192, 8192);
+		assert_int_equal(clear(type, 127, 2, 0), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(clear(type, 0, 1, 2), VIRTIO_BLK_S_UNSUPP);
+		assert_int_equal(clear(type, 0, 0xffffffff, 0), VIRTIO_BLK_S_IOERR);
+		assert_int_equal(clear(type, 0, 0, 0), VIRTIO_BLK_S_OK);
+		if (type == VIRTIO_BLK_T_DISCARD)
+			assert_int_equal(clear(type, 0, 1, 1), VIRTIO_BLK_S_UNSUPP);
+		assert_int_equal(request(type, 0, DATA, 15), VIRTIO_BLK_S_IOERR);
+		end();
+	}
+}
+
+static void test_requests_without_their_parts(void **state)
+{
+	begin(NULL, ALL);
+	header(VIRTIO_BLK_T_OUT, 0);
+	vg_desc_at(VG_DESC, 0, HEAD, 16, 0, 0); /* no status */
+	offer(0);
+	turn(20);
+	assert_true(vg_is_broken());
+	end();
+	begin(NULL, ALL);
+	header(VIRTIO_BLK_T_IN, 0);
+	vg_desc_at(VG_DESC, 0, HEAD, 15, N, 1);
+	vg_desc_at(VG_DESC, 1, STATUS, 1, W, 0);
+	offer(0);
+	turn(20);
+	assert_true(vg_is_broken());
+	end();
+}
+
+/* Somebody cut it: no guest is to be told of bytes that are not there. */
+static void test_a_file_that_ends_early(void **state)
+{
+	begin(NULL, ALL);
+	assert_int_equal(ftruncate(disk.fd, 1024), 0);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 1024), VIRTIO_BLK_S_OK);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 2048), VIRTIO_BLK_S_IOERR);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 4, DATA, 512), VIRTIO_BLK_S_IOERR);
+	end();
+}
+
+static void test_a_disk_that_grows(void **state)
+{
+	uint64_t bytes = 0;
+
+	begin(NULL, ALL);
+	assert_int_equal(vg_get(CONFIG, 8), 128);
+	assert_int_equal(virtio_blk_resize(blk, &bytes), 0);
+	assert_int_equal(bytes, 64 * KiB);
+	assert_int_equal(vg_get(0x400, 1), 0); /* nothing new */
+	assert_int_equal(ftruncate(disk.fd, 128 * KiB + 100), 0);
+	assert_int_equal(virtio_blk_resize(blk, &bytes), 0);
+	assert_int_equal(bytes, 128 * KiB);
+	assert_int_equal(vg_get(CONFIG, 8), 256);
+	assert_int_equal(vg_get(0x400, 1), 2); /* the configuration has changed */
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 255, DATA, 512), VIRTIO_BLK_S_OK);
+	end();
+}
+
+/* What is under way has left RAM alone once the guest was told that the device is reset. */
+static void test_a_reset_in_the_middle(void **state)
+{
+	for (unsigned thread = 0; thread < 2; thread++) {
+		struct vmm_disk like = { .queues = 1, .block_size = 512, .mem_align = 1, .thread = thread };
+
+		begin(&like, ALL);
+		pattern(DATA, 8192, 3);
+		for (unsigned i = 0; i < 5; i++) {
+			header(VIRTIO_BLK_T_OUT, 16 * i);
+			vg_desc_at(VG_DESC, 1, DATA, 8192, N, 2);
+			vg_desc_at(VG_DESC, 2, STATUS, 1, W, 0);
+			offer(0);
+		}
+		turn(1);
+		vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+		assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 0);
+		same(DATA, 64 * 512, 8192); /* all of them have the last header */
+		end();
+	}
+}
+
+static void test_a_reset_ends_what_writes_to_ram(void **state)
+{
+	static const struct vmm_disk like = { .queues = 1, .block_size = 512, .mem_align = 1,
+					      .thread = true };
+
+	for (unsigned round = 0; round < 20; round++) {
+		begin(&like, ALL);
+		header(VIRTIO_BLK_T_IN, 0);
+		vg_desc_at(VG_DESC, 1, DATA, 32 * KiB, N | W, 2);
+		vg_desc_at(VG_DESC, 2, STATUS, 1, W, 0);
+		for (unsigned i = 0; i < 15; i++)
+			offer(0);
+		turn(0);
+		vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+		vg_ram(DATA, "the next kernel", 16);
+		vg_ram(DATA + 24 * KiB, "the next kernel", 16);
+		turn(2);
+		assert_memory_equal(gmem_ptr(vg_machine.guest.vm.mem, DATA, 16), "the next kernel", 16);
+		assert_memory_equal(gmem_ptr(vg_machine.guest.vm.mem, DATA + 24 * KiB, 16),
+				    "the next kernel", 16);
+		end();
+	}
+}
+
+/* Several queues: each has its own notification. */
+static void test_queues(void **state)
+{
+	static const struct vmm_disk like = { .queues = 3, .block_size = 512, .mem_align = 1 };
+
+	begin(&like, F(VIRTIO_F_VERSION_1) | F(VIRTIO_BLK_F_MQ));
+	assert_int_equal(vg_get(CONFIG + 34, 2), 3);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_NUMQ, 2), 3);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_is_written_is_read),
+		cmocka_unit_test(test_buffers_that_lie_wrong),
+		cmocka_unit_test(test_what_a_disk_refuses),
+		cmocka_unit_test(test_its_name),
+		cmocka_unit_test(test_what_is_given_up_reads_as_zeroes),
+		cmocka_unit_test(test_requests_without_their_parts),
+		cmocka_unit_test(test_a_file_that_ends_early),
+		cmocka_unit_test(test_a_disk_that_grows),
+		cmocka_unit_test(test_a_reset_in_the_middle),
+		cmocka_unit_test(test_a_reset_ends_what_writes_to_ram),
+		cmocka_unit_test(test_queues),
+	};
+
+	return cmocka_run_group_tests_name("virtio-blk", tests, NULL, NULL);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/fs.h>
+
+#include "base/fd.h"
+#include "base/ioctl.h"
+#include "base/range.h"
+#include "base/size.h"
+
+#define SECTOR	     512u
+#define BLOCK_MAX    4096u
+#define QUEUES_MAX   8u
+/* Where the file system does not say how O_DIRECT wants it. */
+#define ALIGN_UNSAID 4096u
+
+static bool is_on_off(const char *value, bool *ret_on)
+{
+	*ret_on = strcmp(value, "on") == 0;
+	return *ret_on || strcmp(value, "off") == 0;
+}
+
+static bool printable(const char *text)
+{
+	for (; *text; text++)
+		if (*text < 0x20 || *text > 0x7e)
+			return false;
+	return true;
+}
+
+/* One word behind the file. False: it is none. */
+static bool parse_word(const char *word, struct vm_opt_disk *d)
+{
+	const char *value = strchr(word, '=');
+	size_t name = value ? (size_t)(value++ - word) : strlen(word);
+	uint64_t n;
+	bool on;
+
+#define IS(text) (name == strlen(text) && strncmp(word, text, name) == 0)
+	if (!value)
+		return IS("readonly") && (d->readonly = true);
+	if (IS("serial")) {
+		if (!*value || strlen(value) > VMM_DISK_SERIAL_MAX || !printable(value))
+			return false;
+		strcpy(d->serial, value);
+		return true;
+	}
+	if (IS("direct") && is_on_off(value, &on)) {
+		d->direct = on ? VM_DISK_DIRECT_ON : VM_DISK_DIRECT_OFF;
+		return true;
+	}
+	if (IS("discard") && is_on_off(value, &on)) {
+		d->no_discard = !on;
+		return true;
+	}
+	if (IS("io") && strcmp(value, "thread") == 0)
+		return d->thread = true;
+	if (IS("queues") && uint_parse(value, QUEUES_MAX, &n) == 0 && n) {
+		d->queues = (unsigned)n;
+		return true;
+	}
+#undef IS
+	return false;
+}
+
+int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err)
+{
+	struct vm_opt_disk d = { .queues = 1 };
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "--disk");
+	word = strsep(&rest, ",");
+	if (!*word || strlen(word) >= sizeof(d.path))
+		return err_usage(err, "--disk: '%s' does not begin with a file", text);
+	strcpy(d.path, word);
+	while ((word = strsep(&rest, ","))) {
+		if (parse_word(word, &d))
+			continue;
+		err_usage(err, "--disk: '%s' is not possible", word);
+		return err_hint(err, "behind the file: readonly, serial=TEXT of 20 characters at most, "
+				     "direct=on|off, discard=on|off, io=thread, queues=1 to 8");
+	}
+	*ret = d;
+	return 0;
+}
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+static int explain(const struct vm_opt_disk *opts, int r, struct err *err)
+{
+	err_set(err, r, "--disk: cannot open %s", opts->path);
+	if (r == -EBUSY)
+		return err_hint(err, "this host uses it: lsblk, findmnt and /proc/swaps tell how");
+	if (r == -ENOENT)
+		return err_hint(err, "truncate -s 10G %s makes an empty disk", opts->path);
+	if (r == -EROFS || r == -EACCES)
+		return err_hint(err, "--disk %s,readonly only reads it", opts->path);
+	return r;
+}
+
+/* A block device that is mounted, or in a stack of others, is refused by O_EXCL. */
+static int open_once(const struct vm_opt_disk *opts, int flags)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	flags |= (opts->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	if (stat(opts->path, &st) < 0)
+		return -errno;
+	if (S_ISBLK(st.st_mode))
+		flags |= O_EXCL;
+	else if (!S_ISREG(st.st_mode))
+		return -ENOTBLK;
+	fd = open(opts->path, flags);
+	return fd < 0 ? -errno : TAKE_FD(fd);
+}
+
+/* *ret_direct: whether it goes past the page cache. */
+static int open_file(const struct vm_opt_disk *opts, bool *ret_direct, struct err *err)
+{
+	int fd = open_once(opts, opts->direct == VM_DISK_DIRECT_OFF ? 0 : O_DIRECT);
+
+	*ret_direct = opts->direct != VM_DISK_DIRECT_OFF;
+	if (fd == -EINVAL && opts->direct == VM_DISK_DIRECT_AUTO) {
+		*ret_direct = false;
+		fd = open_once(opts, 0);
+	}
+	if (fd == -ENOTBLK)
+		return err_plain(err, -EINVAL, "--disk: %s is neither a file nor a block device", opts->path);
+	if (fd == -EINVAL && opts->direct == VM_DISK_DIRECT_ON) {
+		err_plain(err, fd, "--disk: the file system of %s cannot go past the page cache", opts->path);
+		return err_hint(err, "leave direct=on out");
+	}
+	return fd < 0 ? explain(opts, fd, err) : fd;
+}
+
+/* How O_DIRECT wants buffers and offsets (statx of Linux 6.1). */
+static void read_alignment(int fd, struct vmm_disk *ret)
+{
+	struct statx st;
+	int size;
+
+	ret->mem_align = ret->block_size = ALIGN_UNSAID;
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && st.stx_mask & STATX_DIOALIGN &&
+	    is_pow2(st.stx_dio_mem_align) && is_pow2(st.stx_dio_offset_align) &&
+	    st.stx_dio_offset_align <= BLOCK_MAX) {
+		ret->mem_align = st.stx_dio_mem_align;
+		ret->block_size = st.stx_dio_offset_align < SECTOR ? SECTOR : st.stx_dio_offset_align;
+	} else if (sys_ioctl(fd, BLKSSZGET, &size) >= 0 && is_pow2((uint64_t)size) &&
+		   size >= (int)SECTOR && size <= (int)BLOCK_MAX) {
+		ret->mem_align = ret->block_size = (unsigned)size;
+	}
+}
+
+static int lock_disk(int fd, const struct vm_opt_disk *opts, struct err *err)
+{
+	if (flock(fd, (opts->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return err_set(err, -errno, "--disk: cannot lock %s", opts->path);
+	err_plain(err, -EBUSY, "--disk: another program has %s as a disk", opts->path);
+	return err_hint(err, "thruway vm ps shows the VMs that run, lslocks who has a lock; several may "
+			     "share a disk that all have with readonly");
+}
+
+int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct err *err)
+{
+	_cleanup_close_ int fd = -1;
+	struct vmm_disk disk = { .readonly = opts->readonly, .discard = !opts->no_discard,
+				 .thread = opts->thread, .queues = opts->queues,
+				 .block_size = SECTOR, .mem_align = 1 };
+	bool direct;
+	off_t size;
+	int r;
+
+	fd = open_file(opts, &direct, err);
+	r = fd < 0 ? fd : lock_disk(fd, opts, err);
+	if (r < 0)
+		return r;
+	if (direct)
+		read_alignment(fd, &disk);
+	size = lseek(fd, 0, SEEK_END);
+	if (size < (off_t)disk.block_size) {
+		err_plain(err, -EINVAL, "--disk: %s is no disk: it has %lld bytes", opts->path,
+			  (long long)size);
+		return err_hint(err, "truncate -s 10G %s makes it an empty one", opts->path);
+	}
+	memcpy(disk.serial, opts->serial, sizeof(disk.serial));
+	disk.fd = TAKE_FD(fd);
+	*ret = disk;
+	return 0;
+}
