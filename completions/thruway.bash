@@ -64,11 +64,16 @@ _thruway_reasons()	# several, with commas between
 {
 	local before=$before
 
+	local reason has=,${cur%,*},
+
+	[[ $cur == *,* ]] || has=
 	if [[ $cur == *,* ]]; then
 		before+=${cur%,*},
 		cur=${cur##*,}
 	fi
-	_thruway_offer "${reasons[@]}"
+	for reason in "${reasons[@]}"; do
+		[[ $has == *,$reason,* ]] || _thruway_offer "$reason"
+	done
 }
 
 _thruway_attributes()	# THE-WORD-BEFORE

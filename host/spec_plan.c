@@ -51,6 +51,13 @@ int spec_left(struct spec_planner *p, const struct spec_fact *about, struct spec
 	return add_remark(p, &r);
 }
 
+int spec_left_err(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+		  const struct err *why)
+{
+	return why->hint[0] ? spec_left(p, about, at, "%s; %s", why->text, why->hint) :
+			      spec_left(p, about, at, "%s", why->text);
+}
+
 int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...)
 {
 	struct spec_remark r = { .at = at };
@@ -145,7 +152,7 @@ int spec_plan_bind(struct spec_planner *p, const struct spec_fact *about, struct
 	plan->note_count = notes;
 	if (r == -ENOMEM)
 		return err_set(p->err, r, "cannot plan");
-	return spec_left(p, about, at, "%s", own.text);
+	return spec_left_err(p, about, at, &own);
 }
 
 struct want_device {
@@ -332,7 +339,7 @@ static int plan_pool(struct spec_planner *p, size_t i)
 				   bytes / KiB, strtoull(count.text, NULL, 10), &p->out->plan, &own);
 	if (r == 0 || r == -ENOMEM)
 		return r == 0 ? 0 : err_set(p->err, r, "cannot plan");
-	return spec_left(p, NULL, h[i].at, "%s", own.text);
+	return spec_left_err(p, NULL, h[i].at, &own);
 }
 
 static int plan_hugepages(struct spec_planner *p)

@@ -24,6 +24,9 @@ struct spec_planner {
 /* Say that something is left as it is; at.line 0: nowhere in particular. 0 or -ENOMEM. */
 int spec_left(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
 	      const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same in an error's words, with its hint behind. */
+int spec_left_err(struct spec_planner *p, const struct spec_fact *about, struct spec_place at,
+		  const struct err *why);
 int spec_warn(struct spec_planner *p, struct spec_place at, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

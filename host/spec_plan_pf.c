@@ -279,7 +279,7 @@ static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned co
 		return r < 0 ? r : plan_new_drivers(p, w, &pf, count);
 	}
 	plan->count = steps;
-	return r == -ENOMEM ? no_memory(p) : spec_left(p, w->fact, w->at, "%s", own.text);
+	return r == -ENOMEM ? no_memory(p) : spec_left_err(p, w->fact, w->at, &own);
 }
 
 static int plan_attrs(struct spec_planner *p, const struct want_pf *w, unsigned vf)
@@ -298,7 +298,7 @@ static int plan_attrs(struct spec_planner *p, const struct want_pf *w, unsigned 
 	r = vf_plan_attrs(&s->pf, vf, &asked, &s->attrs[vf], &p->out->plan, &own);
 	if (r == 0 || r == -ENOMEM)
 		return r == 0 ? 0 : no_memory(p);
-	return spec_left(p, w->fact, w->at, "%s", own.text);
+	return spec_left_err(p, w->fact, w->at, &own);
 }
 
 static int plan_driver(struct spec_planner *p, const struct want_pf *w, unsigned vf)
@@ -327,7 +327,7 @@ static int attrs_agree(struct spec_planner *p, const struct want_pf *w, unsigned
 		attrs_of(&w->vf[i], &attrs[i]);
 	if (vf_plan_check(attrs, count, &own) == 0)
 		return 1;
-	return spec_left(p, w->fact, w->at, "%s", own.text);
+	return spec_left_err(p, w->fact, w->at, &own);
 }
 
 /* VFs that stay. */
@@ -411,7 +411,7 @@ static int plan_link(struct spec_planner *p, const struct want_pf *w)
 		return 0;
 	in_use_find(p->facts->host, w->fact->dev, &used);
 	if (pf->up && in_use_refuse(&used, "bring down", pf->bdf, p->force | ~needed, &own) < 0)
-		return spec_left(p, w->fact, link->at, "%s", own.text);
+		return spec_left_err(p, w->fact, link->at, &own);
 	return add(p, "link", pf->bdf, pf->netdev, link->text);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/size.h"
 #include "host/device.h"
 #include "host/lease.h"
@@ -198,7 +199,7 @@ static int print(struct ctx *ctx, const struct lease *l, struct err *err)
  * The command becomes this process, which holds the lease: pid and start time stay, and
  * nobody has to stay behind to end it.
  */
-static int become(struct ctx *ctx, const struct asked *a, const struct lease *l, struct err *err)
+static int become(struct ctx *ctx, const struct asked *a, const struct lease *l)
 {
 	int r;
 
@@ -208,7 +209,9 @@ static int become(struct ctx *ctx, const struct asked *a, const struct lease *l,
 	}
 	r = -errno;
 	(void)lease_release(ctx->root, l->bdf, true, ctx->lock_timeout_s, NULL);
-	return err_set(err, r, "cannot run '%s'", a->command[0]);
+	/* As env(1) and shells do: a command's own 1 is something else. */
+	log_warn("cannot run '%s': %s", a->command[0], strerror(-r));
+	return r == -ENOENT ? 127 : 126;
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
@@ -231,7 +234,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	r = lease_take(ctx->root, &a.req, &lease, err);
 	if (r < 0)
 		return r;
-	return a.command ? become(ctx, &a, &lease, err) : print(ctx, &lease, err);
+	return a.command ? become(ctx, &a, &lease) : print(ctx, &lease, err);
 }
 
 const struct command cmd_vf_lease = {
@@ -252,7 +255,8 @@ const struct command cmd_vf_lease = {
 		"      --pid PID        until this process ends\n"
 		"      --ttl TIME       for 30s, 5m, 2h or 1d\n"
 		"      COMMAND          run it and lease until it ends; the address is in its\n"
-		"                       environment, as THRUWAY_DEVICE",
+		"                       environment, as THRUWAY_DEVICE; exits as it does, 127 when\n"
+		"                       there is no such command, 126 when it cannot be run",
 	.takes = TAKES_JSON | TAKES_LOCK | TAKES_COMMAND,
 	.run = run,
 };

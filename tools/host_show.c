@@ -16,7 +16,7 @@ static char *remark_text(const struct host_spec *hs, const struct spec_remark *r
 {
 	char dev[BDF_STRLEN] = "";
 
-	if (r->about_device)
+	if (r->about_device && !strstr(r->text, BDF_STR(r->bdf))) /* which it may tell itself */
 		bdf_str(r->bdf, dev);
 	snprintf(buf, size, "%s%s%s%s%s%s", dev, *dev ? ": " : "", r->text, r->at.line ? " (" : "",
 		 r->at.line ? SPEC_PLACE_STR(&hs->spec, r->at) : "", r->at.line ? ")" : "");
