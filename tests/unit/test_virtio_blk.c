@@ -377,6 +377,73 @@ static void test_a_reset_ends_what_writes_to_ram(void **state)
 	}
 }
 
+static uint32_t noise;
+
+/* The same at each run. */
+static uint32_t any(uint32_t below)
+{
+	noise = noise * 1664525u + 1013904223u;
+	return (noise >> 8) % below;
+}
+
+static void any_request(void)
+{
+	static const uint64_t places[] = { HEAD, STATUS, DATA, DATA + 1, DATA + 0x7000, 0xfff00000, ~0ull, 0 };
+	static const uint32_t lengths[] = { 0, 1, 15, 16, 17, 511, 512, 513, 4096, 65536, 0x7fffffff, ~0u };
+	uint8_t b[16];
+
+	put_le32(b, any(8) ? any(16) : any(~0u));
+	put_le32(b + 4, 0);
+	put_le64(b + 8, any(4) ? any(130) : (uint64_t)any(~0u) << 32 | any(~0u));
+	vg_ram(HEAD, b, 16);
+	for (unsigned i = 0; i < VG_SIZE; i++)
+		vg_desc_at(VG_DESC, i, i || any(8) ? places[any(ARRAY_SIZE(places))] : HEAD,
+			   i || any(8) ? lengths[any(ARRAY_SIZE(lengths))] : 16,
+			   (any(3) ? N : 0) | (any(2) ? W : 0) | (any(20) ? 0 : VRING_DESC_F_INDIRECT),
+			   any(VG_SIZE + 1));
+	vg_desc_at(VG_DESC, 0, HEAD, 16, N, 1); /* most come as far as the request */
+	offer(any(8) ? 0 : any(VG_SIZE + 2));
+}
+
+static void restart(uint64_t features)
+{
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	vg_ram(VG_AVAIL, "\0\0\0", 4);
+	vg_ram(VG_USED, "\0\0\0", 4);
+	asked = 0;
+	vg_accept(features);
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
+static void test_noise(void **state)
+{
+	unsigned broken = 0, answered = 0;
+
+	for (unsigned thread = 0; thread < 2; thread++) {
+		struct vmm_disk like = { .queues = 1, .block_size = 512, .mem_align = 512, .discard = true,
+					 .thread = thread };
+
+		noise = 7 + thread;
+		begin(&like, ALL);
+		for (unsigned i = 0; i < 2000; i++) {
+			any_request();
+			turn(0);
+			if (!vg_is_broken())
+				continue;
+			broken++;
+			answered += (unsigned)vg_ram_get(VG_USED + 2, 2);
+			restart(ALL);
+		}
+		assert_int_equal(lseek(disk.fd, 0, SEEK_END), 64 * KiB);
+		restart(ALL);
+		assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+		end();
+	}
+	assert_in_range(broken, 100, 3900);
+	assert_in_range(answered, 100, 3900);
+}
+
 /* Several queues: each has its own notification. */
 static void test_queues(void **state)
 {
@@ -402,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_a_disk_that_grows),
 		cmocka_unit_test(test_a_reset_in_the_middle),
 		cmocka_unit_test(test_a_reset_ends_what_writes_to_ram),
+		cmocka_unit_test(test_noise),
 		cmocka_unit_test(test_queues),
 	};
 
