@@ -106,9 +106,12 @@ static int check_held(const struct step *step, void *opaque)
 		return 0;
 	if (strcmp(step->op, numvfs_step_ops.op) == 0)
 		return numvfs_check_unused(c->root, bdf, of_vfs(c->force), "restore it", c->err);
-	if (strcmp(step->op, driver_step_ops.op) == 0)
-		return refuse_held(c->root, &dev, c->force, c->err);
-	return 0;
+	if (strcmp(step->op, driver_step_ops.op) != 0)
+		return 0;
+	/* Without its driver a PF has no VFs. */
+	if (dev.num_vfs && numvfs_check_unused(c->root, bdf, of_vfs(c->force), "restore it", c->err) < 0)
+		return -EBUSY;
+	return refuse_held(c->root, &dev, c->force, c->err);
 }
 
 /* Unless err has another reason. */
@@ -288,6 +291,24 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 	return release(root, &dev, lock_timeout_s, ret, err);
 }
 
+static int is_of(const struct step *step, void *opaque)
+{
+	return strcmp(step->dev, opaque) == 0;
+}
+
+/* What was changed of a PF is about its VFs, too: the MAC that a guest has. */
+static int add_pf(struct held_check *c, const char *vf)
+{
+	struct pci_function dev;
+	struct bdf bdf;
+
+	if (bdf_parse(vf, &bdf) < 0 || pci_function_read_unlocked(c->root, bdf, &dev) < 0 ||
+	    !dev.is_vf || is_busy(c->busy, BDF_STR(dev.pf)) ||
+	    journal_each(c->root, is_of, BDF_STR(dev.pf)) <= 0)
+		return 0;
+	return busy_add(c->busy, BDF_STR(dev.pf));
+}
+
 /* A step that cannot be undone now takes the other steps of its device out too. */
 static int find_busy(const struct step *step, void *opaque)
 {
@@ -303,6 +324,8 @@ static int find_busy(const struct step *step, void *opaque)
 	}
 	log_warn("%s", own.text);
 	r = busy_add(c->busy, step->dev);
+	if (r == 0)
+		r = add_pf(c, step->dev);
 	return r < 0 ? err_set(c->err, r, "cannot restore %s", step->dev) : 0;
 }
 

@@ -82,7 +82,7 @@ static int find_holders(int root, const struct pci_function *dev, unsigned force
 	for (unsigned i = 0; i < used.count && (unsigned)n < max; i++) {
 		struct holder *h = &ret[n];
 
-		if (!(1u << used.items[i].reason & force & EVICT_ANY) || used.items[i].pid <= 1)
+		if (!(1u << used.items[i].reason & force) || !in_use_by_holder(&used, i, dev))
 			continue;
 		h->pid = used.items[i].pid;
 		h->told = who_is_told(root, h->pid);

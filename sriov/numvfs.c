@@ -120,8 +120,8 @@ int numvfs_check_unused(int root, struct bdf pf, unsigned forgiven, const char *
 	if (r == 0)
 		return 0;
 	err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what, users);
-	return err_hint(err, "have them let go first; --force=vm or --force=process with thruway "
-			     "restore of the PF or the VF ends who has one");
+	return err_hint(err, "have them let go first (thruway vf release ends a lease); thruway restore of "
+			     "the PF or VF with --force=vm or --force=process ends who has it by VFIO");
 }
 
 static bool is_linked(int root, struct bdf pf, unsigned i)

@@ -26,10 +26,11 @@ static bool used_but(int root, const struct in_use_host *host, const struct pci_
 {
 	struct in_use used;
 
-	forgiven |= 1u << IN_USE_VENDOR_VFIO; /* by nature, whether used or not */
 	in_use_find(host, dev, &used);
 	for (unsigned i = 0; i < used.count; i++) {
-		if (1u << used.items[i].reason & forgiven)
+		if (used.items[i].reason == IN_USE_VENDOR_VFIO) /* by nature, whether used or not */
+			continue;
+		if (1u << used.items[i].reason & forgiven && in_use_by_holder(&used, i, dev))
 			continue;
 		snprintf(why, size, "%s", used.items[i].what);
 		return true;

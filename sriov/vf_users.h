@@ -17,7 +17,10 @@
  */
 int vf_users(int root, struct bdf pf, char *buf, size_t size);
 
-/* The same without the uses in `forgiven` (bits 1 << enum in_use_reason): those are to be ended. */
+/*
+ * The same without the uses in `forgiven` (bits 1 << enum in_use_reason) that end with who has the
+ * VF (in_use_by_holder()): those are to be ended.
+ */
 int vf_users_but(int root, struct bdf pf, unsigned forgiven, char *buf, size_t size);
 
 /* Of one function, by the same measure, with the reason; false when it can be spared. */

@@ -175,9 +175,11 @@ static _Noreturn void keep(int root, const char *name, const struct irq_place *p
 	sigset_t set;
 	int signals, r;
 
+	/* What a terminal sends to all of them is the supervisor's to judge. */
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
-	sigprocmask(SIG_SETMASK, &set, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	prctl(PR_SET_NAME, "thruway-irq");
 	k.root = keep_only_root(root);

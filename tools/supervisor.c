@@ -291,9 +291,9 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 		err_set(s.err, r, "cannot watch the VMM");
 	else if (!ret->status && s.err->code != -ETIMEDOUT)
 		judge(&s);
-	irq_keeper_end(s.irq_keeper);
 	s.devices = vm_return_free(s.devices);
 	vmm_process_end(config->vmm);
+	irq_keeper_end(s.irq_keeper); /* which may be asking the VMM */
 	tty_restore(&s.terminal);
 	close_fdp(&s.kill_timer);
 	loop_free(s.loop);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/fs.h>
@@ -96,8 +97,25 @@ int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err)
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
+static int say_another(const struct vm_opt_disk *opts, struct err *err)
+{
+	err_plain(err, -EBUSY, "--disk: another program has %s as a disk", opts->path);
+	return err_hint(err, "thruway vm ps shows the VMs that run, lslocks who has a lock; several may "
+			     "share a disk that all have with readonly");
+}
+
+/* Of a block device that cannot be opened alone: whether a lock says who. */
+static bool another_has(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
 static int explain(const struct vm_opt_disk *opts, int r, struct err *err)
 {
+	if (r == -EBUSY && another_has(opts->path))
+		return say_another(opts, err);
 	err_set(err, r, "--disk: cannot open %s", opts->path);
 	if (r == -EBUSY)
 		return err_hint(err, "this host uses it: lsblk, findmnt and /proc/swaps tell how");
@@ -108,7 +126,10 @@ static int explain(const struct vm_opt_disk *opts, int r, struct err *err)
 	return r;
 }
 
-/* A block device that is mounted, or in a stack of others, is refused by O_EXCL. */
+/*
+ * A block device that is mounted, or in a stack of others, is refused by O_EXCL; who only reads may
+ * share it.
+ */
 static int open_once(const struct vm_opt_disk *opts, int flags)
 {
 	_cleanup_close_ int fd = -1;
@@ -118,11 +139,14 @@ static int open_once(const struct vm_opt_disk *opts, int flags)
 	if (stat(opts->path, &st) < 0)
 		return -errno;
 	if (S_ISBLK(st.st_mode))
-		flags |= O_EXCL;
+		flags |= opts->readonly ? 0 : O_EXCL;
 	else if (!S_ISREG(st.st_mode))
 		return -ENOTBLK;
 	fd = open(opts->path, flags);
-	return fd < 0 ? -errno : TAKE_FD(fd);
+	/* It was for what is no disk. Set, it would be io_uring's too, and some disks refuse all then. */
+	if (fd < 0 || fcntl(fd, F_SETFL, flags & O_DIRECT) < 0)
+		return -errno;
+	return TAKE_FD(fd);
 }
 
 /* *ret_direct: whether it goes past the page cache. */
@@ -144,33 +168,61 @@ static int open_file(const struct vm_opt_disk *opts, bool *ret_direct, struct er
 	return fd < 0 ? explain(opts, fd, err) : fd;
 }
 
-/* How O_DIRECT wants buffers and offsets (statx of Linux 6.1). */
-static void read_alignment(int fd, struct vmm_disk *ret)
+/* How O_DIRECT wants buffers and offsets (statx of Linux 6.1). False: it is not said. */
+static bool read_alignment(int fd, struct vmm_disk *ret)
 {
 	struct statx st;
 	int size;
 
-	ret->mem_align = ret->block_size = ALIGN_UNSAID;
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && st.stx_mask & STATX_DIOALIGN &&
 	    is_pow2(st.stx_dio_mem_align) && is_pow2(st.stx_dio_offset_align) &&
 	    st.stx_dio_offset_align <= BLOCK_MAX) {
 		ret->mem_align = st.stx_dio_mem_align;
 		ret->block_size = st.stx_dio_offset_align < SECTOR ? SECTOR : st.stx_dio_offset_align;
-	} else if (sys_ioctl(fd, BLKSSZGET, &size) >= 0 && is_pow2((uint64_t)size) &&
+		return true;
+	}
+	if (sys_ioctl(fd, BLKSSZGET, &size) >= 0 && is_pow2((uint64_t)size) &&
 		   size >= (int)SECTOR && size <= (int)BLOCK_MAX) {
 		ret->mem_align = ret->block_size = (unsigned)size;
+		return true;
 	}
+	ret->mem_align = ret->block_size = ALIGN_UNSAID;
+	return false;
+}
+
+/*
+ * An image has 512-byte sectors wherever it lies: where past the page cache it would have others,
+ * it is not taken past it, unless that was said.
+ */
+static int choose_direct(const struct vm_opt_disk *opts, int fd, struct vmm_disk *ret, struct err *err)
+{
+	struct stat st;
+
+	if ((read_alignment(fd, ret) && ret->block_size == SECTOR) ||
+	    opts->direct == VM_DISK_DIRECT_ON || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	ret->mem_align = 1;
+	ret->block_size = SECTOR;
+	if (fcntl(fd, F_SETFL, 0) < 0)
+		return err_set(err, -errno, "--disk: cannot read %s through the page cache", opts->path);
+	return 0;
 }
 
 static int lock_disk(int fd, const struct vm_opt_disk *opts, struct err *err)
 {
-	if (flock(fd, (opts->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-		return 0;
-	if (errno != EWOULDBLOCK)
-		return err_set(err, -errno, "--disk: cannot lock %s", opts->path);
-	err_plain(err, -EBUSY, "--disk: another program has %s as a disk", opts->path);
-	return err_hint(err, "thruway vm ps shows the VMs that run, lslocks who has a lock; several may "
-			     "share a disk that all have with readonly");
+	static const struct timespec pause = { .tv_nsec = 100000000 };
+	struct stat st;
+	/* udev looks at a block device under a lock, for a moment, when one that wrote has closed it. */
+	unsigned tries = fstat(fd, &st) == 0 && S_ISBLK(st.st_mode) ? 20 : 1;
+
+	while (flock(fd, (opts->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return err_set(err, -errno, "--disk: cannot lock %s", opts->path);
+		if (!--tries)
+			return say_another(opts, err);
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct err *err)
@@ -188,7 +240,9 @@ int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct er
 	if (r < 0)
 		return r;
 	if (direct)
-		read_alignment(fd, &disk);
+		r = choose_direct(opts, fd, &disk, err);
+	if (r < 0)
+		return r;
 	size = lseek(fd, 0, SEEK_END);
 	if (size < (off_t)disk.block_size) {
 		err_plain(err, -EINVAL, "--disk: %s is no disk: it has %lld bytes", opts->path,

@@ -159,6 +159,13 @@ static void find_vfs(const struct in_use_host *host, const struct pci_function *
 	}
 }
 
+bool in_use_by_holder(const struct in_use *used, unsigned i, const struct pci_function *dev)
+{
+	return (used->items[i].reason == IN_USE_VM || used->items[i].reason == IN_USE_PROCESS) &&
+	       used->items[i].pid > 1 &&
+	       (!dev->driver[0] || pci_function_driver_is_vfio(dev->driver));
+}
+
 void in_use_add_vfs(const struct pci_function *pf, struct in_use *ret)
 {
 	if (pf->num_vfs && !(ret->mask & 1u << IN_USE_VF_IN_USE))

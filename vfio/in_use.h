@@ -62,6 +62,12 @@ static inline void in_use_closep(struct in_use_host **host)
 void in_use_find(const struct in_use_host *host, const struct pci_function *dev,
 		 struct in_use *ret);
 
+/*
+ * Whether use i is by a process that lets go of the device when it ends: it holds the node of VFIO.
+ * Who uses it through a driver of the host (/dev/nvme1) is another matter.
+ */
+bool in_use_by_holder(const struct in_use *used, unsigned i, const struct pci_function *dev);
+
 /* For what takes a PF's VFs away with it: VFs that nobody uses count too. */
 void in_use_add_vfs(const struct pci_function *pf, struct in_use *ret);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -32,6 +33,8 @@
 #define IOVS_MAX    (VIRTQ_SEGS_MAX + VMM_MAX_NODES)
 /* What does not lie as O_DIRECT wants it is copied; more than that at a time nobody needs. */
 #define BOUNCE_MAX  (16 * MiB)
+/* And all requests of a disk together. */
+#define BOUNCED_MAX (64 * MiB)
 /* A range of a discard: what a bdev splits anyway. */
 #define RANGE_SECTORS_MAX ((uint32_t)(GiB / SECTOR))
 
@@ -58,6 +61,7 @@ struct virtio_blk {
 	struct disk_io *io;
 	struct blk_req *unused;
 	uint64_t sectors;
+	uint64_t bounced;   /* bytes of all buffers in place of the guest's */
 	bool stopping;	    /* nobody waits for what comes of it */
 	uint32_t to_flush;  /* bits of queues into which something was put */
 	struct virtio_ops ops;
@@ -83,6 +87,8 @@ static struct blk_req *take_req(struct virtio_blk *blk)
 
 static void give_req(struct virtio_blk *blk, struct blk_req *req)
 {
+	if (req->bounce)
+		blk->bounced -= req->bounced;
 	free(req->bounce);
 	req->bounce = NULL;
 	req->next = blk->unused;
@@ -176,10 +182,12 @@ static int map(struct blk_req *req, const struct virtq_seg *seg, unsigned n, uin
 
 static bool is_aligned(const struct blk_req *req)
 {
-	uint64_t mask = req->blk->disk->mem_align - 1ull;
+	const struct vmm_disk *d = req->blk->disk;
 
-	for (unsigned i = 0; i < req->io.iovcnt; i++)
-		if (((uintptr_t)req->iov[i].iov_base | req->iov[i].iov_len) & mask)
+	/* Each piece is a request of its own to the host's disk, of whole blocks. */
+	for (unsigned i = 0; d->mem_align > 1 && i < req->io.iovcnt; i++)
+		if ((uintptr_t)req->iov[i].iov_base % d->mem_align ||
+		    req->iov[i].iov_len % d->block_size)
 			return false;
 	return true;
 }
@@ -192,10 +200,15 @@ static int bounce(struct blk_req *req, uint64_t len)
 
 	if (len > BOUNCE_MAX)
 		return -EINVAL;
+	if (req->blk->bounced + len > BOUNCED_MAX)
+		disk_io_drain(req->blk->io);
+	if (req->blk->stopping) /* one of those broke it */
+		return -ECANCELED;
 	if (posix_memalign(&buf, align < sizeof(void *) ? sizeof(void *) : align, len))
 		return -ENOMEM;
 	req->bounce = buf;
 	req->bounced = len;
+	req->blk->bounced += len;
 	req->iov[0] = (struct iovec){ buf, len };
 	req->io.iovcnt = 1;
 	if (req->io.op == DISK_READ)
@@ -322,8 +335,10 @@ static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtio_blk *blk = to_blk(dev);
 	struct blk_req *req;
+	unsigned n = 0;
 
-	while ((req = take_req(blk))) {
+	/* One that offers more and more leaves time to others, and is heard again. */
+	while (dev->running && n++ < dev->q[q].size && (req = take_req(blk))) {
 		*req = (struct blk_req){ .blk = blk, .q = q, .io.done = on_done };
 		if (virtq_pop(dev, q, &req->chain) != 1) {
 			give_req(blk, req);
@@ -332,6 +347,8 @@ static void kick(struct virtio_dev *dev, unsigned q)
 		if (!begin(req))
 			break;
 	}
+	if (n > dev->q[q].size)
+		(void)eventfd_write(dev->q[q].kick_fd, 1);
 	disk_io_kick(blk->io);
 	flush_queues(blk);
 }
@@ -348,7 +365,10 @@ static void stop(struct virtio_dev *dev)
 
 static int start(struct virtio_dev *dev)
 {
-	to_blk(dev)->stopping = false;
+	struct virtio_blk *blk = to_blk(dev);
+
+	disk_io_drain(blk->io);
+	blk->stopping = false;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/falloc.h>
@@ -16,6 +17,9 @@
 #include "irq/irqfd.h"
 
 #define THREAD_STACK (64u << 10)
+/* A file that never takes a request is no disk. */
+#define AGAIN_MAX    1000u
+#define PAUSE_NS     1000000
 
 struct disk_io {
 	struct disk_io_config config;
@@ -59,7 +63,7 @@ static void advance(struct disk_req *req, uint64_t n)
 static bool settle(struct disk_req *req, int64_t result)
 {
 	req->result = result < 0 ? (int)result : 0;
-	if (result == -EINTR || result == -EAGAIN)
+	if (result == -EINTR || (result == -EAGAIN && req->again++ < AGAIN_MAX))
 		return false;
 	if (result < 0 || req->op >= DISK_SYNC)
 		return true;
@@ -96,13 +100,23 @@ static void finish(struct disk_io *io, struct disk_req *req)
 	req->done(req, req->result);
 }
 
+/*
+ * What the kernel does not take now, for lack of memory, it is asked to take again: the event loop
+ * comes back here.
+ */
+static void hand_over(struct disk_io *io)
+{
+	if (io_uring_submit(&io->ring) < 0 || io_uring_sq_ready(&io->ring))
+		(void)eventfd_write(io->done_fd, 1);
+}
+
 /* As many places as there may be requests: a full queue is one that was not yet handed over. */
 static void uring_begin(struct disk_io *io, struct disk_req *req)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&io->ring);
 
 	if (!sqe) {
-		(void)io_uring_submit(&io->ring);
+		hand_over(io);
 		sqe = io_uring_get_sqe(&io->ring);
 	}
 	if (sqe) {
@@ -116,28 +130,28 @@ static void uring_begin(struct disk_io *io, struct disk_req *req)
 static void uring_reap(struct disk_io *io)
 {
 	struct io_uring_cqe *cqe;
-	bool again = false;
 
 	while (io_uring_peek_cqe(&io->ring, &cqe) == 0) {
 		struct disk_req *req = io_uring_cqe_get_data(cqe);
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&io->ring, cqe);
-		if (settle(req, result)) {
+		if (settle(req, result))
 			finish(io, req);
-		} else {
+		else
 			uring_begin(io, req);
-			again = true;
-		}
 	}
-	if (again)
-		(void)io_uring_submit(&io->ring);
+	if (io_uring_sq_ready(&io->ring))
+		hand_over(io);
 }
 
 static int uring_new(struct disk_io *io)
 {
-	int r = io_uring_queue_init(io->config.depth, &io->ring, 0);
+	/* One that cannot be prepared keeps none behind it waiting (Linux 5.18). */
+	int r = io_uring_queue_init(io->config.depth, &io->ring, IORING_SETUP_SUBMIT_ALL);
 
+	if (r == -EINVAL)
+		r = io_uring_queue_init(io->config.depth, &io->ring, 0);
 	if (r < 0)
 		return r;
 	r = io_uring_register_eventfd(&io->ring, io->done_fd);
@@ -204,20 +218,25 @@ static void thread_begin(struct disk_io *io, struct disk_req *req)
 	pthread_mutex_unlock(&io->lock);
 }
 
-static void thread_reap(struct disk_io *io)
+static struct disk_req *take_ready(struct disk_io *io)
 {
 	struct disk_req *req;
 
 	pthread_mutex_lock(&io->lock);
 	req = io->ready;
-	io->ready = NULL;
+	if (req)
+		io->ready = req->next;
 	pthread_mutex_unlock(&io->lock);
-	while (req) {
-		struct disk_req *next = req->next;
+	return req;
+}
 
+/* One by one: what is told may wait for all the others. */
+static void thread_reap(struct disk_io *io)
+{
+	struct disk_req *req;
+
+	while ((req = take_ready(io)))
 		finish(io, req);
-		req = next;
-	}
 }
 
 /* Signals are the CPUs' and main's. */
@@ -318,17 +337,26 @@ void disk_io_submit(struct disk_io *io, struct disk_req *req)
 
 void disk_io_kick(struct disk_io *io)
 {
-	if (!io->is_thread)
-		(void)io_uring_submit(&io->ring);
+	if (!io->is_thread && io_uring_sq_ready(&io->ring))
+		hand_over(io);
+}
+
+static void uring_wait(struct disk_io *io)
+{
+	static const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct io_uring_cqe *cqe;
+
+	(void)io_uring_submit(&io->ring);
+	if (io_uring_sq_ready(&io->ring) < io->inflight)
+		(void)io_uring_wait_cqe(&io->ring, &cqe);
+	else /* the kernel has none of them */
+		nanosleep(&pause, NULL);
 }
 
 static void wait_for_one(struct disk_io *io)
 {
-	struct io_uring_cqe *cqe;
-
 	if (!io->is_thread) {
-		(void)io_uring_submit(&io->ring);
-		(void)io_uring_wait_cqe(&io->ring, &cqe);
+		uring_wait(io);
 		return;
 	}
 	pthread_mutex_lock(&io->lock);

@@ -32,6 +32,7 @@ struct disk_req {
 
 	struct disk_req *next; /* disk_io's from here */
 	int result;
+	unsigned again; /* times that the kernel had no room for it */
 };
 
 struct disk_io;

@@ -165,6 +165,7 @@ static void reset(struct virtio_dev *dev)
 		q->ready = false;
 		q->desc = q->avail = q->used = 0;
 		q->next_avail = q->next_used = q->told_used = 0;
+		q->taken = 0;
 		(void)irqfd_drain(q->kick_fd);
 	}
 }
@@ -300,6 +301,14 @@ static void set_half(gpa_t *addr, unsigned upper, uint32_t value)
 	*addr |= (uint64_t)value << (upper ? 32 : 0);
 }
 
+/* start() looked at those that were there before. */
+static void enable_queue(struct virtio_dev *dev, struct virtq *q)
+{
+	q->ready = true;
+	if (dev->running && !virtq_in_ram(dev, (unsigned)(q - dev->q)))
+		virtio_broken(dev, "a ring is not in RAM");
+}
+
 static void write_queue(struct virtio_dev *dev, unsigned off, uint32_t value)
 {
 	struct virtq *q = selected(dev);
@@ -320,7 +329,7 @@ static void write_queue(struct virtio_dev *dev, unsigned off, uint32_t value)
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
 		if (value == 1)
-			q->ready = true;
+			enable_queue(dev, q);
 		break;
 	case VIRTIO_PCI_COMMON_Q_DESCLO: set_half(&q->desc, 0, value); break;
 	case VIRTIO_PCI_COMMON_Q_DESCHI: set_half(&q->desc, 1, value); break;

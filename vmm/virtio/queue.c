@@ -179,12 +179,16 @@ int virtq_pop(struct virtio_dev *dev, unsigned i, struct virtq_chain *ret)
 		if (r == 0 && idx == q->next_avail)
 			return 0;
 	}
+	/* Each has a descriptor of its own, until it is given back. */
+	if (r == 0 && q->taken >= q->size)
+		r = broken(dev, "more is under way than its queue holds");
 	if (r < 0)
 		return r;
 	*ret = (struct virtq_chain){ 0 };
 	if (get16(dev, q->avail + 4 + 2ull * (q->next_avail % q->size), &ret->head) < 0)
 		return broken(dev, "its available ring is not in RAM");
 	q->next_avail++;
+	q->taken++;
 	r = walk(dev, q, ret);
 	return r < 0 ? r : 1;
 }
@@ -201,6 +205,7 @@ int virtq_push(struct virtio_dev *dev, unsigned i, const struct virtq_chain *cha
 	    put16(dev, q->used + 2, (uint16_t)(q->next_used + 1)) < 0)
 		return broken(dev, "its used ring is not in RAM");
 	q->next_used++;
+	q->taken--;
 	return 0;
 }
 

@@ -40,6 +40,7 @@ struct virtq {
 	/* Of a device that serves the ring itself. */
 	uint16_t next_avail, next_used;
 	uint16_t told_used; /* next_used when the guest was last interrupted */
+	uint16_t taken;	    /* chains that were popped and not pushed yet: at most size */
 };
 
 struct virtio_ops {
