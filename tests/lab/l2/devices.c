@@ -212,6 +212,12 @@ static void draw(void)
 	if (fd < 0 || ioctl(fd, FBIOGET_VSCREENINFO, &var) < 0 ||
 	    ioctl(fd, FBIOGET_FSCREENINFO, &fix) < 0 || var.bits_per_pixel != 32)
 		fail("/dev/fb0");
+	/* Nobody else sets a mode: there is no text for the console to take the display over for. */
+	var.activate = FB_ACTIVATE_NOW | FB_ACTIVATE_FORCE;
+	if (ioctl(fd, FBIOPUT_VSCREENINFO, &var) < 0)
+		fail("setting a mode");
+	(void)ioctl(fd, FBIOBLANK, FB_BLANK_UNBLANK);
+	sleep(1); /* the console takes over late, and clears it */
 	line = malloc(fix.line_length);
 	for (uint32_t y = 0; y < var.yres; y++) {
 		for (uint32_t x = 0; x < fix.line_length / 4; x++)

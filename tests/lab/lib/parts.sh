@@ -16,6 +16,8 @@ L2_SMALL_MODULES=(igbvf nvme virtio_pci virtio_mmio virtio_net net_failover virt
 	virtio_console virtio_rng virtio_balloon vmw_vsock_virtio_transport virtiofs
 	af_packet button)
 L2_MODULES=("${L2_SMALL_MODULES[@]}" igb xhci_pci)
+# Modules that a test takes along for its guest, by itself.
+L2_MORE_MODULES=(uio_pci_generic bochs)
 
 recipe_hash()		# FILE-OR-WORD…
 {
@@ -289,6 +291,9 @@ part_l2()		# DIR
 	l2_lspci "$dir/tree"
 	initramfs_pack "$dir/tree" "$dir/initrd"
 	ln -s initrd "$dir/initrd.gz"
+	rm -r "$dir/tree"
+	initramfs_modules "$KERNEL" "$dir/tree" "${L2_MORE_MODULES[@]}"
+	mv "$dir/tree/lib/modules" "$dir/modules"
 	rm -r "$dir/tree"
 }
 
