@@ -13,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "tools/out.h"
+#include "tools/preview.h"
 
 enum { OPT_DRIVER = 256, OPT_GROUP, OPT_OWNER, OPT_REBAR, OPT_ALL };
 
@@ -75,16 +76,12 @@ static int take_options(struct opts *o, struct bind_request *req, struct rebar *
 	return r < 0 ? r : opts_operands(o, 1, o->argc, "DEV", err);
 }
 
-static void print_line(const char *line, void *opaque)
-{
-	fprintf(opaque, "%s\n", line);
-}
-
 static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bind_request *req,
 		      struct err *err)
 {
 	_cleanup_(in_use_closep) struct in_use_host *host = NULL;
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	_cleanup_(preview_fini) struct preview preview = PREVIEW_INIT(ctx);
 	int r = in_use_open(ctx->root, &host, err);
 
 	if (r < 0)
@@ -93,38 +90,59 @@ static int print_plan(struct ctx *ctx, const struct topo *topo, const struct bin
 	if (r == 0)
 		r = change_preview(ctx->root, &plan, err);
 	if (r == 0)
-		r = change_preview_evict(ctx->root, &plan, req->force, print_line, ctx->out, err);
-	if (r == 0)
-		out_plan(ctx->out, change_ops, &plan);
-	return r;
+		r = change_preview_evict(ctx->root, &plan, req->force, preview_line, &preview, err);
+	return r < 0 ? r : preview_print(&preview, &plan);
+}
+
+static void print_text(FILE *out, const struct pci_function *was, const struct pci_function *now,
+		       const struct bind_request *req)
+{
+	fprintf(out, "%s: ", BDF_STR(now->bdf));
+	if (!now->driver[0])
+		fprintf(out, "bound to no driver");
+	else if (strcmp(was->driver, now->driver) == 0)
+		fprintf(out, "bound to %s already", now->driver);
+	else
+		fprintf(out, "bound to %s (was %s)", now->driver,
+			was->driver[0] ? was->driver : "none");
+	if (pci_function_driver_is_vfio(now->driver))
+		fprintf(out, ", /dev/vfio/%d", now->group);
+	if (req->give)
+		fprintf(out, " of uid %u%s", req->uid, req->give_group ? " and its group" : "");
+	fputc('\n', out);
+}
+
+static json_t *result_json(const struct pci_function *was, const struct pci_function *now,
+			   const struct bind_request *req)
+{
+	bool vfio = pci_function_driver_is_vfio(now->driver);
+	char node[32] = "";
+
+	if (vfio)
+		snprintf(node, sizeof(node), "/dev/vfio/%d", now->group);
+	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "device", BDF_STR(now->bdf), "driver",
+			 out_json_text(now->driver), "was", out_json_text(was->driver), "node",
+			 out_json_text(node), "uid",
+			 vfio && req->give ? json_integer(req->uid) : json_null());
 }
 
 static void print_result(struct ctx *ctx, const struct topo *before,
-			 const struct bind_request *req, struct bdf bdf)
+			 const struct bind_request *req, struct bdf bdf, json_t *list)
 {
 	const struct pci_function *was = topo_find(before, bdf);
 	struct pci_function now;
 
-	if (ctx->quiet || pci_function_read(ctx->root, bdf, &now) < 0)
+	if (pci_function_read(ctx->root, bdf, &now) < 0)
 		return;
-	fprintf(ctx->out, "%s: ", BDF_STR(bdf));
-	if (!now.driver[0])
-		fprintf(ctx->out, "bound to no driver");
-	else if (strcmp(was->driver, now.driver) == 0)
-		fprintf(ctx->out, "bound to %s already", now.driver);
+	if (list)
+		json_array_append_new(list, result_json(was, &now, req));
 	else
-		fprintf(ctx->out, "bound to %s (was %s)", now.driver,
-			was->driver[0] ? was->driver : "none");
-	if (pci_function_driver_is_vfio(now.driver))
-		fprintf(ctx->out, ", /dev/vfio/%d", now.group);
-	if (req->give)
-		fprintf(ctx->out, " of uid %u%s", req->uid, req->give_group ? " and its group" : "");
-	fputc('\n', ctx->out);
+		print_text(ctx->out, was, &now, req);
 }
 
-/* The requested devices, and those that followed them. */
-static void print_results(struct ctx *ctx, const struct topo *before,
-			  const struct bind_request *req)
+/* The requested devices, and those that followed them; into the list, if there is one. */
+static void print_each(struct ctx *ctx, const struct topo *before, const struct bind_request *req,
+		       json_t *list)
 {
 	for (size_t i = 0; i < before->count; i++) {
 		const struct pci_function *d = &before->devs[i];
@@ -135,11 +153,21 @@ static void print_results(struct ctx *ctx, const struct topo *before,
 			if (asked == d ||
 			    (req->whole_group && d->group >= 0 && asked->group == d->group &&
 			     pci_function_is_assignable(d))) {
-				print_result(ctx, before, req, d->bdf);
+				print_result(ctx, before, req, d->bdf, list);
 				break;
 			}
 		}
 	}
+}
+
+static int print_results(struct ctx *ctx, const struct topo *before, const struct bind_request *req)
+{
+	json_t *list = ctx->json ? json_array() : NULL;
+
+	if (ctx->json && !list)
+		return -ENOMEM;
+	print_each(ctx, before, req, list);
+	return list ? out_json(ctx->out, "thruway.bind/1", "devices", list) : 0;
 }
 
 static int change(struct ctx *ctx, const struct topo *topo, const struct bind_request *req,
@@ -151,9 +179,7 @@ static int change(struct ctx *ctx, const struct topo *topo, const struct bind_re
 	snprintf(owner.command, sizeof(owner.command), "bind %s%s",
 		 req->count ? BDF_STR(req->devs[0]) : "", req->count > 1 ? " and others" : "");
 	r = change_bind(ctx->root, req, &owner, ctx->lock_timeout_s, err);
-	if (r == 0)
-		print_results(ctx, topo, req);
-	return r;
+	return r < 0 || ctx->quiet ? r : print_results(ctx, topo, req);
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
@@ -198,6 +224,6 @@ const struct command cmd_bind = {
 		"                      /dev/vfio, also when it is bound anew\n"
 		"      --rebar BAR=SIZE  make a resizable BAR (0 to 5) that large before; may be repeated\n"
 		"      --all           DEV may mean several devices",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

@@ -5,6 +5,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "tools/out.h"
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
@@ -20,10 +21,9 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = journal_recover(ctx->root, change_ops, ctx->lock_timeout_s, &undone, err);
 	if (r < 0 || ctx->quiet)
 		return r;
-	if (undone)
-		fprintf(ctx->out, "%u change%s undone\n", undone, undone == 1 ? "" : "s");
-	else
-		fprintf(ctx->out, "nothing was left half done\n");
+	if (undone || ctx->json)
+		return out_undone(ctx->out, ctx->json, "thruway.recover/1", undone);
+	fprintf(ctx->out, "nothing was left half done\n");
 	return 0;
 }
 
@@ -34,6 +34,6 @@ const struct command cmd_host_recover = {
 	.help = "Puts back what a thruway that was killed had changed when it had not come to the end\n"
 		"of its work, and says whose work that was. Every command that changes something does\n"
 		"so first; this is for the boot, and for those who do not want to change anything.",
-	.takes = TAKES_LOCK,
+	.takes = TAKES_JSON | TAKES_LOCK,
 	.run = run,
 };

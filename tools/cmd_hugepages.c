@@ -13,6 +13,7 @@
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "tools/out.h"
+#include "tools/preview.h"
 
 #define PAGE_DEFAULT_KB 2048
 
@@ -148,10 +149,9 @@ static int show_again(struct ctx *ctx, struct request *q, struct err *err)
 
 static int show_plan(struct ctx *ctx, const struct plan *plan)
 {
-	if (ctx->json)
-		return out_plan_json(ctx->out, plan);
-	out_plan(ctx->out, change_ops, plan);
-	return 0;
+	struct preview preview = PREVIEW_INIT(ctx);
+
+	return preview_print(&preview, plan);
 }
 
 /* --- reserve ---------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "tools/out.h"
+#include "tools/preview.h"
 #include "vfio/busy.h"
 #include "vfio/in_use.h"
 #include "vfio/pci_function_reset.h"
@@ -58,19 +60,49 @@ static int reset(struct ctx *ctx, const struct pci_function *dev, struct err *er
 	char command[64];
 	int r;
 
-	if (ctx->dry_run) {
-		fprintf(ctx->out, "%s: reset (%s)\n", BDF_STR(dev->bdf), dev->reset_methods);
-		return 0;
-	}
 	snprintf(command, sizeof(command), "reset %s", BDF_STR(dev->bdf));
 	r = journal_lock(ctx->root, command, ctx->lock_timeout_s, &lock, err);
 	if (r == 0)
 		r = pci_function_reset(ctx->root, dev, err);
 	if (r == 0)
 		audit_change(ctx->root, command, "done");
-	if (r == 0 && !ctx->quiet)
+	if (r == 0 && !ctx->quiet && !ctx->json)
 		fprintf(ctx->out, "%s: reset\n", BDF_STR(dev->bdf));
 	return r;
+}
+
+/* Also after an error the document tells which were reset before it. */
+static int reset_each(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
+		      struct err *err)
+{
+	json_t *done = ctx->json ? json_array() : NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < list->count; i++) {
+		r = reset(ctx, topo_find(topo, list->bdfs[i]), err);
+		if (r == 0 && done)
+			json_array_append_new(done, json_pack("{s:s}", "device",
+							      BDF_STR(list->bdfs[i])));
+	}
+	if (done && !ctx->quiet && (r == 0 || json_array_size(done)))
+		return out_json(ctx->out, "thruway.reset/1", "devices", done) < 0 ? -ENOMEM : r;
+	json_decref(done);
+	return r;
+}
+
+static int preview(struct ctx *ctx, const struct topo *topo, const struct device_list *list)
+{
+	_cleanup_(preview_fini) struct preview p = PREVIEW_INIT(ctx);
+	const struct plan none = PLAN_INIT;
+
+	for (size_t i = 0; i < list->count; i++) {
+		char what[160];
+
+		snprintf(what, sizeof(what), "reset (%s)",
+			 topo_find(topo, list->bdfs[i])->reset_methods);
+		preview_after(&p, list->bdfs[i], what);
+	}
+	return preview_print(&p, &none);
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
@@ -96,9 +128,9 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	/* All that can be refused is, before the first is reset. */
 	for (size_t i = 0; r == 0 && i < list.count; i++)
 		r = check(ctx, topo_find(&topo, list.bdfs[i]), err);
-	for (size_t i = 0; r == 0 && i < list.count; i++)
-		r = reset(ctx, topo_find(&topo, list.bdfs[i]), err);
-	return r;
+	if (r < 0)
+		return r;
+	return ctx->dry_run ? preview(ctx, &topo, &list) : reset_each(ctx, &topo, &list, err);
 }
 
 const struct command cmd_reset = {
@@ -107,6 +139,6 @@ const struct command cmd_reset = {
 	.summary = "reset devices",
 	.help = "Resets a device by the best method the kernel has for it (thruway show names\n"
 		"them). Refused while this host or a VM uses it, or a driver of the host has it.",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.run = run,
 };

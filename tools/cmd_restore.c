@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "tools/out.h"
+#include "tools/preview.h"
 #include "vfio/busy.h"
 #include "vfio/in_use.h"
 
@@ -22,21 +23,34 @@ static const struct option own[] = {
 	{ 0 },
 };
 
-static void say(struct ctx *ctx, struct bdf bdf, enum change_restored what)
+/* For people, and for programs. */
+static const struct {
+	const char *text, *word;
+} outcomes[] = {
+	[CHANGE_NOTHING] = { "nothing to restore", "nothing" },
+	[CHANGE_UNDONE] = { "restored", "restored" },
+	[CHANGE_RELEASED] = { "given to the host's drivers", "released" },
+	[CHANGE_GONE] = { "is gone; what was changed is forgotten", "gone" },
+};
+
+/* Into the list, if there is one. */
+static void say(struct ctx *ctx, struct bdf bdf, enum change_restored what, json_t *list)
 {
 	struct pci_function now = { .bdf = bdf };
 
 	if (ctx->quiet)
 		return;
 	(void)pci_function_read(ctx->root, bdf, &now);
-	fprintf(ctx->out, "%s: ", BDF_STR(bdf));
-	switch (what) {
-	case CHANGE_NOTHING: fprintf(ctx->out, "nothing to restore"); break;
-	case CHANGE_UNDONE: fprintf(ctx->out, "restored"); break;
-	case CHANGE_RELEASED: fprintf(ctx->out, "given to the host's drivers"); break;
-	case CHANGE_GONE: fprintf(ctx->out, "is gone; what was changed is forgotten\n"); return;
+	if (list) {
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "device", BDF_STR(bdf),
+						      "outcome", outcomes[what].word, "driver",
+						      out_json_text(now.driver)));
+		return;
 	}
-	fprintf(ctx->out, ", driver: %s\n", now.driver[0] ? now.driver : "none");
+	fprintf(ctx->out, "%s: %s", BDF_STR(bdf), outcomes[what].text);
+	if (what != CHANGE_GONE)
+		fprintf(ctx->out, ", driver: %s", now.driver[0] ? now.driver : "none");
+	fputc('\n', ctx->out);
 }
 
 /* Addresses need not exist any more: the journal may still know them. */
@@ -71,57 +85,43 @@ static int add_groups(struct ctx *ctx, const struct topo *topo, struct device_li
 	return r;
 }
 
-static void print_line(const char *line, void *opaque)
-{
-	fprintf(opaque, "%s\n", line);
-}
-
 /* Who would be ended: each device that loses its driver may be held. */
-static int preview_evictions(struct ctx *ctx, const struct plan *plan, struct err *err)
+static int preview_evictions(struct preview *p, const struct plan *plan, struct err *err)
 {
-	return change_preview_restore_evict(ctx->root, plan, ctx->force, print_line, ctx->out, err);
+	return change_preview_restore_evict(p->ctx->root, plan, p->ctx->force, preview_line, p, err);
 }
 
-static int preview_one(struct ctx *ctx, const struct pci_function *dev, struct bdf bdf,
-		       struct plan *plan, struct device_list *offers, struct device_list *gone,
-		       struct err *err)
+static int preview_one(struct preview *p, const struct pci_function *dev, struct bdf bdf,
+		       struct plan *plan, struct err *err)
 {
+	int root = p->ctx->root;
 	enum change_restored what = CHANGE_UNDONE;
-	int r = dev && dev->busy ? busy_refuse(ctx->root, bdf, "restore", err) :
-		change_plan_restore(ctx->root, bdf, ctx->force, plan, &what, err);
+	int r = dev && dev->busy ? busy_refuse(root, bdf, "restore", err) :
+		change_plan_restore(root, bdf, p->ctx->force, plan, &what, err);
 
-	if (r == 0 && ((what == CHANGE_RELEASED && device_list_add(offers, bdf) < 0) ||
-		       (what == CHANGE_GONE && device_list_add(gone, bdf) < 0)))
-		r = err_set(err, -ENOMEM, "cannot restore %s", BDF_STR(bdf));
+	if (r == 0 && what == CHANGE_GONE)
+		preview_after(p, bdf, "is gone; forget what was changed");
+	if (r == 0 && what == CHANGE_RELEASED)
+		preview_after(p, bdf, "offer it to the host's drivers");
 	return r;
 }
 
 static int preview(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
 		   struct err *err)
 {
-	_cleanup_(device_list_fini) struct device_list offers = DEVICE_LIST_INIT;
-	_cleanup_(device_list_fini) struct device_list gone = DEVICE_LIST_INIT;
+	_cleanup_(preview_fini) struct preview p = PREVIEW_INIT(ctx);
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < list->count; i++)
-		r = preview_one(ctx, topo_find(topo, list->bdfs[i]), list->bdfs[i], &plan, &offers,
-				&gone, err);
+		r = preview_one(&p, topo_find(topo, list->bdfs[i]), list->bdfs[i], &plan, err);
 	if (r == 0)
-		r = preview_evictions(ctx, &plan, err);
-	if (r < 0)
-		return r;
-	if (plan.count || (!offers.count && !gone.count))
-		out_plan(ctx->out, change_ops, &plan);
-	for (size_t i = 0; i < gone.count; i++)
-		fprintf(ctx->out, "%s: is gone; forget what was changed\n", BDF_STR(gone.bdfs[i]));
-	for (size_t i = 0; i < offers.count; i++)
-		fprintf(ctx->out, "%s: offer it to the host's drivers\n", BDF_STR(offers.bdfs[i]));
-	return 0;
+		r = preview_evictions(&p, &plan, err);
+	return r < 0 ? r : preview_print(&p, &plan);
 }
 
-static int restore_all(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
-		       struct err *err)
+static int restore_each(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
+			json_t *said, struct err *err)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		const struct pci_function *dev = topo_find(topo, list->bdfs[i]);
@@ -132,34 +132,48 @@ static int restore_all(struct ctx *ctx, const struct topo *topo, const struct de
 			return busy_refuse(ctx->root, dev->bdf, "restore", err);
 		r = change_restore(ctx->root, list->bdfs[i], ctx->force, ctx->lock_timeout_s,
 				   &what, err);
-
 		if (r < 0)
 			return r;
-		say(ctx, list->bdfs[i], what);
+		say(ctx, list->bdfs[i], what, said);
 	}
 	return 0;
+}
+
+/* Also after an error the document tells what was restored before it. */
+static int restore_listed(struct ctx *ctx, const struct topo *topo, const struct device_list *list,
+			  struct err *err)
+{
+	json_t *said = ctx->json ? json_array() : NULL;
+	int r = restore_each(ctx, topo, list, said, err);
+
+	if (said && !ctx->quiet && (r == 0 || json_array_size(said)))
+		return out_json(ctx->out, "thruway.restore/1", "devices", said) < 0 ? -ENOMEM : r;
+	json_decref(said);
+	return r;
 }
 
 /* --all without a device: everything the journal has. */
 static int restore_everything(struct ctx *ctx, struct err *err)
 {
-	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
 	unsigned undone = 0;
-	int r;
+	int r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
 
-	if (ctx->dry_run) {
-		r = change_plan_restore_all(ctx->root, ctx->force, &plan, err);
-		if (r < 0 && r != -EBUSY)
-			return r;
-		preview_evictions(ctx, &plan, err);
-		out_plan(ctx->out, change_ops, &plan);
+	if (ctx->quiet || (r < 0 && !undone))
 		return r;
-	}
-	r = change_restore_all(ctx->root, ctx->force, ctx->lock_timeout_s, &undone, err);
+	return out_undone(ctx->out, ctx->json, "thruway.restore-all/1", undone) < 0 ? -ENOMEM : r;
+}
 
-	if ((r == 0 || undone) && !ctx->quiet)
-		fprintf(ctx->out, "%u change%s undone\n", undone, undone == 1 ? "" : "s");
-	return r;
+/* Those that are busy are an error, after what can be undone. */
+static int preview_everything(struct ctx *ctx, struct err *err)
+{
+	_cleanup_(preview_fini) struct preview p = PREVIEW_INIT(ctx);
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	int r = change_plan_restore_all(ctx->root, ctx->force, &plan, err);
+
+	if (r < 0 && r != -EBUSY)
+		return r;
+	preview_evictions(&p, &plan, err);
+	return preview_print(&p, &plan) < 0 ? -ENOMEM : r;
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
@@ -175,7 +189,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		*(c == OPT_GROUP ? &group : &many) = true;
 	if (c == 0 && many && optind == argc)
 		return group ? err_usage(err, "restore: --group is for a DEV") :
-			       restore_everything(ctx, err);
+			       (ctx->dry_run ? preview_everything : restore_everything)(ctx, err);
 	r = c < 0 ? c : opts_operands(&o, 1, argc, "DEV", err);
 	if (r == 0)
 		r = topo_scan(ctx->root, &topo, err);
@@ -183,7 +197,7 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = find(ctx, &topo, argv[i], many, &list, err);
 	if (r == 0 && group)
 		r = add_groups(ctx, &topo, &list, err);
-	return r < 0 ? r : (ctx->dry_run ? preview : restore_all)(ctx, &topo, &list, err);
+	return r < 0 ? r : (ctx->dry_run ? preview : restore_listed)(ctx, &topo, &list, err);
 }
 
 const struct command cmd_restore = {
@@ -198,7 +212,7 @@ const struct command cmd_restore = {
 		"      --group         the other endpoints of its IOMMU group too\n"
 		"      --all           DEV may mean several devices; without DEV: undo everything\n"
 		"                      that thruway changed on this host, but for what is in use",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.reasons = 1u << IN_USE_VM | 1u << IN_USE_PROCESS | 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

@@ -10,7 +10,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
-#include "tools/out.h"
+#include "tools/preview.h"
 #include "tools/vf_show.h"
 #include "tools/vf_words.h"
 #include "vfio/in_use.h"
@@ -112,13 +112,10 @@ static void warn_blip(struct ctx *ctx, const struct pf *pf)
 
 static int print_plan(struct ctx *ctx, struct plan *plan, struct err *err)
 {
+	struct preview preview = PREVIEW_INIT(ctx);
 	int r = change_preview(ctx->root, plan, err);
 
-	if (r == 0 && ctx->json)
-		return out_plan_json(ctx->out, plan);
-	if (r == 0)
-		out_plan(ctx->out, change_ops, plan);
-	return r;
+	return r < 0 ? r : preview_print(&preview, plan);
 }
 
 static int carry_out(struct ctx *ctx, struct request *req, const struct plan *plan,

@@ -9,39 +9,44 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
+#include "tools/preview.h"
+#include "tools/vf_show.h"
 #include "vfio/in_use.h"
 
 static int carry_out(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
 {
 	/* The kernel would wait for them, with the PF's lock. */
 	int r = req->force ? evict_vf_holders(ctx->root, req->pf->bdf, EVICT_ANY, err) : 0;
+	struct pf now;
 
-	return r < 0 ? r : vf_destroy(ctx->root, change_ops, req, err);
-}
-
-static void print_line(const char *line, void *opaque)
-{
-	fprintf(opaque, "%s\n", line);
+	if (r == 0)
+		r = vf_destroy(ctx->root, change_ops, req, err);
+	if (r < 0 || !ctx->json || ctx->quiet)
+		return r;
+	r = pf_read(ctx->root, req->pf->bdf, &now, err);
+	return r < 0 ? r : vf_show(ctx, &now, err);
 }
 
 static int preview(struct ctx *ctx, const struct vf_destroy *req, struct err *err)
 {
-	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	_cleanup_(preview_fini) struct preview p = PREVIEW_INIT(ctx);
+	_cleanup_(plan_fini) struct plan offline = PLAN_INIT;
+	const struct plan none = PLAN_INIT;
 	const struct pf *pf = req->pf;
+	char what[64];
 	int r = 0;
 
-	if (!pf->numvfs) {
-		fprintf(ctx->out, "nothing to do\n");
-		return 0;
-	}
-	if (pf->nvme[0])
-		r = nvme_plan_offline(ctx->root, pf, &plan, err);
+	if (!pf->numvfs)
+		return preview_print(&p, &none);
+	if (pf->nvme[0]) /* only whether that can be: destroying them is what it is for */
+		r = nvme_plan_offline(ctx->root, pf, &offline, err);
 	if (r == 0 && req->force)
-		r = evict_vf_preview(ctx->root, pf->bdf, EVICT_ANY, print_line, ctx->out, err);
-	if (r == 0)
-		fprintf(ctx->out, "%s: destroy its %u VF%s\n", BDF_STR(pf->bdf), pf->numvfs,
-			pf->numvfs == 1 ? "" : "s");
-	return r;
+		r = evict_vf_preview(ctx->root, pf->bdf, EVICT_ANY, preview_line, &p, err);
+	if (r < 0)
+		return r;
+	snprintf(what, sizeof(what), "destroy its %u VF%s", pf->numvfs, pf->numvfs == 1 ? "" : "s");
+	preview_after(&p, pf->bdf, what);
+	return preview_print(&p, &none);
 }
 
 static int destroy(struct ctx *ctx, const struct pf *pf, struct err *err)
@@ -89,7 +94,7 @@ const struct command cmd_vf_destroy = {
 		"is nothing to restore afterwards. Refused while a VF is in use, that is, held\n"
 		"open by a VM or with an interface that is up; --force=vf-in-use does it all the\n"
 		"same, and ends such a VM first: SIGTERM, and after 30 s SIGKILL.",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.reasons = 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

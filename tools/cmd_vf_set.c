@@ -10,7 +10,8 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
-#include "tools/out.h"
+#include "tools/preview.h"
+#include "tools/vf_show.h"
 #include "tools/vf_words.h"
 #include "vfio/in_use.h"
 #include "vfio/lease.h"
@@ -55,6 +56,7 @@ static int refuse_running(struct ctx *ctx, const struct pf *pf, unsigned vf, str
 static int change(struct ctx *ctx, const struct pf *pf, unsigned vf, struct plan *plan,
 		  struct err *err)
 {
+	struct preview preview = PREVIEW_INIT(ctx);
 	struct journal_owner owner = { 0 };
 	int r;
 
@@ -62,9 +64,7 @@ static int change(struct ctx *ctx, const struct pf *pf, unsigned vf, struct plan
 	if (!ctx->dry_run)
 		return change_apply(ctx->root, plan, &owner, ctx->lock_timeout_s, err);
 	r = change_preview(ctx->root, plan, err);
-	if (r == 0)
-		out_plan(ctx->out, change_ops, plan);
-	return r;
+	return r < 0 ? r : preview_print(&preview, plan);
 }
 
 static int set(struct ctx *ctx, const struct opts *o, struct err *err)
@@ -90,7 +90,7 @@ static int set(struct ctx *ctx, const struct opts *o, struct err *err)
 		r = change(ctx, &pf, vf, &plan, err);
 	if (r == 0 && VF_HAS(&words.all, VF_MAC) && !ctx->dry_run)
 		warn_bound(ctx, &pf, vf);
-	return r;
+	return r == 0 && ctx->json && !ctx->dry_run && !ctx->quiet ? vf_show(ctx, &pf, err) : r;
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
@@ -117,7 +117,7 @@ const struct command cmd_vf_set = {
 		"that is leased to somebody else, unless --force=vf-in-use.\n"
 		"\n"
 		"  thruway vf set eth0/vf3 mac 02:00:00:00:00:13 vlan 100 qos 3 spoofchk on",
-	.takes = TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
+	.takes = TAKES_JSON | TAKES_DRY_RUN | TAKES_LOCK | TAKES_FORCE | REPORTS_CHANGES,
 	.reasons = 1u << IN_USE_VM | 1u << IN_USE_VF_IN_USE,
 	.run = run,
 };

@@ -43,6 +43,7 @@ tools_srcs := \
 	tools/main.c \
 	tools/opts.c \
 	tools/out.c \
+	tools/preview.c \
 	tools/report.c \
 	tools/show_json.c \
 	tools/show_text.c \

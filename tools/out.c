@@ -146,15 +146,30 @@ void out_fact(FILE *out, const char *what, const char *text)
 	}
 }
 
+int out_json_object(FILE *out, const char *schema, json_t *object)
+{
+	json_t *doc = object ? json_pack("{s:s}", "schema", schema) : NULL;
+	int r = doc && json_object_update(doc, object) == 0 ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		json_dumpf(doc, out, JSON_INDENT(2));
+		fputc('\n', out);
+	}
+	json_decref(doc);
+	json_decref(object);
+	return r;
+}
+
 int out_json(FILE *out, const char *schema, const char *key, json_t *value)
 {
-	json_t *doc = value ? json_pack("{s:s, s:o}", "schema", schema, key, value) : NULL;
+	return out_json_object(out, schema, value ? json_pack("{s:o}", key, value) : NULL);
+}
 
-	if (!doc)
-		return -ENOMEM;
-	json_dumpf(doc, out, JSON_INDENT(2));
-	fputc('\n', out);
-	json_decref(doc);
+int out_undone(FILE *out, bool json, const char *schema, unsigned undone)
+{
+	if (json)
+		return out_json(out, schema, "undone", json_integer(undone));
+	fprintf(out, "%u change%s undone\n", undone, undone == 1 ? "" : "s");
 	return 0;
 }
 
@@ -188,11 +203,6 @@ json_t *out_steps_json(const struct plan *plan)
 						s->after));
 	}
 	return list;
-}
-
-int out_plan_json(FILE *out, const struct plan *plan)
-{
-	return out_json(out, "thruway.plan/1", "steps", out_steps_json(plan));
 }
 
 json_t *out_json_text(const char *s)

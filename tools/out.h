@@ -3,6 +3,7 @@
 #ifndef TOOLS_OUT_H
 #define TOOLS_OUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <jansson.h>
@@ -33,11 +34,14 @@ void out_fact(FILE *out, const char *what, const char *text);
  */
 int out_json(FILE *out, const char *schema, const char *key, json_t *value);
 
+/* The same for an object of several keys, which gets the schema as its first. */
+int out_json_object(FILE *out, const char *schema, json_t *object);
+
+/* "3 changes undone", or as JSON {"schema": schema, "undone": 3}. 0 or -ENOMEM. */
+int out_undone(FILE *out, bool json, const char *schema, unsigned undone);
+
 /* --dry-run: one line per step, or that there is nothing to do. */
 void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *plan);
-
-/* The same with --json: a document "thruway.plan/1" with "steps". 0 or -ENOMEM. */
-int out_plan_json(FILE *out, const struct plan *plan);
 
 /* What it would change, step by step. */
 json_t *out_steps_json(const struct plan *plan);

@@ -394,6 +394,54 @@ static void test_changes_and_their_dry_runs_are_json_when_asked(void **state)
 	assert_schema("thruway.host-diff/1");
 }
 
+/* One document, and in it this text at this place. */
+static void assert_in_json(const char *schema, const char *list, size_t i, const char *key,
+			   const char *want)
+{
+	json_t *doc = parse_out();
+	json_t *at = json_array_get(json_object_get(doc, list), i);
+
+	assert_string_equal(json_string_value(json_object_get(doc, "schema")), schema);
+	assert_non_null(at);
+	assert_string_equal(json_string_value(key ? json_object_get(at, key) : at), want);
+	json_decref(doc);
+}
+
+static void test_binding_and_restoring_are_json_when_asked(void **state)
+{
+	assert_int_equal(run(&cmd_bind, "-n", "-j", VF0, NULL), 0);
+	assert_in_json("thruway.plan/1", "steps", 0, "device", VF0);
+	assert_int_equal(run(&cmd_bind, "-j", VF0, NULL), 0);
+	assert_in_json("thruway.bind/1", "devices", 0, "driver", "vfio-pci");
+	assert_in_json("thruway.bind/1", "devices", 0, "was", "igbvf");
+	assert_in_json("thruway.bind/1", "devices", 0, "node", "/dev/vfio/21");
+	assert_non_null(strstr(out, "\"uid\": null"));
+	assert_int_equal(run(&cmd_restore, "-n", "-j", VF0, GPU, NULL), 0);
+	assert_in_json("thruway.plan/1", "steps", 0, "before", "vfio-pci");
+	assert_in_json("thruway.plan/1", "also", 0, NULL, GPU ": offer it to the host's drivers");
+	assert_int_equal(run(&cmd_restore, "-n", "-j", "--all", NULL), 0);
+	assert_in_json("thruway.plan/1", "steps", 0, "device", VF0);
+	assert_int_equal(run(&cmd_restore, "-j", VF0, HDA, NULL), 0);
+	assert_in_json("thruway.restore/1", "devices", 0, "outcome", "restored");
+	assert_in_json("thruway.restore/1", "devices", 0, "driver", "igbvf");
+	assert_in_json("thruway.restore/1", "devices", 1, "outcome", "nothing");
+	assert_int_equal(run(&cmd_restore, "-j", "--all", NULL), 0);
+	assert_schema("thruway.restore-all/1");
+	assert_non_null(strstr(out, "\"undone\": 0"));
+	assert_int_equal(run(&cmd_host_recover, "-j", NULL), 0);
+	assert_schema("thruway.recover/1");
+}
+
+/* The devices before the one that fails are restored, and told. */
+static void test_a_restore_that_fails_tells_in_json_what_was_restored(void **state)
+{
+	assert_int_equal(run(&cmd_bind, VF0, NULL), 0);
+	assert_int_equal(run(&cmd_restore, "-j", VF0, "0000:77:00.0", NULL), -ENODEV);
+	assert_in_json("thruway.restore/1", "devices", 0, "device", VF0);
+	assert_int_equal(run(&cmd_restore, "-j", "0000:77:00.0", NULL), -ENODEV);
+	assert_string_equal(out, "");
+}
+
 static void test_a_dry_restore_begins_with_what_a_killed_command_left(void **state)
 {
 	int status;
@@ -534,7 +582,8 @@ static void test_help_is_an_answer_and_names_every_option(void **state)
 	assert_non_null(strstr(out, "usage: thruway bind "));
 	assert_non_null(strstr(out, "--owner USER"));
 	assert_non_null(strstr(out, "--dry-run"));
-	assert_null(strstr(out, "--json")); /* bind prints no data */
+	assert_int_equal(run(&cmd_host_confirm, "--help", NULL), -ECANCELED);
+	assert_null(strstr(out, "--json")); /* it prints no data */
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -552,6 +601,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_changes_and_their_dry_runs_are_json_when_asked),
+		TEST(test_binding_and_restoring_are_json_when_asked),
+		TEST(test_a_restore_that_fails_tells_in_json_what_was_restored),
 		TEST(test_an_interface_whose_name_is_no_utf8_is_in_json),
 		TEST(test_list_shows_endpoints_in_columns),
 		TEST(test_list_tells_link_reset_power_and_user),
