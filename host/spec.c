@@ -56,8 +56,8 @@ char *spec_place_str(const struct spec *spec, struct spec_place at, char *buf)
 	return buf;
 }
 
-int spec_load_text(const char *name, const char *text, size_t len, struct spec *ret,
-		   struct err *err)
+static int read_text(const char *name, const char *text, size_t len,
+		     const struct spec_reader *reader, struct spec *ret, struct err *err)
 {
 	char **slot;
 
@@ -69,11 +69,19 @@ int spec_load_text(const char *name, const char *text, size_t len, struct spec *
 		*slot = strdup(name);
 	if (!slot || !*slot)
 		return err_set(err, -ENOMEM, "cannot read %s", name);
-	return spec_yaml_read(ret, (unsigned)ret->file_count - 1, text, len, err);
+	return spec_yaml_read(ret, (unsigned)ret->file_count - 1, text, len, reader, err);
+}
+
+int spec_load_text(const char *name, const char *text, size_t len, struct spec *ret,
+		   struct err *err)
+{
+	return read_text(name, text, len, &(struct spec_reader){ spec_schema_document, ret }, ret,
+			 err);
 }
 
 /* fd of the file that messages call `name`. */
-static int load_fd(int fd, const char *name, struct spec *ret, struct err *err)
+static int read_fd(int fd, const char *name, const struct spec_reader *reader, struct spec *ret,
+		   struct err *err)
 {
 	_cleanup_free_ char *text = malloc(SPEC_FILE_SIZE_MAX + 1);
 	struct stat st;
@@ -91,15 +99,23 @@ static int load_fd(int fd, const char *name, struct spec *ret, struct err *err)
 				 SPEC_FILE_SIZE_MAX >> 10);
 	if (len < 0)
 		return err_set(err, (int)len, "cannot read %s", name);
-	return spec_load_text(name, text, (size_t)len, ret, err);
+	return read_text(name, text, (size_t)len, reader, ret, err);
 }
 
-int spec_load_file(int dir, const char *path, struct spec *ret, struct err *err)
+int spec_read_file(int dir, const char *path, const struct spec_reader *reader, struct spec *ret,
+		   struct err *err)
 {
 	/* Without O_NONBLOCK a FIFO in its place would be waited for. */
 	_cleanup_close_ int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	return fd < 0 ? err_set(err, -errno, "cannot open %s", path) : load_fd(fd, path, ret, err);
+	return fd < 0 ? err_set(err, -errno, "cannot open %s", path) :
+			read_fd(fd, path, reader, ret, err);
+}
+
+int spec_load_file(int dir, const char *path, struct spec *ret, struct err *err)
+{
+	return spec_read_file(dir, path, &(struct spec_reader){ spec_schema_document, ret }, ret,
+			      err);
 }
 
 struct loading {

@@ -27,8 +27,18 @@ struct spec_row {
 	bool required;
 };
 
-/* Read the file's one document into spec. 0 or -errno, err set. */
+/* What reads a whole document, from its root node on, and for whom. */
+struct spec_reader {
+	int (*document)(struct spec_yaml *y, int node, void *to);
+	void *to;
+};
+
+/* Read the file's one document; spec keeps names and texts. 0 or -errno, err set. */
 int spec_yaml_read(struct spec *spec, unsigned file, const char *text, size_t len,
+		   const struct spec_reader *reader, struct err *err);
+
+/* A file, as spec_load_file(), for another reader than host.yaml's. */
+int spec_read_file(int dir, const char *path, const struct spec_reader *reader, struct spec *ret,
 		   struct err *err);
 
 /* The whole of a document: spec_schema.c's entry. */
@@ -54,6 +64,13 @@ int spec_yaml_pairs(struct spec_yaml *y, int node, const char *what,
 /* One value, by a row. */
 int spec_yaml_value(struct spec_yaml *y, int node, const struct spec_row *row,
 		    struct spec_setting *ret);
+
+/* One value as it stands there, shorter than max bytes. */
+int spec_yaml_text(struct spec_yaml *y, int node, const char *key, size_t max,
+		   struct spec_setting *ret);
+
+/* Whether it is a list. */
+bool spec_yaml_is_list(struct spec_yaml *y, int node);
 
 struct spec_place spec_yaml_place(struct spec_yaml *y, int node);
 struct spec *spec_yaml_spec(struct spec_yaml *y);

@@ -102,16 +102,20 @@ static const char *shown(const yaml_node_t *node, char *buf, size_t size)
 }
 #define SHOWN(node) shown((node), (char[48]){ 0 }, 48)
 
-/* The text of a single value; NULL when it is none that could be one of ours. */
-static const char *scalar_text(const yaml_node_t *node)
+/* The text of a single value; NULL when it is none, is as long as max, or holds a zero. */
+static const char *short_text(const yaml_node_t *node, size_t max)
 {
 	const char *text;
 
 	if (node->type != YAML_SCALAR_NODE)
 		return NULL;
 	text = (const char *)node->data.scalar.value;
-	return strlen(text) == node->data.scalar.length && strlen(text) < SPEC_TEXT_MAX ? text
-											: NULL;
+	return strlen(text) == node->data.scalar.length && strlen(text) < max ? text : NULL;
+}
+
+static const char *scalar_text(const yaml_node_t *node)
+{
+	return short_text(node, SPEC_TEXT_MAX);
 }
 
 int spec_yaml_value(struct spec_yaml *y, int id, const struct spec_row *row,
@@ -133,6 +137,30 @@ int spec_yaml_value(struct spec_yaml *y, int id, const struct spec_row *row,
 	ret->text = spec_keep(y->spec, uniform);
 	ret->at = spec_yaml_place(y, id);
 	return ret->text ? 0 : err_set(y->err, -ENOMEM, "cannot keep what the files say");
+}
+
+int spec_yaml_text(struct spec_yaml *y, int id, const char *key, size_t max,
+		   struct spec_setting *ret)
+{
+	const yaml_node_t *node = visit(y, id);
+	const char *text;
+
+	if (!node)
+		return -EINVAL;
+	ret->at = spec_yaml_place(y, id);
+	if (node->type != YAML_SCALAR_NODE)
+		return spec_yaml_fail(y, ret->at, "'%s' is a single value, not %s", key, kind(node));
+	text = short_text(node, max);
+	if (!text)
+		return spec_yaml_fail(y, ret->at, "'%s' is text of less than %zu bytes, not '%s…'", key,
+				      max, SHOWN(node));
+	ret->text = spec_keep(y->spec, text);
+	return ret->text ? 0 : err_set(y->err, -ENOMEM, "cannot keep what the files say");
+}
+
+bool spec_yaml_is_list(struct spec_yaml *y, int id)
+{
+	return dl_yaml_document_get_node(&y->doc, id)->type == YAML_SEQUENCE_NODE;
 }
 
 /* --- mappings --------------------------------------------------------------------------------- */
@@ -336,7 +364,7 @@ static int check_brackets(struct spec_yaml *y, const char *text, size_t len)
 }
 
 int spec_yaml_read(struct spec *spec, unsigned file, const char *text, size_t len,
-		   struct err *err)
+		   const struct spec_reader *reader, struct err *err)
 {
 	struct spec_yaml y = { .spec = spec, .file = file, .err = err };
 	yaml_parser_t parser;
@@ -355,7 +383,7 @@ int spec_yaml_read(struct spec *spec, unsigned file, const char *text, size_t le
 		if (dl_yaml_document_get_root_node(&y.doc)) /* an empty file says nothing */
 			r = check_end(&y, &parser);
 		if (r == 0 && dl_yaml_document_get_root_node(&y.doc))
-			r = spec_schema_document(&y, 1, spec);
+			r = reader->document(&y, 1, reader->to);
 		dl_yaml_document_delete(&y.doc);
 	}
 	dl_yaml_parser_delete(&parser);
