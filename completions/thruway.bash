@@ -3,7 +3,7 @@
 # Completion of thruway(8) for bash. Commands, options and what they take are read from the
 # program's own --help, devices from sysfs: what changes there need not be changed here.
 
-_thruway_sysfs=/sys _thruway_run=/run
+_thruway_sysfs=/sys _thruway_run=/run _thruway_etc=/etc
 
 # Its words in COMPREPLY are what may stand where `cur` is being typed. No compgen -W, which
 # would run what an interface's name may hold.
@@ -60,6 +60,16 @@ _thruway_vms()
 	done
 }
 
+# VMs that files describe.
+_thruway_described()
+{
+	local name
+
+	for name in "$_thruway_etc"/thruway/vm/*.yaml; do
+		[[ ! -e $name ]] || { name=${name##*/}; _thruway_offer "${name%.yaml}"; }
+	done
+}
+
 _thruway_reasons()	# several, with commas between
 {
 	local before=$before
@@ -99,6 +109,7 @@ _thruway_kind()		# KIND OPTION
 	PF*) _thruway_functions pf ;;
 	DEV*) _thruway_functions device ;;
 	VM) _thruway_vms ;;
+	VM.yaml) _thruway_described && compopt -o default 2>/dev/null ;;
 	D) _thruway_names_in bus/pci/drivers '' && _thruway_offer none ;;
 	USER) mapfile -t words < <(compgen -u) && _thruway_offer "${words[@]}" ;;
 	A,B) _thruway_reasons ;;

@@ -43,4 +43,5 @@ host_srcs := \
 	host/spec_schema.c \
 	host/spec_yaml.c \
 	host/udev_rules.c \
-	host/udev_rules_file.c
+	host/udev_rules_file.c \
+	host/vm_file.c

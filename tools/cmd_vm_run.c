@@ -278,7 +278,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	_cleanup_(vm_config_close) struct vmm_config config;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_socket control = VM_SOCKET_INIT;
-	struct vm_opts o;
+	_cleanup_(vm_opts_fini) struct vm_opts o = { .file = VM_FILE_INIT };
 	struct err undo_err = ERR_INIT;
 	int r;
 
@@ -322,7 +322,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 const struct command cmd_vm_run = {
 	.name = "vm run",
 	.alias = "run",
-	.synopsis = "--kernel FILE [OPTION]…",
+	.synopsis = "[VM.yaml] [OPTION]…",
 	.summary = "boot a guest with devices of this host passed through",
 	.help = vm_run_help,
 	.takes = TAKES_FORCE | TAKES_LOCK,

@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/opts.h"
 #include "tools/vm_cpu_model.h"
+#include "tools/vm_opts_file.h"
 #include "tools/vm_socket.h"
 #include "vmm/layout.h"
 
@@ -22,6 +24,10 @@ const char vm_run_help[] =
 	"The guest's serial console is this terminal: Ctrl-A x ends the VM, Ctrl-A Ctrl-A sends\n"
 	"one Ctrl-A. SIGTERM presses the power button and ends the VM after 30 s; a second one ends\n"
 	"it now.\n"
+	"\n"
+	"VM.yaml is a file that describes the VM, or NAME for /etc/thruway/vm/NAME.yaml: its keys are\n"
+	"the options without --, their values the options' (true for those without), lists for those that\n"
+	"may be repeated. What the command line says goes before it; the VM is called as the file.\n"
 	"\n"
 	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
 	"      --initrd FILE    initial RAM disk\n"
@@ -318,7 +324,9 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 {
 	if (!o->kernel) {
 		err_usage(err, "vm run: no kernel given");
-		return err_hint(err, "add --kernel FILE (a bzImage such as /boot/vmlinuz-…)");
+		return err_hint(err, o->file.count ?
+			"add to the file: kernel: FILE (a bzImage such as /boot/vmlinuz-…)" :
+			"add --kernel FILE (a bzImage such as /boot/vmlinuz-…), or name a VM's file");
 	}
 	if (strlen(o->cmdline) >= HANDOVER_CMDLINE_MAX)
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
@@ -370,37 +378,97 @@ static int check_machine(struct vm_opts *o, struct err *err)
 	return r < 0 ? r : vm_cpu_opts_resolve(&o->cpus, o->nodes, cpu_node, err);
 }
 
+/* Of these a file's come first: a disk more on the command line moves no other. */
+static const int repeats[] = { 'd', OPT_NODE, OPT_NIC, OPT_DISK, 0 };
+
+static void begin(struct opts *parser, struct ctx *ctx, int argc, char **argv)
+{
+	opts_init(parser, ctx, argc, argv, options);
+	for (size_t i = 0; repeats[i]; i++)
+		parser->repeats[i] = repeats[i];
+}
+
+/* An option on the command line goes before the file's. */
+static int take_file(struct ctx *ctx, const char *name, const bool *said, struct vm_opts *o,
+		     struct err *err)
+{
+	const struct vm_opts_table table = { options, repeats, said, take_option };
+	int r = vm_file_load(ctx->root, name, &o->file, err);
+
+	if (r == 0)
+		r = vm_opts_take_file(o, &o->file, &table, err);
+	if (r < 0 || o->name)
+		return r;
+	if (!vm_name_valid(o->file.name)) {
+		err_usage(err, "vm run: '%.64s' is no name for a VM", o->file.name);
+		return err_hint(err, "call it otherwise: --name NAME");
+	}
+	o->name = o->file.name;
+	return 0;
+}
+
+/* Over the words for a file's name, which stands among them, and for what they say. */
+static int look_for_file(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, struct err *err)
+{
+	int c, r, level = log_get_level();
+	struct opts parser;
+
+	begin(&parser, ctx, argc, argv);
+	do
+		c = opts_next(&parser, err);
+	while (c > 0);
+	if (c < 0)
+		return c;
+	r = opts_operands(&parser, 0, 1, "nothing", err);
+	log_set_level(level); /* each -v says more, and comes again */
+	return r < 0 || optind == argc ? r : take_file(ctx, argv[optind], parser.seen, o, err);
+}
+
+static int take_words(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, struct err *err)
+{
+	struct opts parser;
+	int c, r = 0;
+
+	begin(&parser, ctx, argc, argv);
+	while (r == 0 && (c = opts_next(&parser, err)) != 0)
+		r = c < 0 ? c : take_option(o, c, err);
+	return r;
+}
+
+static int parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, struct err *err)
+{
+	int r = look_for_file(ctx, argc, argv, o, err);
+
+	if (r == 0)
+		r = take_words(ctx, argc, argv, o, err);
+	if (r < 0)
+		return r;
+	if (o->low_latency)
+		want_low_latency(o);
+	r = count_nodes(o, err);
+	if (r == 0)
+		r = check(ctx, o, err);
+	return r < 0 ? r : check_machine(o, err);
+}
+
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
-	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = VM_CPU_OPTS_INIT, .memory = VM_MEM_OPTS_INIT };
-	struct opts parser;
-	int c, r;
+	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = VM_CPU_OPTS_INIT,
+			     .memory = VM_MEM_OPTS_INIT, .file = VM_FILE_INIT };
+	int r;
 
 	o.memory.size = VM_DEFAULT_MEMORY;
 	for (unsigned i = 0; i < VMM_MAX_NODES; i++)
 		o.node[i] = (struct vm_mem_opts)VM_MEM_OPTS_INIT;
-	opts_init(&parser, ctx, argc, argv, options);
-	parser.repeats[0] = 'd';
-	parser.repeats[1] = OPT_NODE;
-	parser.repeats[2] = OPT_NIC;
-	parser.repeats[3] = OPT_DISK;
-	while ((c = opts_next(&parser, err)) > 0) {
-		r = take_option(&o, c, err);
-		if (r < 0)
-			return r;
-	}
-	if (c < 0)
-		return c;
-	if (o.low_latency)
-		want_low_latency(&o);
-	r = opts_operands(&parser, 0, 0, "nothing", err);
-	if (r == 0)
-		r = count_nodes(&o, err);
-	if (r == 0)
-		r = check(ctx, &o, err);
-	if (r == 0)
-		r = check_machine(&o, err);
+	r = parse(ctx, argc, argv, &o, err);
 	if (r == 0)
 		*ret = o;
+	else
+		vm_opts_fini(&o);
 	return r;
+}
+
+void vm_opts_fini(struct vm_opts *o)
+{
+	vm_file_fini(&o->file);
 }

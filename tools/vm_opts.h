@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "host/vm_file.h"
 #include "tools/irq_keeper.h"
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_device_opts.h"
@@ -19,7 +20,8 @@
 #include "vmm/idle.h"
 
 struct vm_opts {
-	const char *kernel; /* this and the next three borrowed from argv */
+	struct vm_file file; /* of the VM; no words: none */
+	const char *kernel; /* this and the next four borrowed from argv, or the file */
 	const char *initrd;
 	const char *cmdline;
 	const char *name;  /* of its control socket; NULL: its pid */
@@ -51,10 +53,13 @@ struct ctx;
 
 /*
  * Parse and check everything that needs no look at the host; the common options
- * (--force, --lock-timeout, -v, --help) go to ctx. argv[0] is "run". 0; -EINVAL
- * with err saying which option and value (usage: exit 2); -ECANCELED after --help.
+ * (--force, --lock-timeout, -v, --help) go to ctx. argv[0] is "run"; an operand is a VM's
+ * file (host/vm_file.h). 0, to be ended by vm_opts_fini(); -EINVAL with err saying which option,
+ * or place in the file, and value (usage: exit 2); -ECANCELED after --help; -errno of the file.
  */
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err);
+
+void vm_opts_fini(struct vm_opts *o);
 
 #define VM_DEFAULT_MEMORY (512ull << 20)
 

@@ -192,7 +192,7 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --force route", "--bind" },
 		{ "-k k --frobnicate", "--frobnicate" },
 		{ "-k k -m", "needs an argument" },
-		{ "-k k stray", "'stray'" },
+		{ "-k k vm stray", "'stray'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
