@@ -3,6 +3,8 @@
 #include "tests/fake/vfio_machine.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -243,6 +245,97 @@ static void test_the_first_device_of_a_machine_brings_the_container(void **state
 	vfio_machine_free(&m);
 }
 
+/* --- a slot's driver in the guest, a thousand times --------------------------------------------- */
+
+#define CYCLES	1000
+#define VECTORS 3
+
+static unsigned open_fds(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* The device works: decoding, and each vector has its message, as Linux sets them up. */
+static void guest_uses_it(void)
+{
+	uint64_t table = m.set->devices[0]->pci.bar[3].assigned;
+
+	cfg_put(&m.guest, MACHINE_BUS, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	for (unsigned i = 0; i < VECTORS; i++) {
+		uint8_t entry[16] = { 0, 0, 0xe0, 0xfe, 0, 0, 0, 0, (uint8_t)(0x40 + i) };
+
+		for (unsigned at = 0; at < sizeof(entry); at += 4)
+			bus_write(m.guest.vm.mmio, table + 16 * i + at, entry + at, 4);
+	}
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(m.kvm.nirqfds, VECTORS);
+}
+
+/* What pciehp does when it hears of a change: it takes note of the causes. */
+static void guest_clears_status(void)
+{
+	cfg_put(&m.guest, 0, 1, PORT_SLTSTA, 2, cfg_get(&m.guest, 0, 1, PORT_SLTSTA, 2));
+	assert_false(cfg_get(&m.guest, 0, 1, PORT_SLTSTA, 2) &
+		     (PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC));
+}
+
+/* By the button, by a click of fingers, or because it broke: it is out, and nothing of it is left. */
+static void takes_leave(unsigned how)
+{
+	struct err err = ERR_INIT;
+
+	if (how == 2) {
+		kick(m.dev.err_fd);
+	} else {
+		assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", how, &err), 0);
+	}
+	if (how == 0) {
+		assert_true(there());
+		cfg_put(&m.guest, 0, 1, PORT_SLTCTL, 2, PCI_EXP_SLTCTL_PWR_IND_BLINK);
+		guest_lets_go();
+	}
+	loop_run(m.guest.vm.loop); /* told, it ends; by the click it has been told already */
+	assert_false(there());
+	assert_int_equal(m.kvm.nirqfds, 0);
+	assert_int_equal(m.kvm.nslots, 0);
+	guest_clears_status();
+}
+
+static void test_a_thousand_times_nothing_grows(void **state)
+{
+	struct vfio_pci_arrival back;
+	struct err err = ERR_INIT;
+	unsigned fds = 0, routes = 0;
+	size_t bytes = 0;
+
+	begin();
+	for (unsigned i = 0; i < CYCLES; i++) {
+		guest_uses_it();
+		takes_leave(i % 3);
+		memset(m.order, 0, sizeof(m.order));
+		memset(told, 0, sizeof(told));
+		back = arrival();
+		assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &back, &err), 0);
+		assert_string_equal(told, "+");
+		guest_clears_status();
+		if (i == 9) {
+			fds = open_fds();
+			bytes = mallinfo2().uordblks;
+			routes = m.kvm.nroutes;
+		}
+	}
+	assert_int_equal(open_fds(), fds);
+	assert_int_equal(m.kvm.nroutes, routes);
+	assert_int_equal(mallinfo2().uordblks, bytes);
+	assert_int_equal(m.kvm.broken_order, 0);
+	vfio_machine_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_a_reset_of_the_bus_does_not),
 		cmocka_unit_test(test_what_cannot_come_leaves_nothing),
 		cmocka_unit_test(test_the_first_device_of_a_machine_brings_the_container),
+		cmocka_unit_test(test_a_thousand_times_nothing_grows),
 	};
 
 	return cmocka_run_group_tests_name("vfio_plug", tests, NULL, NULL);
