@@ -4,10 +4,8 @@
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/commands.h"
-#include "tools/opts.h"
 #include "tools/out.h"
 #include "tools/vm_ask.h"
-#include "tools/vm_client.h"
 
 static uint64_t number(const json_t *report, const char *key)
 {
@@ -23,37 +21,29 @@ static void print(struct ctx *ctx, const json_t *report)
 	out_fact(ctx->out, "given back", SIZE_STR(number(report, "given_back")));
 }
 
+static int parse_size(const char *text, json_t **ret, struct err *err)
+{
+	uint64_t bytes;
+
+	if (size_parse(text, &bytes) < 0 || bytes > INT64_MAX)
+		return err_usage(err, "vm balloon: '%s' is no size", text);
+	*ret = json_pack("{s:I}", "give_back", (json_int_t)bytes);
+	return 0;
+}
+
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
-	struct vm_client c = VM_CLIENT_INIT;
-	json_t *params = NULL, *report = NULL;
-	uint64_t bytes = 0;
-	struct opts o;
-	int r;
+	static const struct vm_ask_operand operand = { "VM [SIZE]", parse_size };
+	struct vm_asked asked;
+	int r = vm_ask_with(ctx, argc, argv, "balloon", &operand, &asked, err);
 
-	opts_init(&o, ctx, argc, argv, NULL);
-	r = opts_next(&o, err);
-	if (r == 0)
-		r = opts_operands(&o, 1, 2, "VM [SIZE]", err);
 	if (r < 0)
 		return r;
-	if (argc - optind == 2) {
-		if (size_parse(argv[optind + 1], &bytes) < 0 || bytes > INT64_MAX)
-			return err_usage(err, "vm balloon: '%s' is no size", argv[optind + 1]);
-		params = json_pack("{s:I}", "give_back", (json_int_t)bytes);
-	}
-	r = vm_client_open(ctx->root, argv[optind], &c, err);
-	if (r == 0)
-		r = vm_client_call_with(&c, "balloon", params, NULL, 0, &report, err);
+	if (ctx->json)
+		r = vm_asked_json(ctx, &asked, "thruway.vm-balloon/1", "balloon", err);
 	else
-		json_decref(params);
-	if (r == 0 && ctx->json)
-		r = vm_asked_json(ctx, &(struct vm_asked){ argv[optind], c.supervisor, report },
-				  "thruway.vm-balloon/1", "balloon", err);
-	else if (r == 0)
-		print(ctx, report);
-	json_decref(report);
-	vm_client_close(&c);
+		print(ctx, asked.result);
+	vm_asked_fini(&asked);
 	return r;
 }
 

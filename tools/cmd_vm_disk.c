@@ -4,10 +4,8 @@
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/commands.h"
-#include "tools/opts.h"
 #include "tools/out.h"
 #include "tools/vm_ask.h"
-#include "tools/vm_client.h"
 #include "vmm/handover.h"
 
 static const char *word(const json_t *disk, const char *key)
@@ -32,37 +30,29 @@ static void print(struct ctx *ctx, const json_t *report)
 			word(disk, "serial"));
 }
 
+static int parse_disk(const char *text, json_t **ret, struct err *err)
+{
+	uint64_t n;
+
+	if (uint_parse(text, HANDOVER_MAX_DISKS - 1, &n) < 0)
+		return err_usage(err, "vm disk: '%s' is no number of a disk", text);
+	*ret = json_pack("{s:I}", "resized", (json_int_t)n);
+	return 0;
+}
+
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
-	struct vm_client c = VM_CLIENT_INIT;
-	json_t *params = NULL, *report = NULL;
-	uint64_t n = 0;
-	struct opts o;
-	int r;
+	static const struct vm_ask_operand operand = { "VM [DISK]", parse_disk };
+	struct vm_asked asked;
+	int r = vm_ask_with(ctx, argc, argv, "disk", &operand, &asked, err);
 
-	opts_init(&o, ctx, argc, argv, NULL);
-	r = opts_next(&o, err);
-	if (r == 0)
-		r = opts_operands(&o, 1, 2, "VM [DISK]", err);
 	if (r < 0)
 		return r;
-	if (argc - optind == 2) {
-		if (uint_parse(argv[optind + 1], HANDOVER_MAX_DISKS - 1, &n) < 0)
-			return err_usage(err, "vm disk: '%s' is no number of a disk", argv[optind + 1]);
-		params = json_pack("{s:I}", "resized", (json_int_t)n);
-	}
-	r = vm_client_open(ctx->root, argv[optind], &c, err);
-	if (r == 0)
-		r = vm_client_call_with(&c, "disk", params, NULL, 0, &report, err);
+	if (ctx->json)
+		r = vm_asked_json(ctx, &asked, "thruway.vm-disk/1", "disk", err);
 	else
-		json_decref(params);
-	if (r == 0 && ctx->json)
-		r = vm_asked_json(ctx, &(struct vm_asked){ argv[optind], c.supervisor, report },
-				  "thruway.vm-disk/1", "disk", err);
-	else if (r == 0)
-		print(ctx, report);
-	json_decref(report);
-	vm_client_close(&c);
+		print(ctx, asked.result);
+	vm_asked_fini(&asked);
 	return r;
 }
 

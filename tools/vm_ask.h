@@ -25,6 +25,17 @@ int vm_ask_open(struct ctx *ctx, int argc, char **argv, struct vm_client *ret, s
 /* One operand, the VM; no options but the common ones. As a command's run(). */
 int vm_ask(struct ctx *ctx, int argc, char **argv, const char *method, struct vm_asked *ret,
 	   struct err *err);
+
+/* A second operand that need not be there. */
+struct vm_ask_operand {
+	const char *operands; /* both, for messages: "VM [SIZE]" */
+	/* The method's parameters, for json_decref(). 0 or -EINVAL, err set. */
+	int (*parse)(const char *text, json_t **ret, struct err *err);
+};
+
+/* The same, with it. */
+int vm_ask_with(struct ctx *ctx, int argc, char **argv, const char *method,
+		const struct vm_ask_operand *operand, struct vm_asked *ret, struct err *err);
 void vm_asked_fini(struct vm_asked *asked);
 
 /* Print the result as JSON, with the VM's name in it. 0 or -ENOMEM with err set. */
