@@ -201,19 +201,28 @@ int journal_expire_own(int root, const struct step_ops *const *ops, unsigned *re
 	return r;
 }
 
+struct confirming {
+	struct process_id owner; /* of what was confirmed; pid 0: nothing was */
+	bool died;		 /* who waited for another one */
+};
+
 /* One whose process died is not to be confirmed any more: recovering undoes it. */
 static int confirm_entry(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
-	struct process_id *owner = opaque;
+	struct confirming *c = opaque;
 	int r;
 
-	if (!e->committed || !e->unconfirmed || owner_look(s->undo.root, e) == PROCESS_DEAD)
+	if (!e->committed || !e->unconfirmed)
 		return 0;
+	if (owner_look(s->undo.root, e) == PROCESS_DEAD) {
+		c->died = true;
+		return 0;
+	}
 	e->unconfirmed = false;
 	r = entry_save(s->undo.dir, e);
 	if (r < 0)
 		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
-	*owner = e->owner;
+	c->owner = e->owner;
 	audit_change(s->undo.root, e->command, "%zu change%s confirmed", e->count,
 		     e->count == 1 ? "" : "s");
 	return 0;
@@ -223,18 +232,23 @@ int journal_confirm(int root, unsigned lock_timeout_s, struct process_id *ret_ow
 		    struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	struct process_id owner = { 0 };
+	struct confirming c = { .died = false };
 	int r = session_begin(&s, root, NULL, "confirm", lock_timeout_s, err);
 
 	if (r == 0)
-		r = each_entry(&s, confirm_entry, &owner, err);
+		r = each_entry(&s, confirm_entry, &c, err);
 	if (r < 0)
 		return r;
-	if (!owner.pid) {
+	if (!c.owner.pid && c.died) {
+		err_plain(err, -ENOENT, "the process that waited for the confirmation was killed: whatever "
+			  "changes this host next undoes the change first");
+		return err_hint(err, "thruway host recover undoes it now; thruway host apply makes it anew");
+	}
+	if (!c.owner.pid) {
 		err_plain(err, -ENOENT, "no change waits to be confirmed");
 		return err_hint(err, "one that did may have been undone already: thruway host diff");
 	}
-	*ret_owner = owner;
+	*ret_owner = c.owner;
 	return 0;
 }
 

@@ -11,6 +11,7 @@ host_srcs := \
 	host/klog.c \
 	host/doctor/acs.c \
 	host/lease.c \
+	host/lease_keeper.c \
 	host/lease_pool.c \
 	host/metrics.c \
 	host/metrics_device.c \

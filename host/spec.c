@@ -159,6 +159,8 @@ int spec_load(int root, struct spec *ret, struct err *err)
 		return err_set(err, dir, "cannot open /" SPEC_DIR);
 	if (is_there(dir, SPEC_FILE))
 		r = spec_load_file(dir, SPEC_FILE, ret, err);
+	if (r == -ENOENT || r == -EACCES)
+		return err_hint(err, "it is in /" SPEC_DIR);
 	if (r < 0)
 		return r;
 	r = hostfs_list(dir, load_drop_in, &loading, SPEC_DROP_INS);

@@ -254,8 +254,9 @@ static int save_hugepages(const struct spec_facts *facts, FILE *out)
 
 static int written(FILE *out, int r, struct err *err)
 {
+	errno = 0;
 	if (r == 0 && (fflush(out) != 0 || ferror(out)))
-		r = -EIO;
+		r = errno ? -errno : -EIO;
 	return r < 0 ? err_set(err, r, "cannot save this host") : 0;
 }
 

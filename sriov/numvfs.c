@@ -120,8 +120,9 @@ int numvfs_check_unused(int root, struct bdf pf, unsigned forgiven, const char *
 	if (r == 0)
 		return 0;
 	err_plain(err, -EBUSY, "%s: cannot %s: VFs are in use (%s)", BDF_STR(pf), what, users);
-	return err_hint(err, "have them let go first (thruway vf release ends a lease); thruway restore of "
-			     "the PF or VF with --force=vm or --force=process ends who has it by VFIO");
+	return err_hint(err, "have them let go first (ip link set NAME down, thruway vf release), or go on in "
+			     "spite of interfaces and leases by --force=vf-in-use; thruway restore of the PF or "
+			     "VF with --force=vm or --force=process ends who has it by VFIO");
 }
 
 static bool is_linked(int root, struct bdf pf, unsigned i)

@@ -183,7 +183,8 @@ int pf_find(int root, const char *name, struct pf *ret, struct err *err)
 	}
 	err_plain(err, -ENODEV, "%s is neither a PCI address nor a network interface nor an NVMe "
 		  "controller", name);
-	return err_hint(err, "thruway vf list shows the physical functions of this host");
+	return err_hint(err, "thruway vf list shows the physical functions of this host; one that is bound "
+			     "to another driver has no interface until thruway restore");
 }
 
 struct pf_walk {

@@ -14,6 +14,7 @@
 #include "sriov/vf_users.h"
 #include "vfio/bind_step.h"
 #include "vfio/pci_function.h"
+#include "vfio/topology.h"
 
 /* before: the only value it may be changed from. */
 static int add_from(struct plan *plan, const char *op, struct bdf dev, const char *before,
@@ -100,6 +101,7 @@ static int check(int root, const struct vf_create *req, struct err *err)
 {
 	const struct pf *pf = req->pf;
 	const char *dev = BDF_STR(pf->bdf);
+	char group[16];
 	int r;
 
 	if (!req->count) {
@@ -121,6 +123,12 @@ static int check(int root, const struct vf_create *req, struct err *err)
 		r = vf_set_check(pf, err);
 		if (r < 0)
 			return r;
+	}
+	if (req->driver && pci_function_driver_is_vfio(req->driver) &&
+	    hostfs_link_name(root, group, sizeof(group), "sys/bus/pci/devices/%s/iommu_group", dev) < 0) {
+		err_plain(err, -ENODEV, "cannot bind VFs of %s to %s: it has no IOMMU group", dev,
+			  req->driver);
+		return topo_hint_no_group(root, err);
 	}
 	if (req->up && pf->netdevs != 1)
 		return err_plain(err, -EOPNOTSUPP, "%s has no network interface to bring up", dev);
@@ -195,6 +203,19 @@ static int refuse_same_mac(const struct vf_attrs *attrs, unsigned vf, struct err
 	return 0;
 }
 
+/* Nor the PF's own, with which the host itself is on that switch. */
+static int refuse_mac_of_pf(int root, const struct pf *pf, const struct vf_attrs *a, unsigned vf,
+			    struct err *err)
+{
+	char own[32], mac[18];
+
+	if (!VF_HAS(a, VF_MAC) || !pf->netdev[0] ||
+	    hostfs_read(root, own, sizeof(own), "sys/class/net/%s/address", pf->netdev) < 0 ||
+	    strcmp(own, vf_mac_str(a->mac, mac)) != 0)
+		return 0;
+	return err_usage(err, "vf%u would have the MAC of %s itself, %s", vf, pf->netdev, mac);
+}
+
 /* What the kernel would refuse by a bare -EINVAL. */
 static int refuse_rates(const struct vf_attrs *a, unsigned vf, struct err *err)
 {
@@ -217,13 +238,15 @@ int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err)
 	return r;
 }
 
-static int plan_attrs(const struct vf_create *req, struct plan *plan, struct err *err)
+static int plan_attrs(int root, const struct vf_create *req, struct plan *plan, struct err *err)
 {
 	_cleanup_free_ struct vf_attrs *attrs = calloc(req->count, sizeof(*attrs));
 	int r = attrs ? 0 : -ENOMEM;
 
 	for (unsigned vf = 0; vf < req->count && r == 0; vf++) {
 		r = merge(req, vf, &attrs[vf], err);
+		if (r == 0)
+			r = refuse_mac_of_pf(root, req->pf, &attrs[vf], vf, err);
 		if (r == 0)
 			r = add_groups(plan, req->pf, vf, &attrs[vf]);
 	}
@@ -263,7 +286,7 @@ int vf_plan_create(int root, const struct vf_create *req, struct plan *plan, str
 	if (r == 0 && pf->nvme[0])
 		r = nvme_plan_online(root, pf, req->count, req->queues, req->interrupts, plan, err);
 	if (r == 0)
-		r = plan_attrs(req, plan, err);
+		r = plan_attrs(root, req, plan, err);
 	if (r == 0 && req->driver)
 		r = plan_binding(req, plan, err);
 	return r < 0 ? err_set(err, r, "%s: cannot plan its VFs", BDF_STR(pf->bdf)) : 0;
@@ -317,6 +340,25 @@ int vf_plan_remember(const struct pf *pf, unsigned vf, const struct vf_attrs *no
 	return r;
 }
 
+/* As far as the kernel lists them: of the others nobody can tell. */
+static int refuse_taken_mac(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+			    struct err *err)
+{
+	_cleanup_free_ struct vf_attrs *attrs = calloc(pf->numvfs, sizeof(*attrs));
+	static const uint8_t none[6];
+	char mac[18];
+
+	if (!attrs || !VF_HAS(asked, VF_MAC) || memcmp(asked->mac, none, 6) == 0 ||
+	    vf_link_read(root, pf, attrs, pf->numvfs) < 0)
+		return 0;
+	for (unsigned i = 0; i < pf->numvfs; i++) {
+		if (i != vf && VF_HAS(&attrs[i], VF_MAC) && memcmp(attrs[i].mac, asked->mac, 6) == 0)
+			return err_usage(err, "vf%u has the MAC %s already", i,
+					 vf_mac_str(asked->mac, mac));
+	}
+	return refuse_mac_of_pf(root, pf, asked, vf, err);
+}
+
 int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *attrs,
 		struct plan *plan, struct err *err)
 {
@@ -341,5 +383,6 @@ int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attr
 		err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
 		return vf_set_unreadable(r, err);
 	}
-	return vf_plan_attrs(pf, vf, attrs, &now[vf], plan, err);
+	r = refuse_taken_mac(root, pf, vf, attrs, err);
+	return r < 0 ? r : vf_plan_attrs(pf, vf, attrs, &now[vf], plan, err);
 }

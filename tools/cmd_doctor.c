@@ -129,8 +129,9 @@ static void print_report(struct ctx *ctx, const struct doctor_report *report)
 			print_findings(ctx->out, &f[i], same);
 	}
 	if (!ctx->quiet)
-		fprintf(ctx->out, "%u failed, %u warnings, %u notes, %u passed%s\n", n[DOCTOR_FAIL],
-			n[DOCTOR_WARN], n[DOCTOR_NOTE], n[DOCTOR_PASS],
+		fprintf(ctx->out, "%u failed, %u warning%s, %u note%s, %u passed%s\n", n[DOCTOR_FAIL],
+			n[DOCTOR_WARN], n[DOCTOR_WARN] == 1 ? "" : "s", n[DOCTOR_NOTE],
+			n[DOCTOR_NOTE] == 1 ? "" : "s", n[DOCTOR_PASS],
 			least > DOCTOR_PASS && n[DOCTOR_PASS] ? " (-v shows them)" : "");
 }
 

@@ -52,8 +52,8 @@ static int carry_out(struct ctx *ctx, const struct host_spec *hs, unsigned confi
 
 	if (r < 0)
 		return r;
-	if (ctx->json) /* as -n has it: these steps were made */
-		return host_show_diff(ctx, hs, err);
+	if (ctx->json)
+		return host_show_applied(ctx, hs, err);
 	host_show_remarks(hs);
 	if (ctx->quiet)
 		return 0;

@@ -10,6 +10,7 @@
 #include "base/size.h"
 #include "host/device.h"
 #include "host/lease.h"
+#include "host/lease_keeper.h"
 #include "sriov/pf.h"
 #include "tools/command.h"
 #include "tools/commands.h"
@@ -232,6 +233,8 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (a.command)
 		a.req.holder = getpid();
 	r = lease_take(ctx->root, &a.req, &lease, err);
+	if (r == 0 && lease.node[0])
+		r = lease_keep(ctx->root, &lease, err);
 	if (r < 0)
 		return r;
 	return a.command ? become(ctx, &a, &lease) : print(ctx, &lease, err);

@@ -64,10 +64,10 @@ static json_t *remarks_json(const struct host_spec *hs, bool left)
 	return list;
 }
 
-static int show_json(struct ctx *ctx, const struct host_spec *hs, struct err *err)
+static int show_json(struct ctx *ctx, const struct host_spec *hs, bool applied, struct err *err)
 {
 	bool same = !hs->plan.plan.count && !hs->plan.left;
-	json_t *diff = json_pack("{s:b, s:o, s:o, s:o, s:o}", "same", same, "steps",
+	json_t *diff = json_pack("{s:b, s:b, s:o, s:o, s:o, s:o}", "same", same, "applied", applied, "steps",
 				 out_steps_json(&hs->plan.plan), "left", remarks_json(hs, true),
 				 "warnings", remarks_json(hs, false), "rules",
 				 out_json_text(hs->rules ? hs->rules : ""));
@@ -84,10 +84,15 @@ void host_show_rules(struct ctx *ctx, const struct host_spec *hs)
 		fprintf(ctx->out, "  | %.*s\n", (int)strcspn(at, "\n"), at);
 }
 
+int host_show_applied(struct ctx *ctx, const struct host_spec *hs, struct err *err)
+{
+	return show_json(ctx, hs, true, err);
+}
+
 int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err)
 {
 	if (ctx->json)
-		return show_json(ctx, hs, err);
+		return show_json(ctx, hs, false, err);
 	if (hs->plan.plan.count)
 		out_plan(ctx->out, change_ops, &hs->plan.plan);
 	for (size_t i = 0; i < hs->plan.remark_count; i++) {

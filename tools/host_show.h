@@ -9,6 +9,9 @@
 /* Steps and what is left on ctx->out, what is only worth saying as warnings. */
 int host_show_diff(struct ctx *ctx, const struct host_spec *hs, struct err *err);
 
+/* With --json: the same document, of a change that was made. 0 or -ENOMEM, err set. */
+int host_show_applied(struct ctx *ctx, const struct host_spec *hs, struct err *err);
+
 /* What udev's file would say, behind bars, if that changes. */
 void host_show_rules(struct ctx *ctx, const struct host_spec *hs);
 

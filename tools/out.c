@@ -196,11 +196,11 @@ json_t *out_steps_json(const struct plan *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *s = &plan->steps[i];
 
-		if (!s->remember && !s->transient)
+		if (!s->remember)
 			json_array_append_new(
-				list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "device", s->dev, "what",
-						s->op, "key", s->key, "before", s->before, "after",
-						s->after));
+				list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "device", s->dev,
+						"what", s->op, "key", s->key, "before", s->before,
+						"after", s->after, "transient", (int)s->transient));
 	}
 	return list;
 }

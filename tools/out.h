@@ -43,7 +43,7 @@ int out_undone(FILE *out, bool json, const char *schema, unsigned undone);
 /* --dry-run: one line per step, or that there is nothing to do. */
 void out_plan(FILE *out, const struct step_ops *const *ops, const struct plan *plan);
 
-/* What it would change, step by step. */
+/* What it would change, step by step; a transient one is put back when all are made. */
 json_t *out_steps_json(const struct plan *plan);
 
 /* Text, or null for "". What is no UTF-8 has question marks instead. */

@@ -390,8 +390,10 @@ static void test_changes_and_their_dry_runs_are_json_when_asked(void **state)
 			"etc/thruway/host.yaml");
 	assert_int_equal(run(&cmd_host_apply, "-n", "-j", NULL), 0);
 	assert_schema("thruway.host-diff/1");
+	assert_non_null(strstr(out, "\"applied\": false"));
 	assert_int_equal(run(&cmd_host_apply, "-j", NULL), 0);
 	assert_schema("thruway.host-diff/1");
+	assert_non_null(strstr(out, "\"applied\": true"));
 }
 
 /* One document, and in it this text at this place. */

@@ -73,6 +73,7 @@ static void test_a_creation_is_planned_in_the_order_that_works(void **state)
 	assert_int_equal(vf_attr_parse(&each[1], "vlan", "6", NULL), 0);
 	assert_int_equal(vf_attr_parse(&each[1], "trust", "on", NULL), 0);
 	req.each = each;
+	fake_sysfs_link(k.root, "../../../kernel/iommu_groups/14", FAKE_PF_DIR "/iommu_group");
 	assert_int_equal(vf_plan_create(k.root, &req, &plan, NULL), 0);
 	is_step(&plan, 0, "link", FAKE_PF, "eth0", "up");
 	is_step(&plan, 1, "autoprobe", FAKE_PF, "", "0");
@@ -119,7 +120,14 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 		assert_int_equal(vf_attr_parse(&same[i], "mac", "02:00:00:00:00:01", NULL), 0);
 	two.each = same;
 	refused(&two, -EINVAL, "vf0 and vf1 would both have the MAC 02:00:00:00:00:01");
+	same[0] = (struct vf_attrs){ 0 };
+	assert_int_equal(vf_attr_parse(&same[0], "mac", "02:00:00:00:00:0a", NULL), 0);
+	fake_sysfs_text(k.root, "02:00:00:00:00:0a", "sys/class/net/eth0/address");
+	refused(&two, -EINVAL, "vf0 would have the MAC of eth0 itself, 02:00:00:00:00:0a");
 	two.each = NULL;
+	two.driver = "vfio-pci"; /* and the PF is in no IOMMU group */
+	refused(&two, -ENODEV, "cannot bind VFs of " FAKE_PF " to vfio-pci: it has no IOMMU group");
+	two.driver = NULL;
 	refused(&attrs, -EOPNOTSUPP, "not a network device");
 	refused(&up, -EOPNOTSUPP, "no network interface");
 	pf.numvfs = 3;
