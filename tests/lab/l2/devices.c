@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * In a guest: drive QEMU's teaching device edu and the 1 GiB BAR of an ivshmem from here, without
- * a driver of theirs, draw on the first display, and say what was seen in lines "L2: edu …".
+ * a driver of theirs, and say what was seen in lines "L2: edu …" and "L2: bar …".
  *
  *	devices EDU IVSHMEM	their directories in sysfs; edu is bound to uio_pci_generic
  *
@@ -14,12 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <linux/fb.h>
 
 #define PAGE 4096u
 
@@ -200,38 +197,6 @@ static void big_bar(const char *dir)
 	       (unsigned)*(volatile uint64_t *)(at + size - 8));
 }
 
-/* Red, green and blue from top to bottom, on the first frame buffer. */
-static void draw(void)
-{
-	static const uint32_t colors[] = { 0xff0000, 0x00ff00, 0x0000ff };
-	struct fb_var_screeninfo var;
-	struct fb_fix_screeninfo fix;
-	int fd = open("/dev/fb0", O_RDWR);
-	uint32_t *line;
-
-	if (fd < 0 || ioctl(fd, FBIOGET_VSCREENINFO, &var) < 0 ||
-	    ioctl(fd, FBIOGET_FSCREENINFO, &fix) < 0 || var.bits_per_pixel != 32)
-		fail("/dev/fb0");
-	/* Nobody else sets a mode: there is no text for the console to take the display over for. */
-	var.activate = FB_ACTIVATE_NOW | FB_ACTIVATE_FORCE;
-	if (ioctl(fd, FBIOPUT_VSCREENINFO, &var) < 0)
-		fail("setting a mode");
-	(void)ioctl(fd, FBIOBLANK, FB_BLANK_UNBLANK);
-	sleep(1); /* the console takes over late, and clears it */
-	line = malloc(fix.line_length);
-	for (uint32_t y = 0; y < var.yres; y++) {
-		for (uint32_t x = 0; x < fix.line_length / 4; x++)
-			line[x] = colors[y * 3 / var.yres];
-		if (pwrite(fd, line, fix.line_length, (off_t)y * fix.line_length) < 0)
-			fail("drawing");
-	}
-	sleep(1); /* DRM copies what was written when it comes to it */
-	printf("L2: drawn %ux%u\n", var.xres, var.yres);
-	fflush(stdout);
-	sleep(2); /* time to look at the screen */
-	close(fd);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc != 3)
@@ -243,6 +208,5 @@ int main(int argc, char **argv)
 	interrupts(argv[1]);
 	enable(argv[2]);
 	big_bar(argv[2]);
-	draw();
 	return 0;
 }
