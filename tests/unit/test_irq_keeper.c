@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The process that keeps a guest's interrupts in their place: what it does about signals and ends. */
+#include "tools/irq_keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/hostfs.h"
+#include "tests/fake/sysfs.h"
+#include "tools/vm_socket.h"
+
+#define WAIT_MS 10000 /* for what comes within a second or two */
+
+static const struct irq_place place = { IRQ_CPUS, "1" };
+static struct vm_socket vm_socket;
+static int root, vm = -1; /* the keeper's connection to the VM, which is us */
+static pid_t keeper;
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = {
+		{ "proc/interrupts", "           CPU0       CPU1\n"
+				     " 36:         12          5   IR-PCI-MSIX-0000:01:10.0    0-edge      "
+				     "vfio-msix[0](0000:01:10.0)\n" },
+		{ "run" },
+		{ 0 },
+	};
+
+	root = fake_sysfs(nodes);
+	vm_socket = (struct vm_socket){ .name = "kept", .fd = -1 };
+	keeper = 0;
+	return vm_socket_open(root, &vm_socket, NULL);
+}
+
+static int teardown(void **state)
+{
+	if (keeper > 0) {
+		kill(keeper, SIGKILL);
+		waitpid(keeper, NULL, 0);
+	}
+	close_fdp(&vm);
+	vm_socket_remove(root, &vm_socket);
+	fake_sysfs_free(&root);
+	return 0;
+}
+
+/* --- the VM ------------------------------------------------------------------------------------ */
+
+static bool comes(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, WAIT_MS) == 1;
+}
+
+/* The keeper asks; false: it hung up instead. */
+static bool asks(void)
+{
+	char text[512];
+
+	if (vm < 0) {
+		assert_true(comes(vm_socket.fd));
+		vm = accept4(vm_socket.fd, NULL, NULL, SOCK_CLOEXEC);
+		assert_true(vm >= 0);
+	}
+	assert_true(comes(vm));
+	return recv(vm, text, sizeof(text), 0) > 0;
+}
+
+static void answer(void)
+{
+	static const char text[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
+		"{\"device\":\"0000:01:10.0\",\"mode\":\"msix\",\"vectors\":[{\"vector\":0,\"path\":\"irqfd\","
+		"\"masked\":false,\"pending\":false,\"relayed\":0,\"guest_vector\":49,\"guest_cpu\":0,"
+		"\"delivery\":\"fixed\"}]}]}}\n";
+
+	assert_int_equal(send(vm, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Asks, and puts the interrupt in its place, which it has left. */
+static void assert_keeps(void)
+{
+	char now[64] = "";
+
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	assert_true(asks());
+	answer();
+	for (unsigned i = 0; i < WAIT_MS / 10 && strcmp(now, "1") != 0; i++) {
+		(void)poll(NULL, 0, 10);
+		assert_true(hostfs_read(root, now, sizeof(now), "proc/irq/36/smp_affinity_list") >= 0);
+	}
+	assert_string_equal(now, "1");
+}
+
+static void start(void)
+{
+	keeper = irq_keeper_start(root, "kept", &place);
+	assert_true(keeper > 0);
+	assert_keeps();
+}
+
+/* Its exit status, or that it was killed, as waitpid() says it. */
+static int ended(void)
+{
+	int status = -1;
+
+	for (unsigned i = 0; i < WAIT_MS / 10; i++) {
+		if (waitpid(keeper, &status, WNOHANG) == keeper) {
+			keeper = 0;
+			return status;
+		}
+		(void)poll(NULL, 0, 10);
+	}
+	fail_msg("it does not end");
+	return -1;
+}
+
+/* --- */
+
+static void test_what_a_terminal_sends_to_all_of_them_is_not_for_it(void **state)
+{
+	static const int signals[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGPIPE };
+
+	start();
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		assert_int_equal(kill(keeper, signals[i]), 0);
+	assert_keeps();
+}
+
+static void test_it_ends_in_order_when_it_is_told(void **state)
+{
+	start();
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+}
+
+static void test_it_ends_with_its_vm(void **state)
+{
+	start();
+	close_fdp(&vm);
+	assert_int_equal(ended(), 1 << 8);
+}
+
+static void test_a_vm_that_is_not_there_has_none(void **state)
+{
+	keeper = irq_keeper_start(root, "another", &place);
+	assert_true(keeper > 0);
+	assert_int_equal(ended(), 1 << 8);
+}
+
+/* Who was killed tells nobody. */
+static void test_it_ends_with_its_supervisor(void **state)
+{
+	pid_t supervisor = fork();
+
+	if (supervisor == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (irq_keeper_start(root, "kept", &place) > 0)
+			pause();
+		_exit(1);
+	}
+	assert_keeps();
+	kill(supervisor, SIGKILL);
+	waitpid(supervisor, NULL, 0);
+	for (unsigned i = 0; asks(); i++) {
+		assert_true(i < 2); /* what it asked before */
+		answer();
+	}
+}
+
+static void test_what_the_supervisor_has_open_is_not_kept(void **state)
+{
+	int ends[2];
+	char byte;
+
+	assert_int_equal(pipe(ends), 0);
+	start();
+	close(ends[1]);
+	assert_true(comes(ends[0]));
+	assert_int_equal(read(ends[0], &byte, 1), 0);
+	close(ends[0]);
+}
+
+static void test_one_that_asks_a_vm_that_hangs_is_killed(void **state)
+{
+	struct timespec before, after;
+	pid_t pid;
+
+	pid = irq_keeper_start(root, "kept", &place);
+	assert_true(pid > 0);
+	assert_true(asks()); /* for good */
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	irq_keeper_end(pid);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	assert_true(after.tv_sec - before.tv_sec < 9); /* the VM has 10 s for its answer */
+	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+	irq_keeper_end(0); /* none */
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(test_what_a_terminal_sends_to_all_of_them_is_not_for_it),
+		TEST(test_it_ends_in_order_when_it_is_told),
+		TEST(test_it_ends_with_its_vm),
+		TEST(test_a_vm_that_is_not_there_has_none),
+		TEST(test_it_ends_with_its_supervisor),
+		TEST(test_what_the_supervisor_has_open_is_not_kept),
+		TEST(test_one_that_asks_a_vm_that_hangs_is_killed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
