@@ -41,7 +41,7 @@ enum {
 #define IRQ_OF_DMA   0x100u
 #define INTERRUPTS   50u
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
 	printf("L2: devices failed: %s\n", what);
 	exit(1);

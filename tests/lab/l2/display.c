@@ -29,7 +29,7 @@
 
 static int card;
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
 	fprintf(stderr, "L2: display failed: %s: %m\n", what);
 	exit(1);
