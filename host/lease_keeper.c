@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "host/lease.h"
 
-#define LOOK_S	       30 /* whether it was released meanwhile, or given to another */
+#define LOOK_S	       5 /* whether it was released meanwhile, or given to another */
 #define LOCK_TIMEOUT_S 60
 
 static bool is_there_yet(int root, const struct lease *lease)
