@@ -54,6 +54,11 @@ static int read_text(int root, const char *dir, const char *name, char **ret)
 	return 0;
 }
 
+int udev_rules_read(int root, char **ret)
+{
+	return read_text(root, UDEV_RULES_DIR, UDEV_RULES_NAME, ret);
+}
+
 /*
  * Whole or not at all, also when the power fails. tmp: what it is called until it is whole;
  * of two processes at once only one may use it.
