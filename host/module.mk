@@ -45,4 +45,5 @@ host_srcs := \
 	host/spec_yaml.c \
 	host/udev_rules.c \
 	host/udev_rules_file.c \
+	host/udev_rules_memory.c \
 	host/vm_file.c

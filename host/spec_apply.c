@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "host/spec_apply.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "host/change.h"
 #include "host/udev_rules.h"
+
+#define LOOKS_MAX 5 /* at a host that others change meanwhile */
 
 static int read_all(int root, const char *file, const struct bdf *only, unsigned force,
 		    struct host_spec *ret, struct err *err)
@@ -65,4 +69,22 @@ int host_spec_apply(int root, const struct host_spec *hs, const struct journal_o
 	if (r == 0)
 		r = change_evict(root, &hs->plan.plan, hs->force, err);
 	return r < 0 ? r : change_apply(root, &hs->plan.plan, owner, lock_timeout_s, err);
+}
+
+int host_spec_look_again(int (*fn)(struct host_spec *hs, void *opaque, struct err *err),
+			 void *opaque, struct host_spec *hs, struct err *err)
+{
+	struct err past = ERR_INIT;
+	int r = fn(hs, opaque, &past);
+
+	for (unsigned i = 1; r == -ESTALE && i < LOOKS_MAX; i++) {
+		log_note("%s; looking again", past.text);
+		host_spec_fini(hs);
+		*hs = (struct host_spec)HOST_SPEC_INIT;
+		past = (struct err)ERR_INIT;
+		r = fn(hs, opaque, &past);
+	}
+	if (r < 0 && !err->code)
+		*err = past;
+	return r;
 }

@@ -44,4 +44,12 @@ int host_spec_preview(int root, struct host_spec *hs,
 int host_spec_apply(int root, const struct host_spec *hs, const struct journal_owner *owner,
 		    unsigned lock_timeout_s, struct err *err);
 
+/*
+ * Look at the host and make it so, by fn, and again while that fails with -ESTALE: another
+ * apply, or whoever had the lock, was first, and what is left to do is seen anew. fn gets *hs
+ * empty each time. Returns what its last call did, err as that left it.
+ */
+int host_spec_look_again(int (*fn)(struct host_spec *hs, void *opaque, struct err *err),
+			 void *opaque, struct host_spec *hs, struct err *err);
+
 #endif

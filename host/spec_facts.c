@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal.h"
+#include "host/udev_rules.h"
 #include "sriov/devlink.h"
 #include "sriov/vf_link.h"
 #include "sriov/vf_users.h"
@@ -77,30 +78,55 @@ static int read_sriov(int root, struct spec_fact *f, struct err *err)
 	return 0;
 }
 
-static void read_names(int root, struct spec_fact *f)
+/* Another card has come to the place of the one that the journal speaks of. */
+static bool is_another(int root, const struct spec_fact *f)
+{
+	char then[PCI_IDENTITY_MAX];
+
+	return f->identity[0] &&
+	       journal_identity(root, BDF_STR(f->dev->bdf), then, sizeof(then)) == 0 &&
+	       strcmp(then, f->identity) != 0;
+}
+
+/* Of one that has no interface: what it was called, and had, when thruway bound it away. */
+static void recall_names(int root, const char *rules, struct spec_fact *f)
 {
 	const char *bdf = BDF_STR(f->dev->bdf);
+
+	if (journal_note(root, bdf, BIND_NOTE_NETDEV, f->netdev, sizeof(f->netdev)) < 0 ||
+	    is_another(root, f))
+		f->netdev[0] = '\0';
+	else if (journal_note(root, bdf, BIND_NOTE_MAC, f->mac, sizeof(f->mac)) < 0)
+		f->mac[0] = '\0';
+	/* After a boot the journal knows nothing: udev bound it before it had an interface. */
+	if (rules)
+		udev_rules_recall(rules, f);
+}
+
+static void read_names(int root, const char *rules, struct spec_fact *f)
+{
 	uint8_t mac[6];
 
-	if (f->dev->netdev_count)
-		snprintf(f->netdev, sizeof(f->netdev), "%s", f->dev->netdevs[0]);
-	else if (journal_note(root, bdf, BIND_NOTE_NETDEV, f->netdev, sizeof(f->netdev)) < 0)
-		f->netdev[0] = '\0';
-	if (!f->busy && f->dev->netdev_count && vf_link_permanent_mac(root, f->netdev, mac) == 0)
+	if (!f->dev->netdev_count)
+		return recall_names(root, rules, f);
+	snprintf(f->netdev, sizeof(f->netdev), "%s", f->dev->netdevs[0]);
+	if (!f->busy && vf_link_permanent_mac(root, f->netdev, mac) == 0)
 		vf_mac_str(mac, f->mac);
 }
 
-static int read_device(struct spec_facts *facts, const struct pci_function *dev, struct err *err)
+static int read_device(struct spec_facts *facts, const char *rules,
+		       const struct pci_function *dev, struct err *err)
 {
 	struct spec_fact *f = &facts->devs[facts->count++];
 	int r;
 
 	*f = (struct spec_fact){ .dev = dev, .busy = dev->busy, .is_pf = dev->total_vfs > 0 };
-	read_names(facts->root, f);
+	if (!f->busy &&
+	    pci_path_identity(facts->root, dev->bdf, f->identity, sizeof(f->identity)) < 0)
+		f->identity[0] = '\0';
+	read_names(facts->root, rules, f);
 	if (f->busy) /* what reads it may never come back; who wants it changed is told so */
 		return 0;
-	if (pci_path_identity(facts->root, dev->bdf, f->identity, sizeof(f->identity)) < 0)
-		f->identity[0] = '\0';
 	r = f->is_pf ? read_sriov(facts->root, f, err) : 0;
 	if (r > 0) {
 		free(f->sriov);
@@ -140,9 +166,11 @@ static int note_slot(const char *name, void *opaque)
 
 int spec_facts_read(int root, struct spec_facts *ret, struct err *err)
 {
+	_cleanup_free_ char *rules = NULL;
 	int r;
 
 	ret->root = root;
+	(void)udev_rules_read(root, &rules); /* that it cannot be is said where it is written */
 	r = in_use_open(root, &ret->host, err);
 	if (r == 0)
 		r = topo_scan(root, &ret->topo, err);
@@ -155,7 +183,7 @@ int spec_facts_read(int root, struct spec_facts *ret, struct err *err)
 		const struct pci_function *dev = &ret->topo.devs[i];
 
 		if (pci_function_is_endpoint(dev) && !dev->is_vf)
-			r = read_device(ret, dev, err);
+			r = read_device(ret, rules, dev, err);
 	}
 	if (r == 0)
 		(void)hostfs_list(root, note_slot, ret, "sys/bus/pci/slots");

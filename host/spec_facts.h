@@ -28,9 +28,10 @@ struct spec_pf_fact {
 struct spec_fact {
 	const struct pci_function *dev;  /* of topo */
 	char identity[PCI_IDENTITY_MAX]; /* "": it does not answer */
-	char mac[18];			 /* the permanent one of its interface, or "" */
+	/* Of its interface, and also while it is bound away: "", or the permanent MAC, and the name. */
+	char mac[18];
+	char netdev[PF_NAME_MAX];
 	char slot[SPEC_SLOT_MAX];
-	char netdev[PF_NAME_MAX]; /* also while it is bound away */
 	bool busy; /* the kernel does not give its lock: what takes that is not known */
 	bool is_pf;
 	struct spec_pf_fact *sriov; /* malloced; NULL: no PF, or busy */

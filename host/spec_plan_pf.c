@@ -256,6 +256,7 @@ static int plan_eswitch(struct spec_planner *p, const struct want_pf *w, bool af
 	return plan_add(&p->out->plan, &step) < 0 ? no_memory(p) : 0;
 }
 
+/* All VFs, where there are none by then. What cannot be had is remarked, for plan_whole() to see. */
 static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
 	_cleanup_free_ struct vf_attrs *each = calloc(count, sizeof(*each));
@@ -264,7 +265,6 @@ static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned co
 	struct vf_create req = { .pf = &pf, .count = count, .each = each,
 				 .queues = number(&w->set[SPEC_PF_QUEUES], 0),
 				 .interrupts = number(&w->set[SPEC_PF_INTERRUPTS], 0) };
-	size_t steps = plan->count;
 	struct err own = ERR_INIT;
 	int r;
 
@@ -278,7 +278,6 @@ static int plan_new(struct spec_planner *p, const struct want_pf *w, unsigned co
 		r = plan_eswitch(p, w, true);
 		return r < 0 ? r : plan_new_drivers(p, w, &pf, count);
 	}
-	plan->count = steps;
 	return r == -ENOMEM ? no_memory(p) : spec_left_err(p, w->fact, w->at, &own);
 }
 
@@ -415,22 +414,38 @@ static int plan_link(struct spec_planner *p, const struct want_pf *w)
 	return add(p, "link", pf->bdf, pf->netdev, link->text);
 }
 
+/*
+ * `count` VFs instead of those there are: the end of these, the eswitch and the new ones, or
+ * nothing of it. VFs must not go for others that cannot be had.
+ */
+static int plan_whole(struct spec_planner *p, const struct want_pf *w, unsigned count)
+{
+	const struct pf *pf = &w->fact->sriov->pf;
+	size_t steps = p->out->plan.count, notes = p->out->plan.note_count, left = p->out->left;
+	int r = pf->numvfs ? plan_end(p, w) : 0;
+
+	if (r == 0)
+		r = plan_eswitch(p, w, !count && devlink_eswitch_after_vfs(pf->driver));
+	if (r == 0 && count)
+		r = plan_new(p, w, count);
+	if (r == 0 && p->out->left == left)
+		return pf->numvfs ? plan_autoprobe(p, pf) : 0;
+	p->out->plan.count = steps;
+	p->out->plan.note_count = notes;
+	return r;
+}
+
 /* VFs that are replaced by `count` others. */
 static int plan_again(struct spec_planner *p, const struct want_pf *w, unsigned count)
 {
-	const struct pf *pf = &w->fact->sriov->pf;
+	unsigned now = w->fact->sriov->pf.numvfs;
 	int r = may_end(p, w, count);
 
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return plan_present(p, w, pf->numvfs < count ? pf->numvfs : count);
-	r = plan_end(p, w);
-	if (r == 0)
-		r = plan_eswitch(p, w, !count && devlink_eswitch_after_vfs(pf->driver));
-	if (r == 0 && count)
-		r = plan_new(p, w, count);
-	return r < 0 ? r : plan_autoprobe(p, pf);
+		return plan_present(p, w, now < count ? now : count);
+	return plan_whole(p, w, count);
 }
 
 #define CLASS_NVME 0x0108
@@ -497,8 +512,7 @@ static int plan_pf(struct spec_planner *p, const struct want_pf *w)
 	if (now)
 		return count == now && !switches(w) ? plan_present(p, w, count)
 						    : plan_again(p, w, count);
-	r = plan_eswitch(p, w, !count && devlink_eswitch_after_vfs(pf->driver));
-	return r < 0 || !count ? r : plan_new(p, w, count);
+	return plan_whole(p, w, count);
 }
 
 int spec_plan_pfs(struct spec_planner *p)

@@ -99,6 +99,17 @@ static int put_match(FILE *f, const struct spec_facts *facts, const struct pci_f
 	return 0;
 }
 
+/* Only of one that will have no interface: another's name may be a different one at each boot. */
+static void put_memory(FILE *f, const struct spec_facts *facts, const struct spec_claim *c)
+{
+	if (c->is_pf || (c->driver[0] && !pci_function_driver_is_vfio(c->driver)))
+		return;
+	for (size_t i = 0; i < facts->count; i++) {
+		if (bdf_eq(facts->devs[i].dev->bdf, c->bdf))
+			udev_rules_put_memory(f, &facts->devs[i]);
+	}
+}
+
 /* A PF is wanted with its driver, which makes its VFs; with none, nobody has to probe it. */
 static int put_claim(FILE *f, const struct spec_facts *facts, const struct spec *spec,
 		     const struct spec_claim *c, struct err *err)
@@ -114,7 +125,9 @@ static int put_claim(FILE *f, const struct spec_facts *facts, const struct spec 
 				 SPEC_PLACE_STR(spec, c->at), c->driver);
 	fprintf(f, "\n# %s, ", BDF_STR(c->bdf));
 	put_place(f, spec, c->at);
-	fprintf(f, "\nACTION==\"%s\", ", c->is_pf ? "bind" : "add");
+	fputc('\n', f);
+	put_memory(f, facts, c);
+	fprintf(f, "ACTION==\"%s\", ", c->is_pf ? "bind" : "add");
 	r = put_match(f, facts, dev, err);
 	if (bind)
 		fprintf(f, "ENV{THRUWAY_DRIVER}=\"%s\"\n", c->driver);

@@ -14,6 +14,8 @@
 #ifndef HOST_UDEV_RULES_H
 #define HOST_UDEV_RULES_H
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/journal.h"
 #include "host/spec_facts.h"
@@ -29,6 +31,19 @@
  */
 int udev_rules_compile(const struct spec_facts *facts, const struct spec *spec,
 		       const struct spec_plan *plan, char **ret, struct err *err);
+
+/* The file as it is, malloced. 0 or -errno. */
+int udev_rules_read(int root, char **ret);
+
+/*
+ * What a device's interface was called and had for its permanent MAC, in a comment in front of
+ * its rule: whom udev binds as it appears never has one again. Of a device without either
+ * nothing is put.
+ */
+void udev_rules_put_memory(FILE *f, const struct spec_fact *fact);
+
+/* Take what of these *fact lacks from the comment that text has for the very device. */
+void udev_rules_recall(const char *text, struct spec_fact *fact);
 
 /* This host has a udev to be told. */
 bool udev_rules_wanted(int root);

@@ -54,17 +54,24 @@ static int read_text(int root, const char *dir, const char *name, char **ret)
 	return 0;
 }
 
-/* Whole or not at all, also when the power fails. */
-static int replace(int root, const char *dir_path, const char *name, mode_t mode, const char *text)
+int udev_rules_read(int root, char **ret)
+{
+	return read_text(root, UDEV_RULES_DIR, UDEV_RULES_NAME, ret);
+}
+
+/*
+ * Whole or not at all, also when the power fails. tmp: what it is called until it is whole;
+ * of two processes at once only one may use it.
+ */
+static int replace(int root, const char *dir_path, const char *name, const char *tmp, mode_t mode,
+		   const char *text)
 {
 	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, "%s", dir_path);
 	_cleanup_close_ int fd = -1;
-	char tmp[64];
 	int r;
 
 	if (dir < 0)
 		return dir;
-	snprintf(tmp, sizeof(tmp), ".%s.new", name);
 	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -errno;
@@ -77,14 +84,16 @@ static int replace(int root, const char *dir_path, const char *name, mode_t mode
 	return r;
 }
 
+/* Without the lock: another process may be keeping the same text. */
 static int keep(int root, const char *text)
 {
-	char hash[HASH_STRLEN];
+	char hash[HASH_STRLEN], tmp[HASH_STRLEN + 24];
 
 	hash_of(text, hash);
+	snprintf(tmp, sizeof(tmp), ".%s.%d", hash, (int)getpid());
 	(void)mkdirat(root, "run/thruway", 0755);
 	(void)mkdirat(root, KEPT_DIR, 0700);
-	return replace(root, KEPT_DIR, hash, 0600, text);
+	return replace(root, KEPT_DIR, hash, tmp, 0600, text);
 }
 
 /* --- udev ------------------------------------------------------------------------------------- */
@@ -154,7 +163,8 @@ static int write_rules(int root, const char *name, const char *hash)
 	if (r < 0)
 		return r;
 	(void)mkdirat(root, UDEV_RULES_DIR, 0755);
-	return replace(root, UDEV_RULES_DIR, name, 0644, text);
+	/* The lock is held here, and a name that is always the same leaves no more than one behind. */
+	return replace(root, UDEV_RULES_DIR, name, "." UDEV_RULES_NAME ".new", 0644, text);
 }
 
 static int rules_write(int root, const struct step *step, const char *value, struct err *err)

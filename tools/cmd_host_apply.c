@@ -20,7 +20,6 @@ enum { OPT_CONFIRM = 300, OPT_DEVICE, OPT_WAIT };
 
 #define CONFIRM_MAX_S 86400
 #define WAIT_MAX_S    600
-#define LOOKS_MAX     5 /* at a host that others change meanwhile */
 
 static const struct option own[] = { { "file", required_argument, NULL, 'f' },
 				     { "confirm", required_argument, NULL, OPT_CONFIRM },
@@ -146,7 +145,7 @@ static int find_device(struct ctx *ctx, const char *name, struct bdf *ret, struc
 
 static int look(struct ctx *ctx, const struct asked *a, struct host_spec *hs, struct err *err)
 {
-	struct bdf only;
+	struct bdf only = { 0 };
 	int r;
 
 	if (!a->device)
@@ -179,9 +178,15 @@ static int look_until_settled(struct ctx *ctx, const struct asked *a, struct hos
 	return r;
 }
 
-static int look_and_apply(struct ctx *ctx, const struct asked *a, struct host_spec *hs,
-			  struct err *err)
+struct asking {
+	struct ctx *ctx;
+	struct asked asked;
+};
+
+static int look_and_apply(struct host_spec *hs, void *opaque, struct err *err)
 {
+	const struct asking *a = opaque;
+	struct ctx *ctx = a->ctx;
 	int r = 0;
 
 	if (!ctx->dry_run)
@@ -189,32 +194,20 @@ static int look_and_apply(struct ctx *ctx, const struct asked *a, struct host_sp
 	if (r == 0)
 		r = confirm_check_none(ctx->root, err);
 	if (r == 0)
-		r = look_until_settled(ctx, a, hs, err);
+		r = look_until_settled(ctx, &a->asked, hs, err);
 	if (r < 0)
 		return r;
-	return ctx->dry_run ? preview(ctx, hs, err) : carry_out(ctx, hs, a->confirm_s, err);
+	return ctx->dry_run ? preview(ctx, hs, err) : carry_out(ctx, hs, a->asked.confirm_s, err);
 }
 
-/* Another apply, or whoever had the lock, was first: what is left to do is seen anew. */
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
-	struct err past = ERR_INIT;
-	struct asked a = { 0 };
-	int r = parse(ctx, argc, argv, &a, err);
+	struct asking a = { .ctx = ctx };
+	int r = parse(ctx, argc, argv, &a.asked, err);
 
-	if (r < 0)
-		return r;
-	r = look_and_apply(ctx, &a, &hs, &past);
-	for (unsigned i = 1; r == -ESTALE && i < LOOKS_MAX; i++) {
-		log_note("%s; looking again", past.text);
-		host_spec_fini(&hs);
-		hs = (struct host_spec)HOST_SPEC_INIT;
-		past = (struct err)ERR_INIT;
-		r = look_and_apply(ctx, &a, &hs, &past);
-	}
-	if (r < 0 && !err->code)
-		*err = past;
+	if (r == 0)
+		r = host_spec_look_again(look_and_apply, &a, &hs, err);
 	return r < 0 ? r : hs.plan.left ? 3 : 0;
 }
 

@@ -169,21 +169,28 @@ static void on_change(const struct monitor_event *e, void *opaque)
 
 /* --- repair ----------------------------------------------------------------------------------- */
 
+static int look_and_repair(struct host_spec *hs, void *opaque, struct err *err)
+{
+	const struct journal_owner owner = { .command = "monitor --repair" };
+	const struct ctx *ctx = opaque;
+	int r = confirm_check_none(ctx->root, err);
+
+	if (r == 0)
+		r = change_recover(ctx->root, ctx->lock_timeout_s, err);
+	if (r == 0)
+		r = host_spec_read(ctx->root, NULL, ctx->force, hs, err);
+	if (r == 0 && hs->plan.plan.count)
+		r = host_spec_apply(ctx->root, hs, &owner, ctx->lock_timeout_s, err);
+	return r;
+}
+
 /* left: the first thing that had to stay as it is, and why; "" for none. */
 static int repair_now(struct watch *w, size_t *ret_changes, char *left, size_t size,
 		      struct err *err)
 {
-	const struct journal_owner owner = { .command = "monitor --repair" };
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
-	int root = w->ctx->root;
-	int r = confirm_check_none(root, err);
+	int r = host_spec_look_again(look_and_repair, w->ctx, &hs, err);
 
-	if (r == 0)
-		r = change_recover(root, w->ctx->lock_timeout_s, err);
-	if (r == 0)
-		r = host_spec_read(root, NULL, w->ctx->force, &hs, err);
-	if (r == 0 && hs.plan.plan.count)
-		r = host_spec_apply(root, &hs, &owner, w->ctx->lock_timeout_s, err);
 	*ret_changes = hs.plan.plan.count;
 	host_show_left(&hs, left, size);
 	return r;

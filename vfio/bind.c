@@ -119,13 +119,29 @@ static int refuse_group(int root, const struct topo *topo, const struct bind_req
 			"thruway bind --group %s", BDF_STR(dev->bdf));
 }
 
-static int note_netdevs(const struct pci_function *dev, struct plan *plan)
+/* Of the first interface, unless it has another address now than it was made with. */
+static int note_mac(int root, const struct pci_function *dev, struct plan *plan)
+{
+	char mac[64];
+	uint64_t type;
+
+	/* NET_ADDR_PERM, <linux/netdevice.h> */
+	if (hostfs_read_u64(root, &type, "sys/class/net/%s/addr_assign_type", dev->netdevs[0]) < 0 ||
+	    type != 0 ||
+	    hostfs_read(root, mac, sizeof(mac), "sys/class/net/%s/address", dev->netdevs[0]) <= 0 ||
+	    strlen(mac) != strlen("00:00:00:00:00:00"))
+		return 0;
+	return plan_note(plan, BDF_STR(dev->bdf), BIND_NOTE_MAC, mac);
+}
+
+/* The first comes last: of several the last is found for the device. */
+static int note_netdevs(int root, const struct pci_function *dev, struct plan *plan)
 {
 	int r = 0;
 
-	for (unsigned i = 0; r == 0 && i < dev->netdev_count; i++)
+	for (unsigned i = dev->netdev_count; r == 0 && i-- > 0;)
 		r = plan_note(plan, BDF_STR(dev->bdf), BIND_NOTE_NETDEV, dev->netdevs[i]);
-	return r;
+	return r == 0 && dev->netdev_count ? note_mac(root, dev, plan) : r;
 }
 
 static int plan_owner(const struct bind_request *req, const struct pci_function *dev,
@@ -204,7 +220,7 @@ static int plan_one(int root, const struct topo *topo, const struct in_use_host 
 	if (r == 0 && !bound)
 		r = bind_step_plan_probe(plan, dev->bdf, driver);
 	if (r == 0 && !bound)
-		r = note_netdevs(dev, plan);
+		r = note_netdevs(root, dev, plan);
 	if (r == 0 && req->give && pci_function_driver_is_vfio(driver))
 		r = plan_owner(req, dev, plan);
 	return r < 0 ? err_set(err, r, "cannot plan the binding") : 0;

@@ -12,8 +12,9 @@
 #include "vfio/rebar.h"
 #include "vfio/topology.h"
 
-/* The words the journal keeps the name of a NIC under while it is bound away. */
+/* The words the journal keeps the name of a NIC, and its own MAC, under while it is bound away. */
 #define BIND_NOTE_NETDEV "netdev"
+#define BIND_NOTE_MAC	 "mac"
 
 struct bind_request {
 	const struct bdf *devs; /* borrowed */

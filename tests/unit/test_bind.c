@@ -148,6 +148,7 @@ static void test_a_mac_that_a_driver_made_up_is_remembered(void **state)
 {
 	enum change_restored what;
 	struct step kept = { "" };
+	char mac[64];
 
 	/* The fake's interfaces stay when their driver goes; NET_ADDR_RANDOM. */
 	fake_sysfs_text(kernel.root, "1", "sys/class/net/eth2/addr_assign_type");
@@ -157,6 +158,7 @@ static void test_a_mac_that_a_driver_made_up_is_remembered(void **state)
 	assert_true(kept.remember && kept.optional);
 	assert_string_equal(kept.dev, VF);
 	assert_string_equal(kept.before, "62:00:00:00:00:09");
+	assert_int_equal(journal_note(kernel.root, VF, BIND_NOTE_MAC, mac, sizeof(mac)), -ENOENT);
 	/* No netlink message reaches a fake interface: what cannot be put back is a warning. */
 	fake_sysfs_text(kernel.root, "62:00:00:00:00:0a", "sys/class/net/eth2/address");
 	assert_int_equal(restore_dev(VF, &what), 0);
@@ -171,6 +173,21 @@ static void test_a_mac_it_was_made_with_is_not(void **state)
 	assert_int_equal(bind_dev(VF), 0);
 	assert_int_equal(journal_each(kernel.root, keep_address, &kept), 0);
 	assert_string_equal(kept.op, "");
+}
+
+static void test_the_mac_and_the_first_name_of_a_card_are_noted(void **state)
+{
+	char mac[64], name[64];
+
+	fake_sysfs_text(kernel.root, "0", "sys/class/net/eth2/addr_assign_type");
+	fake_sysfs_text(kernel.root, "52:54:00:00:00:09", "sys/class/net/eth2/address");
+	fake_sysfs_text(kernel.root, "x", DEV_DIR VF "/net/eth3/address");
+	assert_int_equal(bind_dev(VF), 0);
+	assert_int_equal(journal_note(kernel.root, VF, BIND_NOTE_MAC, mac, sizeof(mac)), 0);
+	assert_string_equal(mac, "52:54:00:00:00:09");
+	assert_int_equal(journal_note(kernel.root, VF, BIND_NOTE_NETDEV, name, sizeof(name)), 0);
+	assert_string_equal(name, "eth2");
+	assert_int_equal(journal_noted(kernel.root, BIND_NOTE_NETDEV, "eth3", name, sizeof(name)), 0);
 }
 
 static void test_binding_twice_changes_nothing_the_second_time(void **state)
@@ -636,6 +653,7 @@ int main(void)
 		TEST(test_restore_gives_back_what_was_there),
 		TEST(test_a_mac_that_a_driver_made_up_is_remembered),
 		TEST(test_a_mac_it_was_made_with_is_not),
+		TEST(test_the_mac_and_the_first_name_of_a_card_are_noted),
 		TEST(test_binding_twice_changes_nothing_the_second_time),
 		TEST(test_a_bind_that_makes_no_node_is_undone),
 		TEST(test_a_device_bound_by_ids_only_gets_its_override),

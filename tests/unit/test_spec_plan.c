@@ -9,13 +9,17 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <cmocka.h>
+
+#include <linux/nvme_ioctl.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "host/change.h"
+#include "tests/fake/ioctl.h"
 #include "tests/fake/pci.h"
 #include "tests/fake/pf.h"
 #include "tests/fake/sysfs.h"
@@ -198,6 +202,108 @@ static void test_vfs_that_are_there_are_not_told_what_cannot_be(void **state)
 	assert_string_equal(steps(&hs), "link " FAKE_PF " eth0=up; ");
 }
 
+/* The eswitch as the facts have it, and what is planned then. */
+static const char *plan_eswitch(struct host_spec *hs, const char *now, const char *driver)
+{
+	_cleanup_(spec_plan_fini) struct spec_plan again = SPEC_PLAN_INIT;
+
+	for (size_t i = 0; i < hs->facts.count; i++) {
+		struct spec_pf_fact *s = hs->facts.devs[i].sriov;
+
+		if (!s)
+			continue;
+		s->eswitch = now;
+		snprintf(s->pf.driver, sizeof(s->pf.driver), "%s", driver);
+	}
+	assert_int_equal(spec_plan(&hs->facts, &hs->spec, 0, &again, NULL), 0);
+	spec_plan_fini(&hs->plan);
+	hs->plan = again;
+	again = (struct spec_plan)SPEC_PLAN_INIT;
+	return steps(hs);
+}
+
+/* VFs do not go for others that cannot be had, nor does the eswitch change for them. */
+static void test_vfs_stay_when_those_for_them_cannot_be_had(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ ETH0 "    numvfs: 3\n    vfs: {0: {mac: 02:00:00:00:00:04}, 2: {mac: 02:00:00:00:00:04}}\n",
+		  "vf0 and vf2 would both have the MAC 02:00:00:00:00:04" },
+		{ ETH0 "    numvfs: 3\n    vfs: {1: {min_tx_rate: 5, max_tx_rate: 2}}\n",
+		  "vf1: min_tx_rate 5 is more than max_tx_rate 2" },
+		{ ETH0 "    numvfs: 2\n    eswitch: switchdev\n"
+		  "    vfs: {0: {mac: 02:00:00:00:00:04}, 1: {mac: 02:00:00:00:00:04}}\n",
+		  "vf0 and vf1 would both have the MAC" },
+	};
+
+	for (unsigned i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+		fake_pf_set(&k, i < ARRAY_SIZE(rows) ? 2 : 0);
+		assert_int_equal(plan(rows[i % ARRAY_SIZE(rows)].text, &hs, NULL), 0);
+		assert_string_equal(plan_eswitch(&hs, "legacy", "ice"), "");
+		has_left(&hs, rows[i % ARRAY_SIZE(rows)].says);
+	}
+}
+
+static void test_vfs_stay_when_no_number_is_left_for_their_drivers(void **state)
+{
+	static const char text[] = ETH0 "    numvfs: 3\n    vfs: {0-2: {driver: vfio-pci}}\n";
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+	fake_pf_set(&k, 2);
+	assert_int_equal(plan(text, &hs, NULL), 0);
+	assert_non_null(strstr(steps(&hs), "numvfs " FAKE_PF "=3; "));
+	for (size_t i = 0; i < hs.facts.count; i++) {
+		if (hs.facts.devs[i].sriov) /* vf2 is behind bus ff */
+			hs.facts.devs[i].sriov->pf.offset = 0xfefc;
+	}
+	assert_string_equal(plan_eswitch(&hs, "legacy", "ice"), "");
+	has_left(&hs, "no bus number is left for vf2");
+}
+
+/* An NVMe controller that says of itself only noughts. */
+static int controller(void *opaque, int fd, unsigned long request, void *arg)
+{
+	return request == NVME_IOCTL_ADMIN_CMD ? 0 : -ENOTTY;
+}
+
+static void test_vfs_stay_when_a_controller_has_no_queues_for_others(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+	fake_ioctl_reset();
+	fake_ioctl_handle(-1, controller, NULL);
+	fake_sysfs_text(k.root, "", "dev/nvme0");
+	fake_pf_set(&k, 2);
+	assert_int_equal(plan(ETH0 "    numvfs: 3\n    queues: 99\n", &hs, NULL), 0);
+	for (size_t i = 0; i < hs.facts.count; i++) {
+		struct spec_pf_fact *s = hs.facts.devs[i].sriov;
+
+		if (!s)
+			continue;
+		s->pf.class = 0x010802;
+		strcpy(s->pf.nvme, "nvme0");
+	}
+	assert_string_equal(plan_eswitch(&hs, "", "nvme"), "");
+	has_left(&hs, "the controller nvme0 cannot give queues or interrupts to VFs");
+	fake_ioctl_reset();
+}
+
+/* What else of the files can be had is still planned. */
+static void test_others_are_planned_when_vfs_cannot_be_had(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+
+	fake_pf_set(&k, 2);
+	assert_int_equal(plan("devices:\n  - match: {device: 2684}\n    group: on\n" ETH0
+			      "    numvfs: 3\n    link: up\n"
+			      "    vfs: {0-1: {min_tx_rate: 5, max_tx_rate: 2}}\n", &hs, NULL), 0);
+	assert_int_equal(hs.plan.plan.count, 7);
+	assert_non_null(strstr(steps(&hs), "driver " SOUND "=vfio-pci; link " FAKE_PF " eth0=up; "));
+}
+
 static void test_vfs_in_use_stay(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT, none = HOST_SPEC_INIT;
@@ -368,26 +474,6 @@ static void test_functions_of_one_group_are_bound_together(void **state)
 	assert_string_equal(steps(&whole), both);
 }
 
-/* The eswitch as the facts have it, and what is planned then. */
-static const char *plan_eswitch(struct host_spec *hs, const char *now, const char *driver)
-{
-	_cleanup_(spec_plan_fini) struct spec_plan again = SPEC_PLAN_INIT;
-
-	for (size_t i = 0; i < hs->facts.count; i++) {
-		struct spec_pf_fact *s = hs->facts.devs[i].sriov;
-
-		if (!s)
-			continue;
-		s->eswitch = now;
-		snprintf(s->pf.driver, sizeof(s->pf.driver), "%s", driver);
-	}
-	assert_int_equal(spec_plan(&hs->facts, &hs->spec, 0, &again, NULL), 0);
-	spec_plan_fini(&hs->plan);
-	hs->plan = again;
-	again = (struct spec_plan)SPEC_PLAN_INIT;
-	return steps(hs);
-}
-
 #define MODE(mode) "eswitch " FAKE_PF "=" mode "; "
 #define CREATE	   "autoprobe " FAKE_PF "=0; numvfs " FAKE_PF "=2; "
 #define BIND	   "driver 0000:01:10.0=; override 0000:01:10.0=vfio-pci; driver 0000:01:10.0=vfio-pci; "
@@ -445,6 +531,10 @@ int main(void)
 		TEST(test_what_was_applied_is_an_empty_plan),
 		TEST(test_vfs_that_are_there_are_not_told_what_cannot_be),
 		TEST(test_another_number_goes_through_none_and_can_be_undone),
+		TEST(test_vfs_stay_when_those_for_them_cannot_be_had),
+		TEST(test_vfs_stay_when_no_number_is_left_for_their_drivers),
+		TEST(test_vfs_stay_when_a_controller_has_no_queues_for_others),
+		TEST(test_others_are_planned_when_vfs_cannot_be_had),
 		TEST(test_vfs_in_use_stay),
 		TEST(test_what_does_not_fit_is_left_and_the_rest_goes_on),
 		TEST(test_every_key_must_fit),

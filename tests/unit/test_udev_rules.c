@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -225,6 +226,61 @@ static void test_an_apply_that_comes_second_sees_what_the_first_left(void **stat
 	assert_non_null(strstr(fake_get(k.root, FILE_PATH), "ATTR{device}==\"0x2684\""));
 }
 
+/* A look that finds the past `stale` times. */
+struct looks {
+	unsigned stale, made;
+};
+
+static int look(struct host_spec *hs, void *opaque, struct err *e)
+{
+	struct looks *l = opaque;
+
+	assert_null(hs->rules);
+	assert_int_equal(hs->plan.remark_count, 0);
+	hs->rules = strdup("of a look");
+	l->made++;
+	return l->stale-- ? err_plain(e, -ESTALE, "look %u is past", l->made) : 0;
+}
+
+static void test_it_is_looked_again_while_others_are_first(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec twice = HOST_SPEC_INIT, never = HOST_SPEC_INIT;
+	struct looks l = { .stale = 1 };
+
+	assert_int_equal(host_spec_look_again(look, &l, &twice, &err), 0);
+	assert_int_equal(l.made, 2);
+	assert_string_equal(twice.rules, "of a look");
+	assert_int_equal(err.code, 0);
+	l = (struct looks){ .stale = 100 };
+	assert_int_equal(host_spec_look_again(look, &l, &never, &err), -ESTALE);
+	assert_int_equal(l.made, 5);
+	assert_string_equal(err.text, "look 5 is past");
+}
+
+#define STAGERS	 4
+#define STAGINGS 20
+
+/* Each keeps the same text, as applies at once do, which have no lock then. */
+static void test_several_stage_the_same_rules_at_once(void **state)
+{
+	pid_t pids[STAGERS];
+	int status;
+
+	for (unsigned i = 0; i < STAGERS; i++) {
+		pids[i] = fork();
+		for (unsigned n = 0; pids[i] == 0 && n < STAGINGS; n++) {
+			if (udev_rules_stage(k.root, "# the same", &err) < 0)
+				_exit(1);
+		}
+		if (pids[i] == 0)
+			_exit(0);
+	}
+	for (unsigned i = 0; i < STAGERS; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
 static void test_none_has_no_override(void **state)
 {
 	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
@@ -389,6 +445,8 @@ int main(void)
 		TEST(test_what_is_absent_is_looked_at_when_it_may_have_come),
 		TEST(test_a_slow_boot_keeps_the_rules),
 		TEST(test_an_apply_that_comes_second_sees_what_the_first_left),
+		TEST(test_it_is_looked_again_while_others_are_first),
+		TEST(test_several_stage_the_same_rules_at_once),
 		TEST(test_none_has_no_override),
 		TEST(test_hostile_names_are_refused),
 		TEST(test_a_drop_ins_name_stays_in_its_comment),
