@@ -10,7 +10,7 @@ struct undo {
 	int root;
 	const struct step_ops *const *ops;
 	int dir;
-	unsigned count; /* steps undone, of dev */
+	unsigned count; /* steps undone, of dev; what was only remembered is no change */
 	const char *dev; /* NULL: of every device */
 };
 

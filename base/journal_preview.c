@@ -33,6 +33,14 @@ static int read_then(const struct preview *p, const struct step_ops *row, struct
 	return row->read(p->root, step, step->before, sizeof(step->before));
 }
 
+/* The device of the step is there, whether or not it has the attribute now. */
+static bool has_device(const struct preview *p, const struct step_ops *row, const struct step *step)
+{
+	char now[STEP_VALUE_MAX];
+
+	return !row->identity || row->identity(p->root, step, now, sizeof(now)) == 0;
+}
+
 /* One undo as a step: from what it reads to what it read. */
 static int add_undo(const struct preview *p, const struct record *r, struct err *err)
 {
@@ -48,7 +56,8 @@ static int add_undo(const struct preview *p, const struct record *r, struct err 
 	step.before[0] = '\0';
 	step.remember = false;
 	got = read_then(p, row, &step);
-	if (got == -ENODEV && !r->step.remember) /* its device is made again by an earlier undo */
+	/* Its device is made again by an earlier undo, or is gone for good. */
+	if (got == -ENODEV && (!r->step.remember || !has_device(p, row, &step)))
 		return 0;
 	if (got < 0 && got != -ENODEV)
 		return err_set(err, got, "cannot read %s of %s", step.op, step.dev);

@@ -133,7 +133,7 @@ static void undo_one(struct undo *u, struct entry *e, size_t i, struct err *err)
 
 	if (undo_record(u, e, r, &own) == 0) {
 		r->mark = MARK_PLANNED;
-		u->count += !u->dev || strcmp(r->step.dev, u->dev) == 0;
+		u->count += !r->step.remember && (!u->dev || strcmp(r->step.dev, u->dev) == 0);
 		supersede(e, i);
 		return;
 	}
