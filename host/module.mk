@@ -44,4 +44,5 @@ host_srcs := \
 	host/spec_yaml.c \
 	host/udev_rules.c \
 	host/udev_rules_file.c \
+	host/vf_journal.c \
 	host/vm_file.c
