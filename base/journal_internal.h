@@ -18,6 +18,12 @@ struct undo {
 const struct step_ops *step_row(const struct step_ops *const *ops, const struct step *step,
 				struct err *err);
 
+/*
+ * The host is as it should be ("undone", "done"), but e could not be written down so, for r:
+ * its file still has what is past. Returns r, err set.
+ */
+int entry_stays(const struct entry *e, const char *what, int r, struct err *err);
+
 /* Open (and make) the journal's directory. A descriptor or -errno, err set. */
 int journal_open_dir(int root, struct err *err);
 

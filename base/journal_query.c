@@ -259,7 +259,7 @@ static int forget_in(struct session *s, struct entry *e, void *opaque, struct er
 		return 0;
 	e->count = kept;
 	r = kept ? entry_save(s->undo.dir, e) : entry_remove(s->undo.dir, e->name);
-	return r < 0 ? err_set(err, r, "cannot write the journal /" JOURNAL_DIR) : 0;
+	return r < 0 ? entry_stays(e, "done", r, err) : 0;
 }
 
 int journal_forget(int root, bool (*match)(const struct step *step, void *opaque), void *opaque,

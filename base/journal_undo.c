@@ -209,7 +209,17 @@ int undo_entry(struct undo *u, struct entry *e,
 			*err = first;
 		return first.code;
 	}
-	return r < 0 ? err_set(err, r, "cannot write the journal") : 0;
+	return r < 0 ? entry_stays(e, "undone", r, err) : 0;
+}
+
+int entry_stays(const struct entry *e, const char *what, int r, struct err *err)
+{
+	err_set(err, r, "%s on the host, but the journal's entry of '%s' could not be rewritten", what,
+		e->command);
+	if (r == -ENOSPC || r == -EDQUOT)
+		return err_hint(err, "make room in /run (du -xsh /run/* says what fills it), then thruway "
+				     "restore again: it strikes out what is past");
+	return journal_hint(r, err);
 }
 
 static bool was_being_undone(const struct record *r, const void *opaque)

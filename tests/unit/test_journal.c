@@ -1198,6 +1198,29 @@ static void test_a_change_that_cannot_be_committed_is_undone(void **state)
 	assert_untouched();
 }
 
+static void test_a_restore_whose_entry_cannot_be_rewritten_says_that_the_host_is_restored(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fake_sysfs_text(host, "", "run/thruway/journal/.0000000001/in-the-way");
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), -EISDIR);
+	assert_string_equal(err.text, "undone on the host, but the journal's entry of 'test \\ it' could "
+				      "not be rewritten: Is a directory");
+	assert_non_null(strstr(err.hint, "move it away"));
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	fake_sysfs_remove(host, "run/thruway/journal/.0000000001");
+	row.writes = 0;
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(row.writes, 0); /* DEV_B has its changes all the while */
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
 static void test_a_plan_made_for_another_value_is_refused(void **state)
 {
 	struct plan p = PLAN_INIT;
@@ -1412,6 +1435,7 @@ int main(void)
 		TEST(test_an_unreadable_entry_stops_changes),
 		TEST(test_a_journal_that_cannot_be_written_stops_the_change),
 		TEST(test_a_change_that_cannot_be_committed_is_undone),
+		TEST(test_a_restore_whose_entry_cannot_be_rewritten_says_that_the_host_is_restored),
 		TEST(test_a_plan_made_for_another_value_is_refused),
 		TEST(test_a_signal_between_steps_undoes_the_change),
 		TEST(test_a_held_lock_is_told_with_its_holder),
