@@ -360,10 +360,17 @@ static void link_describe(const struct step *step, char *buf, size_t size)
 	snprintf(buf, size, "bring %s %s", step->key[0] ? step->key : "its interface", step->after);
 }
 
+/* Without its link a PF takes no rates for its VFs. */
+static bool link_last(const char *value)
+{
+	return strcmp(value, "down") == 0;
+}
+
 const struct step_ops link_step_ops = {
 	.op = "link",
 	.read = link_read,
 	.write = link_write,
 	.describe = link_describe,
 	.identity = pf_identity,
+	.last = link_last,
 };
