@@ -70,6 +70,12 @@ struct step_ops {
 	 * it. 0, or -errno: it stands by itself. NULL: the row's devices all do.
 	 */
 	int (*parent)(int root, const struct step *step, char *buf, size_t size);
+	/*
+	 * Undoing to this value takes away what other undoings need (a rate needs the PF's link):
+	 * a restore does it behind all others, of whatever age, and not for a device of which one
+	 * of these has failed. NULL: never.
+	 */
+	bool (*last)(const char *value);
 };
 
 /* A fact that a change makes invisible, kept beside it: the netdev name of a NIC bound away. */

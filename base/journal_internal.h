@@ -10,13 +10,19 @@ struct undo {
 	int root;
 	const struct step_ops *const *ops;
 	int dir;
-	unsigned count; /* steps undone, of dev */
+	unsigned count; /* steps undone, of dev; what was only remembered is no change */
 	const char *dev; /* NULL: of every device */
 };
 
 /* NULL with err set when no row has that name. */
 const struct step_ops *step_row(const struct step_ops *const *ops, const struct step *step,
 				struct err *err);
+
+/*
+ * The host is as it should be ("undone", "done"), but e could not be written down so, for r:
+ * its file still has what is past. Returns r, err set.
+ */
+int entry_stays(const struct entry *e, const char *what, int r, struct err *err);
 
 /* Open (and make) the journal's directory. A descriptor or -errno, err set. */
 int journal_open_dir(int root, struct err *err);

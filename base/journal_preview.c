@@ -33,6 +33,14 @@ static int read_then(const struct preview *p, const struct step_ops *row, struct
 	return row->read(p->root, step, step->before, sizeof(step->before));
 }
 
+/* The device of the step is there, whether or not it has the attribute now. */
+static bool has_device(const struct preview *p, const struct step_ops *row, const struct step *step)
+{
+	char now[STEP_VALUE_MAX];
+
+	return !row->identity || row->identity(p->root, step, now, sizeof(now)) == 0;
+}
+
 /* One undo as a step: from what it reads to what it read. */
 static int add_undo(const struct preview *p, const struct record *r, struct err *err)
 {
@@ -48,7 +56,8 @@ static int add_undo(const struct preview *p, const struct record *r, struct err 
 	step.before[0] = '\0';
 	step.remember = false;
 	got = read_then(p, row, &step);
-	if (got == -ENODEV && !r->step.remember) /* its device is made again by an earlier undo */
+	/* Its device is made again by an earlier undo, or is gone for good. */
+	if (got == -ENODEV && (!r->step.remember || !has_device(p, row, &step)))
 		return 0;
 	if (got < 0 && got != -ENODEV)
 		return err_set(err, got, "cannot read %s of %s", step.op, step.dev);
@@ -107,11 +116,52 @@ static int preview_all(const struct preview *p, int dir, bool recover, struct er
 	return r;
 }
 
+/* What the attribute of this step is in the end. */
+static const char *comes_to(const struct plan *plan, const struct step *step)
+{
+	const char *value = step->after;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, step->op) == 0 && strcmp(s->dev, step->dev) == 0 &&
+		    strcmp(s->key, step->key) == 0)
+			value = s->after;
+	}
+	return value;
+}
+
+static bool goes_last(const struct preview *p, const struct step *step)
+{
+	const struct step_ops *row = step_row(p->ops, step, NULL);
+
+	return row && row->last && row->last(comes_to(p->plan, step));
+}
+
+/* From `first` on: those that go behind all others. 0 or -ENOMEM. */
+static int put_last(const struct preview *p, size_t first)
+{
+	_cleanup_(plan_fini) struct plan sorted = PLAN_INIT;
+	struct plan *plan = p->plan;
+	int r = 0;
+
+	for (unsigned last = 0; last < 2; last++) {
+		for (size_t i = first; r == 0 && i < plan->count; i++) {
+			if (goes_last(p, &plan->steps[i]) == (bool)last)
+				r = plan_add(&sorted, &plan->steps[i]);
+		}
+	}
+	if (r == 0 && sorted.count)
+		memcpy(plan->steps + first, sorted.steps, sorted.count * sizeof(*sorted.steps));
+	return r;
+}
+
 int journal_plan_restore(int root, const struct step_ops *const *ops, const char *dev,
 			 struct plan *plan, struct err *err)
 {
 	_cleanup_close_ int dir = hostfs_open(root, O_RDONLY | O_DIRECTORY, JOURNAL_DIR);
 	struct preview p = { root, ops, dev, plan };
+	size_t first;
 	int r;
 
 	if (dir == -ENOENT) /* nothing was ever changed */
@@ -121,5 +171,10 @@ int journal_plan_restore(int root, const struct step_ops *const *ops, const char
 		return dir == -EACCES ? err_hint(err, "run it as root") : dir;
 	}
 	r = preview_all(&p, dir, true, err);
-	return r < 0 ? r : preview_all(&p, dir, false, err);
+	first = plan->count;
+	if (r == 0)
+		r = preview_all(&p, dir, false, err);
+	if (r == 0 && put_last(&p, first) < 0)
+		r = err_set(err, -ENOMEM, "cannot plan");
+	return r;
 }

@@ -82,7 +82,23 @@ struct choice {
 	const char *dev; /* NULL: of any device */
 	bool (*keep)(const struct step *step, void *opaque); /* NULL: none stays */
 	void *opaque;
+	const struct step_ops *const *ops; /* of restore(): */
+	bool last;	    /* it is the turn of those that go behind all others */
+	struct plan oldest; /* of each attribute that such a step is about: what it comes to be */
+	struct plan left;   /* what could not be undone */
 };
+
+static struct step *find_attribute(const struct plan *plan, const struct step *step)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct step *s = &plan->steps[i];
+
+		if (strcmp(s->op, step->op) == 0 && strcmp(s->dev, step->dev) == 0 &&
+		    strcmp(s->key, step->key) == 0)
+			return s;
+	}
+	return NULL;
+}
 
 static bool chosen(const struct record *r, const void *opaque)
 {
@@ -92,29 +108,123 @@ static bool chosen(const struct record *r, const void *opaque)
 	       (!c->keep || !c->keep(&r->step, c->opaque));
 }
 
+static const struct step_ops *last_row(const struct choice *c, const struct record *r)
+{
+	const struct step_ops *row = step_row(c->ops, &r->step, NULL);
+
+	return row && row->last && r->known && r->mark != MARK_PLANNED && !r->step.remember ? row : NULL;
+}
+
+/* Entries come newest first, so what stands at the end is the oldest. */
+static int note_oldest(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	struct choice *c = opaque;
+
+	for (size_t i = e->count; i-- > 0;) {
+		const struct record *r = &e->records[i];
+		struct step *known;
+
+		if (!chosen(r, c) || !last_row(c, r))
+			continue;
+		known = find_attribute(&c->oldest, &r->step);
+		if (known)
+			*known = r->step;
+		else if (plan_add(&c->oldest, &r->step) < 0)
+			return err_set(err, -ENOMEM, "cannot restore %s", r->step.dev);
+	}
+	return 0;
+}
+
+/* Undone behind all others: the attribute comes to a value for which its row wants that. */
+static bool goes_last(const struct choice *c, const struct record *r)
+{
+	const struct step_ops *row = last_row(c, r);
+	const struct step *oldest = row ? find_attribute(&c->oldest, &r->step) : NULL;
+
+	return oldest && row->last(oldest->before);
+}
+
+static bool has_left(const struct choice *c, const char *dev)
+{
+	for (size_t i = 0; i < c->left.count; i++) {
+		if (strcmp(c->left.steps[i].dev, dev) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool has_turn(const struct record *r, const void *opaque)
+{
+	const struct choice *c = opaque;
+
+	return chosen(r, c) && goes_last(c, r) == c->last && !(c->last && has_left(c, r->step.dev));
+}
+
+/* Those that are still in the entry behind their undoing. */
+static int note_left(struct choice *c, const struct entry *e, bool (*wanted)(const struct record *r,
+									      const void *opaque))
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < e->count; i++) {
+		if (e->records[i].mark != MARK_PLANNED && wanted(&e->records[i], c))
+			r = plan_add(&c->left, &e->records[i].step);
+	}
+	return r;
+}
+
 static int restore_entry(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
+	struct choice *c = opaque;
 	unsigned before = s->undo.count;
-	int r = undo_entry(&s->undo, e, chosen, opaque, err);
+	int r = undo_entry(&s->undo, e, has_turn, c, err);
 	unsigned n = s->undo.count - before;
 
 	if (n)
 		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
+	if (r < 0 && note_left(c, e, has_turn) < 0)
+		return -ENOMEM;
 	return r;
 }
 
-static int restore(int root, const struct step_ops *const *ops, const struct choice *choice,
+static int count_left(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	return note_left(opaque, e, chosen) < 0 ? -ENOMEM : 0;
+}
+
+/* Repeating it begins with those. */
+static void say_left(struct session *s, struct choice *c)
+{
+	c->left.count = 0;
+	if (each_entry(s, count_left, c, NULL) == 0 && c->left.count)
+		log_warn("%zu change%s not undone; thruway restore goes on from there when repeated",
+			 c->left.count, c->left.count == 1 ? " is" : "s are");
+}
+
+static int restore(int root, const struct step_ops *const *ops, struct choice *choice,
 		   const char *command, unsigned lock_timeout_s, unsigned *ret_undone,
 		   struct err *err)
 {
 	_cleanup_(session_end) struct session s = SESSION_INIT;
-	int r = session_begin(&s, root, ops, command, lock_timeout_s, err);
+	int r = session_begin(&s, root, ops, command, lock_timeout_s, err), last;
 
 	s.undo.dev = choice->dev;
+	choice->ops = ops;
 	if (r == 0)
 		r = recover_locked(&s.undo, err);
-	if (r == 0)
-		r = each_entry(&s, restore_entry, (void *)choice, err);
+	if (r < 0)
+		return r;
+	r = each_entry(&s, note_oldest, choice, err);
+	if (r == 0) {
+		r = each_entry(&s, restore_entry, choice, err);
+		choice->last = true;
+		last = each_entry(&s, restore_entry, choice, err);
+		r = r < 0 ? r : last;
+		if (choice->left.count)
+			say_left(&s, choice);
+	}
+	plan_fini(&choice->oldest);
+	plan_fini(&choice->left);
 	if (r == 0)
 		*ret_undone = s.undo.count;
 	return r;
@@ -273,7 +383,7 @@ static int forget_in(struct session *s, struct entry *e, void *opaque, struct er
 		return 0;
 	e->count = kept;
 	r = kept ? entry_save(s->undo.dir, e) : entry_remove(s->undo.dir, e->name);
-	return r < 0 ? err_set(err, r, "cannot write the journal /" JOURNAL_DIR) : 0;
+	return r < 0 ? entry_stays(e, "done", r, err) : 0;
 }
 
 int journal_forget(int root, bool (*match)(const struct step *step, void *opaque), void *opaque,

@@ -133,7 +133,7 @@ static void undo_one(struct undo *u, struct entry *e, size_t i, struct err *err)
 
 	if (undo_record(u, e, r, &own) == 0) {
 		r->mark = MARK_PLANNED;
-		u->count += !u->dev || strcmp(r->step.dev, u->dev) == 0;
+		u->count += !r->step.remember && (!u->dev || strcmp(r->step.dev, u->dev) == 0);
 		supersede(e, i);
 		return;
 	}
@@ -209,7 +209,17 @@ int undo_entry(struct undo *u, struct entry *e,
 			*err = first;
 		return first.code;
 	}
-	return r < 0 ? err_set(err, r, "cannot write the journal") : 0;
+	return r < 0 ? entry_stays(e, "undone", r, err) : 0;
+}
+
+int entry_stays(const struct entry *e, const char *what, int r, struct err *err)
+{
+	err_set(err, r, "%s on the host, but the journal's entry of '%s' could not be rewritten", what,
+		e->command);
+	if (r == -ENOSPC || r == -EDQUOT)
+		return err_hint(err, "make room in /run (du -xsh /run/* says what fills it), then thruway "
+				     "restore again: it strikes out what is past");
+	return journal_hint(r, err);
 }
 
 static bool was_being_undone(const struct record *r, const void *opaque)

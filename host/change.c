@@ -13,6 +13,7 @@
 #include "host/udev_rules.h"
 #include "sriov/address.h"
 #include "sriov/devlink.h"
+#include "sriov/interface.h"
 #include "sriov/numvfs.h"
 #include "sriov/nvme_virt.h"
 #include "sriov/vf_destroy.h"
@@ -27,7 +28,9 @@ const struct step_ops *const change_ops[] = {
 	&override_step_ops,
 	&driver_step_ops,
 	&owner_step_ops,
+	&ifname_step_ops,
 	&address_step_ops,
+	&mtu_step_ops,
 	&rebar_step_ops,
 	/* a PF: its VFs */
 	&autoprobe_step_ops,

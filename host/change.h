@@ -54,6 +54,7 @@ int change_bind(int root, const struct bind_request *req, const struct journal_o
 
 enum change_restored {
 	CHANGE_NOTHING,	 /* it was the host's already */
+	CHANGE_UNPROBED, /* nothing either: a VF that we made, which never had a driver */
 	CHANGE_UNDONE,	 /* by the journal */
 	CHANGE_RELEASED, /* not ours: override cleared, offered to the host's drivers */
 	CHANGE_GONE,	 /* the device left; what the journal knew is forgotten */
@@ -61,7 +62,8 @@ enum change_restored {
 
 /*
  * Give a device back: undo what the journal knows of it; else take it from a VFIO
- * driver, clear its override and let the host's drivers have it. Refused (-EBUSY)
+ * driver, clear its override and let the host's drivers have it, but for a VF that we made:
+ * no driver of the host was to be tried on that. Refused (-EBUSY)
  * while a process holds it, unless `force` has that reason: then that process is
  * ended first (host/evict.h).
  */

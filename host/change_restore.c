@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "host/evict.h"
+#include "host/vf_journal.h"
 #include "sriov/numvfs.h"
 #include "sriov/vf_destroy.h"
 #include "vfio/bind_step.h"
@@ -218,12 +219,28 @@ int change_preview_restore_evict(int root, const struct plan *plan, unsigned for
 	return r;
 }
 
+static int reprobe(int root, const struct pci_function *dev, struct err *err)
+{
+	struct pci_function now;
+	int r = pci_function_read(root, dev->bdf, &now);
+
+	return r == 0 && !now.driver[0] ? bind_reprobe(root, dev->bdf, err) : r;
+}
+
+/* What the release of a device that the journal does not know comes to. */
+static enum change_restored released(int root, const struct pci_function *dev)
+{
+	if (!vf_journal_made(root, dev))
+		return CHANGE_RELEASED;
+	return dev->driver[0] || dev->override[0] ? CHANGE_UNDONE : CHANGE_UNPROBED;
+}
+
 static int release(int root, const struct pci_function *dev, unsigned lock_timeout_s,
 		   enum change_restored *ret, struct err *err)
 {
 	struct journal_owner owner = { .forget = true };
 	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
-	struct pci_function now;
+	enum change_restored what = released(root, dev);
 	int r = bind_plan_release(dev, &plan);
 
 	if (r == -EALREADY) {
@@ -235,11 +252,10 @@ static int release(int root, const struct pci_function *dev, unsigned lock_timeo
 		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
 	if (r < 0)
 		return err_set(err, r, "cannot restore %s", BDF_STR(dev->bdf));
-	r = pci_function_read(root, dev->bdf, &now);
-	if (r == 0 && !now.driver[0])
-		r = bind_reprobe(root, dev->bdf, err);
+	if (what == CHANGE_RELEASED)
+		r = reprobe(root, dev, err);
 	if (r == 0)
-		*ret = CHANGE_RELEASED;
+		*ret = what;
 	return r;
 }
 
@@ -386,7 +402,7 @@ int change_plan_restore(int root, struct bdf bdf, unsigned force, struct plan *p
 	r = pci_function_read(root, bdf, &dev);
 	if (r == 0)
 		r = bind_plan_release(&dev, &rest);
-	*ret = r == -EALREADY ? CHANGE_NOTHING : CHANGE_RELEASED;
+	*ret = r == -EALREADY ? CHANGE_NOTHING : released(root, &dev);
 	if (r == 0)
 		r = plan_prune(root, change_ops, &rest, err);
 	for (size_t i = 0; r == 0 && i < rest.count; i++)

@@ -46,4 +46,5 @@ host_srcs := \
 	host/udev_rules.c \
 	host/udev_rules_file.c \
 	host/udev_rules_memory.c \
+	host/vf_journal.c \
 	host/vm_file.c

@@ -197,7 +197,7 @@ static int plan_end(struct spec_planner *p, const struct want_pf *w)
 		if (pf_vf_bdf(p->facts->root, s->pf.bdf, i, &vf) < 0)
 			continue;
 		dev = topo_find(&p->facts->topo, vf);
-		r = dev ? bind_step_plan_address(p->facts->root, plan, dev) : 0;
+		r = dev ? bind_step_plan_interface(p->facts->root, plan, dev) : 0;
 		if (r == 0)
 			r = bind_step_plan(plan, vf, "");
 	}

@@ -6,28 +6,15 @@
 #include <string.h>
 
 #include "base/hostfs.h"
+#include "sriov/interface.h"
 #include "sriov/pf.h"
 #include "sriov/vf_attr.h"
 #include "sriov/vf_link.h"
 
-static int keep_name(const char *name, void *opaque)
-{
-	snprintf(opaque, PF_NAME_MAX, "%s", name);
-	return 1;
-}
-
-/* -ENODEV: it has none now, because no network driver has it. */
-static int find_netdev(int root, const struct step *step, char name[PF_NAME_MAX])
-{
-	int r = hostfs_list(root, keep_name, name, "sys/bus/pci/devices/%s/net", step->dev);
-
-	return r == 1 ? 0 : r == 0 || r == -ENOENT ? -ENODEV : r;
-}
-
 static int address_read(int root, const struct step *step, char *buf, size_t size)
 {
 	char name[PF_NAME_MAX];
-	int r = find_netdev(root, step, name);
+	int r = interface_find(root, step->dev, name);
 	ssize_t n;
 
 	if (r < 0)
@@ -40,7 +27,7 @@ static int address_write(int root, const struct step *step, const char *value, s
 {
 	struct vf_attrs a = { 0 };
 	char name[PF_NAME_MAX];
-	int r = find_netdev(root, step, name);
+	int r = interface_find_settled(root, step->dev, name);
 
 	if (r == 0)
 		r = vf_attr_parse(&a, "mac", value, NULL);
@@ -50,9 +37,15 @@ static int address_write(int root, const struct step *step, const char *value, s
 			       value) : 0;
 }
 
+static void address_describe(const struct step *step, char *buf, size_t size)
+{
+	snprintf(buf, size, "give its interface the MAC %s", step->after);
+}
+
 const struct step_ops address_step_ops = {
 	.op = "address",
 	.read = address_read,
 	.write = address_write,
+	.describe = address_describe,
 	.identity = pf_identity,
 };

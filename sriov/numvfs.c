@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/size.h"
+#include "sriov/interface.h"
 #include "sriov/pf.h"
 #include "sriov/vf_users.h"
 #include "vfio/busy.h"
@@ -261,7 +262,7 @@ static int autoprobe_read(int root, const struct step *step, char *buf, size_t s
  * is a file while it has work) must be empty first. A udev that never rests is
  * no reason to fail.
  */
-static void settle_udev(int root)
+void numvfs_settle_udev(int root)
 {
 	unsigned long start = now_ms();
 
@@ -274,7 +275,7 @@ static int autoprobe_write(int root, const struct step *step, const char *value,
 	int r;
 
 	if (strcmp(value, "1") == 0)
-		settle_udev(root);
+		numvfs_settle_udev(root);
 	r = hostfs_write(root, value, HOSTFS_DEADLINE_MS, NULL, DEV "/sriov_drivers_autoprobe",
 			 step->dev);
 	if (r < 0)
@@ -297,18 +298,23 @@ const struct step_ops autoprobe_step_ops = {
 	.identity = pf_identity,
 };
 
-/* --- the PF's link --------------------------------------------------------------------------- */
+/* --- the link ------------------------------------------------------------------------------- */
 
-static int read_flags(int root, const struct step *step, unsigned *ret)
+static int link_name(int root, const struct step *step, char ret[PF_NAME_MAX])
+{
+	if (!step->key[0])
+		return interface_find(root, step->dev, ret);
+	if (strchr(step->key, '/') || strlen(step->key) >= PF_NAME_MAX)
+		return -EINVAL;
+	strcpy(ret, step->key);
+	return hostfs_exists(root, DEV "/net/%s", step->dev, step->key) ? 0 : -ENODEV;
+}
+
+static int read_flags(int root, const char *name, unsigned *ret)
 {
 	uint64_t flags;
-	int r;
+	int r = hostfs_read_u64(root, &flags, "sys/class/net/%s/flags", name);
 
-	if (strchr(step->key, '/'))
-		return -EINVAL;
-	if (!hostfs_exists(root, DEV "/net/%s", step->dev, step->key))
-		return -ENODEV;
-	r = hostfs_read_u64(root, &flags, "sys/class/net/%s/flags", step->key);
 	if (r < 0)
 		return r;
 	*ret = (unsigned)flags;
@@ -317,9 +323,12 @@ static int read_flags(int root, const struct step *step, unsigned *ret)
 
 static int link_read(int root, const struct step *step, char *buf, size_t size)
 {
-	unsigned flags;
-	int r = read_flags(root, step, &flags);
+	char name[PF_NAME_MAX];
+	unsigned flags = 0;
+	int r = link_name(root, step, name);
 
+	if (r == 0)
+		r = read_flags(root, name, &flags);
 	if (r < 0)
 		return r;
 	snprintf(buf, size, "%s", flags & IFF_UP ? "up" : "down");
@@ -328,24 +337,34 @@ static int link_read(int root, const struct step *step, char *buf, size_t size)
 
 static int link_write(int root, const struct step *step, const char *value, struct err *err)
 {
+	char name[PF_NAME_MAX] = "its interface", text[16];
 	unsigned flags;
-	char text[16];
-	int r = read_flags(root, step, &flags);
+	int r;
 
+	if (!step->key[0])
+		numvfs_settle_udev(root);
+	r = link_name(root, step, name);
+	if (r == 0)
+		r = read_flags(root, name, &flags);
 	if (r == 0) {
 		flags = strcmp(value, "up") == 0 ? flags | IFF_UP : flags & ~(unsigned)IFF_UP;
 		snprintf(text, sizeof(text), "0x%x", flags);
-		r = hostfs_write(root, text, HOSTFS_DEADLINE_MS, NULL, "sys/class/net/%s/flags",
-				 step->key);
+		r = hostfs_write(root, text, HOSTFS_DEADLINE_MS, NULL, "sys/class/net/%s/flags", name);
 	}
 	if (r < 0)
-		return err_set(err, r, "%s: cannot bring %s %s", step->dev, step->key, value);
+		return err_set(err, r, "%s: cannot bring %s %s", step->dev, name, value);
 	return 0;
 }
 
 static void link_describe(const struct step *step, char *buf, size_t size)
 {
-	snprintf(buf, size, "bring %s %s", step->key, step->after);
+	snprintf(buf, size, "bring %s %s", step->key[0] ? step->key : "its interface", step->after);
+}
+
+/* Without its link a PF takes no rates for its VFs. */
+static bool link_last(const char *value)
+{
+	return strcmp(value, "down") == 0;
 }
 
 const struct step_ops link_step_ops = {
@@ -354,4 +373,5 @@ const struct step_ops link_step_ops = {
 	.write = link_write,
 	.describe = link_describe,
 	.identity = pf_identity,
+	.last = link_last,
 };

@@ -4,7 +4,8 @@
  *
  *	"autoprobe"  sriov_drivers_autoprobe, "0" or "1"
  *	"numvfs"     sriov_numvfs; a change between two counts above 0 goes through 0
- *	"link"       IFF_UP of the PF's interface (key: its name), "up" or "down"
+ *	"link"       IFF_UP of the PF's interface (key: its name), or of the one interface of
+ *	             any function, whatever it is called (key ""); "up" or "down"
  *
  * The rows never resize a PF whose VFs are in use, whoever asks: restore and
  * recover too.
@@ -34,6 +35,12 @@ int numvfs_set(int root, struct bdf pf, unsigned n, bool force, struct err *err)
  * they appear long after the write returned. 0 or -ETIMEDOUT with err set.
  */
 int numvfs_wait_links(int root, struct bdf pf, unsigned n, unsigned deadline_ms, struct err *err);
+
+/*
+ * Wait until udev has done what it has to do, for some seconds at most: a udev that never
+ * rests is no reason to fail.
+ */
+void numvfs_settle_udev(int root);
 
 /*
  * -EBUSY with the users in err when a VF of pf is in use, but for the uses in `forgiven`

@@ -593,7 +593,8 @@ int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6])
 	return r < 0 && p.result >= 0 ? from_nl(r) : p.result;
 }
 
-int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6])
+/* Set one attribute of an interface. 0 or -errno. */
+static int set_own(int root, const char *netdev, int type, const void *data, int len)
 {
 	_cleanup_sock_ struct nl_sock *sk = NULL;
 	_cleanup_msg_ struct nl_msg *msg = NULL;
@@ -605,10 +606,25 @@ int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6])
 	if (r < 0)
 		return r;
 	msg = new_message(RTM_SETLINK, (int)ifindex);
-	if (!msg || dl_nla_put(msg, IFLA_ADDRESS, 6, mac) < 0)
+	if (!msg || dl_nla_put(msg, type, len, data) < 0)
 		return -ENOMEM;
 	dl_nl_socket_modify_err_cb(sk, NL_CB_CUSTOM, on_error, &error);
 	r = dl_nl_send_sync(sk, msg); /* takes the message */
 	msg = NULL;
 	return r < 0 && error == 0 ? from_nl(r) : error;
+}
+
+int vf_link_rename(int root, const char *netdev, const char *name)
+{
+	size_t len = strlen(name);
+
+	/* Of a '%d' in it the kernel would make a number. */
+	if (!len || len >= PF_NAME_MAX || strchr(name, '%'))
+		return -EINVAL;
+	return set_own(root, netdev, IFLA_IFNAME, name, (int)len + 1);
+}
+
+int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6])
+{
+	return set_own(root, netdev, IFLA_ADDRESS, mac, 6);
 }

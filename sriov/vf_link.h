@@ -46,6 +46,9 @@ int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
 /* The MAC an interface was made with, whatever it has now. 0; -ENODATA: it has none. */
 int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6]);
 
+/* Call an interface by another name. 0; -EEXIST: one is called so; other -errno. */
+int vf_link_rename(int root, const char *netdev, const char *name);
+
 /* Give an interface another MAC. 0 or the driver's -errno. */
 int vf_link_set_mac(int root, const char *netdev, const uint8_t mac[6]);
 

@@ -50,7 +50,7 @@ static const char *guess(const struct pf *pf, enum vf_group group, int code,
 	if (group == VF_GROUP_RATE && attrs->min_tx_rate && code == -EINVAL)
 		return "it may know no min_tx_rate";
 	if (group == VF_GROUP_RATE && !pf->up)
-		return "a rate needs the PF's link: bring it up first (vf create --up)";
+		return "a rate needs the PF's link: bring it up first (ip link set DEV up, or vf create --up)";
 	if (group == VF_GROUP_RATE && !pf->carrier)
 		return "a rate needs the PF's link, which has no carrier";
 	if (group == VF_GROUP_RATE)

@@ -7,6 +7,7 @@
 #include "host/change.h"
 #include "host/device.h"
 #include "host/evict.h"
+#include "host/vf_journal.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
@@ -28,10 +29,23 @@ static const struct {
 	const char *text, *word;
 } outcomes[] = {
 	[CHANGE_NOTHING] = { "nothing to restore", "nothing" },
+	[CHANGE_UNPROBED] = { "nothing to restore: thruway made this VF, for no driver of the host",
+			      "nothing" },
 	[CHANGE_UNDONE] = { "restored", "restored" },
 	[CHANGE_RELEASED] = { "given to the host's drivers", "released" },
 	[CHANGE_GONE] = { "is gone; what was changed is forgotten", "gone" },
 };
+
+/* The attributes of a VF are another device's, and so is their undoing. */
+static void say_attrs(struct ctx *ctx, const struct pci_function *dev)
+{
+	char attrs[160];
+
+	if (vf_journal_attrs(ctx->root, dev, attrs, sizeof(attrs)))
+		fprintf(ctx->out, "%s: its PF keeps the %s that it was given; thruway restore %s undoes "
+				  "what was changed of the PF\n", BDF_STR(dev->bdf), attrs,
+			BDF_STR(dev->pf));
+}
 
 /* Into the list, if there is one. */
 static void say(struct ctx *ctx, struct bdf bdf, enum change_restored what, json_t *list)
@@ -51,6 +65,8 @@ static void say(struct ctx *ctx, struct bdf bdf, enum change_restored what, json
 	if (what != CHANGE_GONE)
 		fprintf(ctx->out, ", driver: %s", now.driver[0] ? now.driver : "none");
 	fputc('\n', ctx->out);
+	if (what != CHANGE_GONE)
+		say_attrs(ctx, &now);
 }
 
 /* Addresses need not exist any more: the journal may still know them. */
@@ -101,6 +117,8 @@ static int preview_one(struct preview *p, const struct pci_function *dev, struct
 
 	if (r == 0 && what == CHANGE_GONE)
 		preview_after(p, bdf, "is gone; forget what was changed");
+	if (r == 0 && what == CHANGE_UNPROBED)
+		preview_after(p, bdf, outcomes[what].text);
 	if (r == 0 && what == CHANGE_RELEASED)
 		preview_after(p, bdf, "offer it to the host's drivers");
 	return r;
@@ -206,7 +224,8 @@ const struct command cmd_restore = {
 	.summary = "give devices back to the host as they were",
 	.help = "Undoes what thruway changed about a device: driver, override, and for a PF its VFs\n"
 		"and their attributes. A device that thruway did not change is taken from its VFIO\n"
-		"driver and offered to the drivers of the host. Refused while a VM has it, or one of the\n"
+		"driver and offered to the drivers of the host, but for a VF that thruway made. A VF's\n"
+		"attributes are undone with its PF. Refused while a VM has it, or one of the\n"
 		"VFs that go with it; --force=vm ends that VM first: SIGTERM, and after 30 s SIGKILL.\n"
 		"\n"
 		"      --group         the other endpoints of its IOMMU group too\n"

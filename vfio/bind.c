@@ -209,7 +209,7 @@ static int plan_one(int root, const struct topo *topo, const struct in_use_host 
 	if (bound)
 		r = bind_step_plan_override(plan, dev->bdf, driver);
 	else
-		r = bind_step_plan_address(root, plan, dev);
+		r = bind_step_plan_interface(root, plan, dev);
 	if (r == 0 && !bound)
 		r = bind_step_plan_unbind(plan, dev->bdf);
 	if (r == 0 && requested(req, dev->bdf)) {

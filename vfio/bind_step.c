@@ -66,18 +66,36 @@ int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *drive
 	return add(plan, bdf, "override", "", driver);
 }
 
-int bind_step_plan_address(int root, struct plan *plan, const struct pci_function *dev)
+static int remember(struct plan *plan, struct bdf bdf, const char *op)
 {
-	struct step s = { .op = "address", .remember = true, .optional = true };
-	uint64_t type;
+	struct step s = { .remember = true, .optional = true };
 
-	/* NET_ADDR_PERM, <linux/netdevice.h> */
-	if (dev->netdev_count != 1 ||
-	    hostfs_read_u64(root, &type, "sys/class/net/%s/addr_assign_type", dev->netdevs[0]) < 0 ||
-	    type == 0)
-		return 0;
-	bdf_str(dev->bdf, s.dev);
+	snprintf(s.op, sizeof(s.op), "%s", op);
+	bdf_str(bdf, s.dev);
 	return plan_add(plan, &s);
+}
+
+#define NET "sys/class/net/%s/"
+#define IFF_UP_BIT 1u /* <linux/if.h> */
+#define ETH_MTU 1500
+
+/* Undone last first: the name, which must be had before the interface is up, goes behind all. */
+int bind_step_plan_interface(int root, struct plan *plan, const struct pci_function *dev)
+{
+	const char *name = dev->netdevs[0];
+	uint64_t v;
+	int r = 0;
+
+	if (dev->netdev_count != 1)
+		return 0;
+	if (hostfs_read_u64(root, &v, NET "flags", name) == 0 && v & IFF_UP_BIT)
+		r = remember(plan, dev->bdf, "link");
+	if (r == 0 && hostfs_read_u64(root, &v, NET "mtu", name) == 0 && v != ETH_MTU)
+		r = remember(plan, dev->bdf, "mtu");
+	/* NET_ADDR_PERM, <linux/netdevice.h> */
+	if (r == 0 && hostfs_read_u64(root, &v, NET "addr_assign_type", name) == 0 && v != 0)
+		r = remember(plan, dev->bdf, "address");
+	return r < 0 ? r : remember(plan, dev->bdf, "ifname");
 }
 
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,

@@ -33,11 +33,13 @@ int bind_step_plan_probe(struct plan *plan, struct bdf bdf, const char *driver);
 int bind_step_plan_override(struct plan *plan, struct bdf bdf, const char *driver);
 
 /*
- * Remember the MAC of the function's interface where it is not the one it was made with:
- * a VF whose PF gives it none has another, random one from each driver that binds it.
- * The row "address" is sriov/address.h's. 0 or -ENOMEM.
+ * Remember what the function's one interface has from its host, since a driver that comes
+ * back makes a new one: its name; its MAC where it is not the one it was made with (a VF
+ * whose PF gives it none has another, random one from each driver that binds it); its MTU
+ * where it is not Ethernet's own; and that it is up. The rows are those of sriov/interface.h,
+ * sriov/address.h and sriov/numvfs.h. 0 or -ENOMEM.
  */
-int bind_step_plan_address(int root, struct plan *plan, const struct pci_function *dev);
+int bind_step_plan_interface(int root, struct plan *plan, const struct pci_function *dev);
 
 /* Append chown and chmod of a node below dev/. 0 or -ENOMEM. */
 int bind_step_plan_owner(struct plan *plan, struct bdf bdf, const char *node, unsigned uid,

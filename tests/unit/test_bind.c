@@ -190,6 +190,55 @@ static void test_the_mac_and_the_first_name_of_a_card_are_noted(void **state)
 	assert_int_equal(journal_noted(kernel.root, BIND_NOTE_NETDEV, "eth3", name, sizeof(name)), 0);
 }
 
+static void put_interface(const char *name, const char *mtu, const char *flags)
+{
+	fake_sysfs_text(kernel.root, "", DEV_DIR VF "/net/%s/address", name);
+	fake_sysfs_text(kernel.root, mtu, "sys/class/net/%s/mtu", name);
+	fake_sysfs_text(kernel.root, flags, "sys/class/net/%s/flags", name);
+}
+
+/* What the driver that came back calls its interface; no netlink message renames a fake one. */
+static void test_an_interface_gets_mtu_and_state_back_whatever_it_is_called(void **state)
+{
+	static const char *const names[] = { "eth2", "eth9" };
+	enum change_restored what;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char mtu[64], flags[64];
+
+		snprintf(mtu, sizeof(mtu), "sys/class/net/%s/mtu", names[i]);
+		snprintf(flags, sizeof(flags), "sys/class/net/%s/flags", names[i]);
+		put_interface("eth2", "1400", "0x1003");
+		assert_int_equal(bind_dev(VF), 0);
+		fake_sysfs_remove(kernel.root, DEV_DIR VF "/net/eth2/address");
+		fake_sysfs_remove(kernel.root, DEV_DIR VF "/net/eth2");
+		put_interface(names[i], "1500", "0x1002");
+		kernel.nwrites = 0;
+		assert_int_equal(restore_dev(VF, &what), 0);
+		assert_int_equal(what, CHANGE_UNDONE);
+		assert_string_equal(fake_get(kernel.root, mtu), "1400");
+		assert_string_equal(fake_get(kernel.root, flags), "0x1003");
+		assert_string_equal(strchr(kernel.writes[kernel.nwrites - 2], '='), "=1400");
+		assert_string_equal(strchr(kernel.writes[kernel.nwrites - 1], '='), "=0x1003");
+		assert_false(hostfs_exists(kernel.root, "run/thruway/journal/0000000001"));
+	}
+}
+
+static void test_an_interface_as_a_driver_makes_it_has_its_name_remembered(void **state)
+{
+	_cleanup_(plan_fini) struct plan plan = PLAN_INIT;
+	char line[128];
+
+	put_interface("eth2", "1500", "0x1002");
+	assert_int_equal(bind_dev(VF), 0);
+	fake_sysfs_remove(kernel.root, DEV_DIR VF "/net/eth2/address");
+	fake_sysfs_remove(kernel.root, DEV_DIR VF "/net/eth2");
+	assert_int_equal(journal_plan_restore(kernel.root, change_ops, VF, &plan, &err), 0);
+	assert_int_equal(plan.count, 4);
+	assert_string_equal(plan_describe(change_ops, &plan.steps[3], line, sizeof(line)),
+			    VF ": call its interface eth2");
+}
+
 static void test_binding_twice_changes_nothing_the_second_time(void **state)
 {
 	assert_int_equal(bind_dev(VF), 0);
@@ -654,6 +703,8 @@ int main(void)
 		TEST(test_a_mac_that_a_driver_made_up_is_remembered),
 		TEST(test_a_mac_it_was_made_with_is_not),
 		TEST(test_the_mac_and_the_first_name_of_a_card_are_noted),
+		TEST(test_an_interface_gets_mtu_and_state_back_whatever_it_is_called),
+		TEST(test_an_interface_as_a_driver_makes_it_has_its_name_remembered),
 		TEST(test_binding_twice_changes_nothing_the_second_time),
 		TEST(test_a_bind_that_makes_no_node_is_undone),
 		TEST(test_a_device_bound_by_ids_only_gets_its_override),

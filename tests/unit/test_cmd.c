@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/journal.h"
 #include "base/log.h"
 #include "tests/fake/hostfs.h"
 #include "tests/fake/kernel.h"
@@ -409,6 +410,74 @@ static void assert_in_json(const char *schema, const char *list, size_t i, const
 	json_decref(doc);
 }
 
+static int made_read(int root, const struct step *step, char *buf, size_t size)
+{
+	if (hostfs_read(root, buf, size, "made-%s-%s", step->op, step->key) < 0)
+		strcpy(buf, "0");
+	return 0;
+}
+
+static int made_write(int root, const struct step *step, const char *value, struct err *e)
+{
+	fake_sysfs_text(root, value, "made-%s-%s", step->op, step->key);
+	return 0;
+}
+
+/* A vf create and a vf set as the journal has them. */
+static void make_vf(const char *count)
+{
+	static const struct step_ops numvfs = { .op = "numvfs", .read = made_read, .write = made_write };
+	static const struct step_ops attr = { .op = "vfattr", .read = made_read, .write = made_write };
+	static const struct step_ops *const ops[] = { &numvfs, &attr, NULL };
+	const struct journal_owner owner = { .command = "vf create" };
+	struct step steps[] = {
+		{ .op = "numvfs", .dev = PF },
+		{ .op = "vfattr", .dev = PF, .key = "vf0 vlan", .after = "vlan 7" },
+		{ .op = "vfattr", .dev = PF, .key = "vf1 mac", .after = "mac none" },
+	};
+	const struct plan plan = { .steps = steps, .count = ARRAY_SIZE(steps) };
+	struct txn *txn;
+
+	snprintf(steps[0].after, sizeof(steps[0].after), "%s", count);
+	assert_int_equal(txn_begin(kernel.root, ops, &plan, &owner, 1, &txn, &err), 0);
+	assert_int_equal(txn_apply(txn, &err), 0);
+}
+
+#define KEPT VF0 ": its PF keeps the vlan that it was given; thruway restore " PF \
+		 " undoes what was changed of the PF\n"
+
+static void test_a_vf_that_thruway_made_is_offered_to_no_driver(void **state)
+{
+	const char *nothing = VF0 ": nothing to restore: thruway made this VF, for no driver of the host";
+	unsigned writes = kernel.nwrites;
+
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" VF0 "/driver");
+	make_vf("1");
+	assert_int_equal(run(&cmd_restore, "-n", VF0, NULL), 0);
+	assert_int_equal(strncmp(out, nothing, strlen(nothing)), 0);
+	assert_int_equal(run(&cmd_restore, VF0, NULL), 0);
+	assert_int_equal(strncmp(out, nothing, strlen(nothing)), 0);
+	assert_string_equal(out + strlen(nothing), ", driver: none\n" KEPT);
+	assert_int_equal(run(&cmd_restore, "-j", VF0, NULL), 0);
+	assert_in_json("thruway.restore/1", "devices", 0, "outcome", "nothing");
+	assert_int_equal(kernel.nwrites, writes);
+	/* Somebody else's override is taken from it, and no more. */
+	fake_sysfs_text(kernel.root, "vfio-pci", "sys/bus/pci/devices/" VF0 "/driver_override");
+	assert_int_equal(run(&cmd_restore, VF0, NULL), 0);
+	assert_string_equal(out, VF0 ": restored, driver: none\n" KEPT);
+	assert_int_equal(kernel.nwrites, writes + 1);
+}
+
+/* Those that the journal took away are gone: this is another's. */
+static void test_a_vf_that_others_made_is(void **state)
+{
+	fake_sysfs_remove(kernel.root, "sys/bus/pci/devices/" VF0 "/driver");
+	make_vf("1");
+	make_vf("0");
+	assert_int_equal(run(&cmd_restore, VF0, NULL), 0);
+	assert_string_equal(out, VF0 ": given to the host's drivers, driver: igbvf\n" KEPT);
+}
+
 static void test_binding_and_restoring_are_json_when_asked(void **state)
 {
 	assert_int_equal(run(&cmd_bind, "-n", "-j", VF0, NULL), 0);
@@ -619,6 +688,8 @@ int main(void)
 		TEST(test_a_dry_run_refuses_what_cannot_be_reset),
 		TEST(test_a_dry_run_names_whom_it_would_end),
 		TEST(test_a_dry_restore_says_what_a_restore_then_does),
+		TEST(test_a_vf_that_thruway_made_is_offered_to_no_driver),
+		TEST(test_a_vf_that_others_made_is),
 		TEST(test_a_dry_restore_of_what_was_unplugged),
 		TEST(test_a_dry_restore_begins_with_what_a_killed_command_left),
 		TEST(test_a_dry_restore_of_a_device_in_use_is_refused_or_names_the_victim),

@@ -120,7 +120,19 @@ static const struct step_ops attr_ops = {
 	.held = attr_held,
 	.parent = attr_parent,
 };
-static const struct step_ops *const ops[] = { &attr_ops, NULL };
+/* Down at the end of all: what is below is written only while it is up. */
+static bool link_is_last(const char *value)
+{
+	return strcmp(value, "down") == 0;
+}
+
+static const struct step_ops link_ops = {
+	.op = "link",
+	.read = attr_read,
+	.write = attr_write,
+	.last = link_is_last,
+};
+static const struct step_ops *const ops[] = { &attr_ops, &link_ops, NULL };
 
 static int host = -1; /* the root of the fake one */
 static struct err err;
@@ -1198,6 +1210,103 @@ static void test_a_change_that_cannot_be_committed_is_undone(void **state)
 	assert_untouched();
 }
 
+static void test_a_restore_whose_entry_cannot_be_rewritten_says_that_the_host_is_restored(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	four_steps(&p);
+	assert_int_equal(change(&p), 0);
+	fake_sysfs_text(host, "", "run/thruway/journal/.0000000001/in-the-way");
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), -EISDIR);
+	assert_string_equal(err.text, "undone on the host, but the journal's entry of 'test \\ it' could "
+				      "not be rewritten: Is a directory");
+	assert_non_null(strstr(err.hint, "move it away"));
+	assert_string_equal(attr(DEV_A, "x"), "x0");
+	fake_sysfs_remove(host, "run/thruway/journal/.0000000001");
+	row.writes = 0;
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(row.writes, 0); /* DEV_B has its changes all the while */
+	assert_string_equal(attr(DEV_B, "x"), "bx1");
+}
+
+static void change_link(const char *dev, const char *to)
+{
+	struct plan p = PLAN_INIT;
+
+	add(&p, dev, "link", to);
+	strcpy(p.steps[0].op, "link");
+	assert_int_equal(change(&p), 0);
+}
+
+/* The newest change brought the link up, and what is older needs it. */
+static void test_a_link_goes_down_behind_all_that_is_undone(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	fake_sysfs_text(host, "down", "attr/" DEV_A "/link");
+	add(&p, DEV_A, "x", "x1");
+	add(&p, DEV_A, "y", "y1");
+	assert_int_equal(change(&p), 0);
+	change_link(DEV_A, "up");
+	assert_int_equal(journal_plan_restore(host, ops, NULL, &p, &err), 0);
+	assert_int_equal(p.count, 3);
+	assert_string_equal(p.steps[0].key, "y");
+	assert_string_equal(p.steps[2].key, "link");
+	plan_fini(&p);
+	/* While an older step cannot be undone, it stays up. */
+	row.fail_at = row.writes + 2;
+	row.fail_with = -EINVAL;
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), -EINVAL);
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_string_equal(attr(DEV_A, "y"), "y0");
+	assert_string_equal(attr(DEV_A, "link"), "up");
+	assert_int_equal(entries(), 2);
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_untouched();
+	assert_string_equal(attr(DEV_A, "link"), "down");
+	assert_int_equal(entries(), 0);
+}
+
+/* The steps of one attribute keep their order, whatever it comes to. */
+static void test_a_link_that_was_up_before_all_comes_up(void **state)
+{
+	static const char *const was[] = { "up", "down" };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(was); i++) {
+		fake_sysfs_text(host, was[i], "attr/" DEV_A "/link");
+		for (unsigned k = 1; k <= 3; k++)
+			change_link(DEV_A, was[(i + k) % 2]);
+		assert_int_equal(journal_restore(host, ops, DEV_A, 1, &n, &err), 0);
+		assert_int_equal(n, 3);
+		assert_string_equal(attr(DEV_A, "link"), was[i]);
+		assert_int_equal(entries(), 0);
+	}
+}
+
+/* What cannot be undone of one device keeps the link of no other up. */
+static void test_the_link_of_another_device_goes_down_all_the_same(void **state)
+{
+	struct plan p = PLAN_INIT;
+	unsigned n = 0;
+
+	fake_sysfs_text(host, "down", "attr/" DEV_B "/link");
+	add(&p, DEV_A, "x", "x1");
+	assert_int_equal(change(&p), 0);
+	change_link(DEV_B, "up");
+	row.fail_at = row.writes + 1;
+	row.fail_with = -EINVAL;
+	assert_int_equal(journal_restore(host, ops, NULL, 1, &n, &err), -EINVAL);
+	assert_string_equal(attr(DEV_A, "x"), "x1");
+	assert_string_equal(attr(DEV_B, "link"), "down");
+}
+
 static void test_a_plan_made_for_another_value_is_refused(void **state)
 {
 	struct plan p = PLAN_INIT;
@@ -1412,6 +1521,10 @@ int main(void)
 		TEST(test_an_unreadable_entry_stops_changes),
 		TEST(test_a_journal_that_cannot_be_written_stops_the_change),
 		TEST(test_a_change_that_cannot_be_committed_is_undone),
+		TEST(test_a_restore_whose_entry_cannot_be_rewritten_says_that_the_host_is_restored),
+		TEST(test_a_link_goes_down_behind_all_that_is_undone),
+		TEST(test_a_link_that_was_up_before_all_comes_up),
+		TEST(test_the_link_of_another_device_goes_down_all_the_same),
 		TEST(test_a_plan_made_for_another_value_is_refused),
 		TEST(test_a_signal_between_steps_undoes_the_change),
 		TEST(test_a_held_lock_is_told_with_its_holder),
