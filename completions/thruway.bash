@@ -93,9 +93,9 @@ _thruway_attributes()	# THE-WORD-BEFORE
 	state) _thruway_offer auto enable disable ;;
 	proto) _thruway_offer 802.1Q 802.1ad ;;
 	mac) _thruway_offer none ;;
-	vlan | qos | *_tx_rate | queues | interrupts) ;;
+	vlan | qos | *_tx_rate | *_guid | queues | interrupts) ;;
 	*) _thruway_offer mac vlan qos proto spoofchk trust state min_tx_rate max_tx_rate query_rss \
-		queues interrupts ;;
+		node_guid port_guid queues interrupts ;;
 	esac
 }
 

@@ -17,6 +17,7 @@
 struct want_vf {
 	struct spec_setting set[SPEC_VF_COUNT];
 	char mac[18]; /* what set[VF_MAC] points at */
+	char guid[2][24]; /* and set[VF_NODE_GUID], set[VF_PORT_GUID] */
 };
 
 struct want_pf {
@@ -80,6 +81,29 @@ static int merge_mac(struct spec_planner *p, struct want_pf *w, const struct spe
 	return r;
 }
 
+/* The schema has seen to it that the text is a GUID. */
+static int merge_guid(struct spec_planner *p, struct want_pf *w, const struct spec_setting *from,
+		      enum vf_attr attr, unsigned vf, unsigned n)
+{
+	struct spec_setting *to = &w->vf[vf].set[attr], one = *from;
+	char *kept = w->vf[vf].guid[attr - VF_NODE_GUID], text[24], what[32];
+	struct vf_attrs a = { 0 };
+	uint64_t *guid = attr == VF_NODE_GUID ? &a.node_guid : &a.port_guid;
+	int r;
+
+	if (!from->text)
+		return 0;
+	if (vf_attr_parse(&a, vf_attr_word(attr), from->text, NULL) < 0 || vf_guid_add(*guid, n, guid) < 0)
+		return err_plain(p->err, -EINVAL, "%s: the GUID of vf%u would leave the range that "
+				 "begins with its first three bytes", SPEC_PLACE_STR(p->spec, from->at), vf);
+	one.text = vf_attr_format(&a, attr, text, sizeof(text));
+	snprintf(what, sizeof(what), "%s of vf%u", vf_attr_word(attr), vf);
+	r = spec_overlay(p, w->fact, what, to, &one);
+	strcpy(kept, text);
+	to->text = kept;
+	return r;
+}
+
 /* What a range says of its n-th VF, which has the number vf. */
 static int merge_vf(struct spec_planner *p, struct want_pf *w, const struct spec_vfs *vfs,
 		    unsigned vf, unsigned n)
@@ -90,6 +114,10 @@ static int merge_vf(struct spec_planner *p, struct want_pf *w, const struct spec
 	for (unsigned i = 0; r == 0 && i < SPEC_VF_COUNT; i++) {
 		if (i == VF_MAC)
 			continue;
+		if (i < VF_ATTR_COUNT && vf_attr_is_guid(i)) {
+			r = merge_guid(p, w, &vfs->set[i], i, vf, n);
+			continue;
+		}
 		snprintf(what, sizeof(what), "%s of vf%u", spec_vf_word(i), vf);
 		r = spec_overlay(p, w->fact, what, &w->vf[vf].set[i], &vfs->set[i]);
 	}

@@ -92,6 +92,8 @@ static bool worth_saying(const struct vf_attrs *a, enum vf_attr attr)
 	case VF_STATE: return a->state != VF_STATE_AUTO;
 	case VF_MIN_TX_RATE: return a->min_tx_rate;
 	case VF_MAX_TX_RATE: return a->max_tx_rate;
+	case VF_NODE_GUID: return a->node_guid;
+	case VF_PORT_GUID: return a->port_guid;
 	case VF_MAC: return false; /* by itself: MACs of a range count up */
 	default: return true;
 	}

@@ -239,6 +239,7 @@ static int walk_devices(struct spec_yaml *y, int node, void *to)
 
 #define VF(i) (offsetof(struct spec_vfs, set) + (i) * sizeof(struct spec_setting))
 #define SWITCH "on or off"
+#define GUID   "eight bytes like 00:11:22:33:44:55:66:77"
 
 static const struct spec_row vf_rows[] = {
 	{ "mac", "an address, none or stable", take_vf_mac, .at = VF(VF_MAC) },
@@ -251,6 +252,8 @@ static const struct spec_row vf_rows[] = {
 	{ "min_tx_rate", "a number of Mbit/s", take_vf_attr, .at = VF(VF_MIN_TX_RATE) },
 	{ "max_tx_rate", "a number of Mbit/s", take_vf_attr, .at = VF(VF_MAX_TX_RATE) },
 	{ "query_rss", SWITCH, take_switch, .at = VF(VF_QUERY_RSS) },
+	{ "node_guid", GUID, take_vf_attr, .at = VF(VF_NODE_GUID) },
+	{ "port_guid", GUID, take_vf_attr, .at = VF(VF_PORT_GUID) },
 	{ "driver", "a driver's name, or none", take_name, .at = VF(SPEC_VF_DRIVER), .max = 31 },
 	{ "pool", NAME, take_name, .at = VF(SPEC_VF_POOL), .max = 63 },
 	{ 0 },

@@ -21,6 +21,8 @@ static const char *const attr_words[VF_ATTR_COUNT] = {
 	[VF_MIN_TX_RATE] = "min_tx_rate",
 	[VF_MAX_TX_RATE] = "max_tx_rate",
 	[VF_QUERY_RSS] = "query_rss",
+	[VF_NODE_GUID] = "node_guid",
+	[VF_PORT_GUID] = "port_guid",
 };
 
 static const struct {
@@ -29,6 +31,8 @@ static const struct {
 } groups[VF_GROUP_COUNT] = {
 	[VF_GROUP_TRUST] = { "trust", BIT(VF_TRUST) },
 	[VF_GROUP_MAC] = { "mac", BIT(VF_MAC) },
+	[VF_GROUP_NODE_GUID] = { "node_guid", BIT(VF_NODE_GUID) },
+	[VF_GROUP_PORT_GUID] = { "port_guid", BIT(VF_PORT_GUID) },
 	[VF_GROUP_VLAN] = { "vlan", BIT(VF_VLAN) | BIT(VF_QOS) | BIT(VF_PROTO) },
 	[VF_GROUP_SPOOFCHK] = { "spoofchk", BIT(VF_SPOOFCHK) },
 	[VF_GROUP_QUERY_RSS] = { "query_rss", BIT(VF_QUERY_RSS) },
@@ -92,25 +96,46 @@ static int hex_digit(char c)
 	return -1;
 }
 
+/* n bytes of two digits each, with colons between them. */
+static bool parse_bytes(const char *s, unsigned n, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < n; i++, s += 3) {
+		int high = hex_digit(s[0]), low = high < 0 ? -1 : hex_digit(s[1]);
+
+		if (low < 0 || s[2] != (i < n - 1 ? ':' : '\0'))
+			return false;
+		v = v << 8 | (unsigned)(high << 4 | low);
+	}
+	*ret = v;
+	return true;
+}
+
 static int parse_mac(const char *s, uint8_t ret[6], struct err *err)
 {
 	uint8_t mac[6] = { 0 };
-	const char *p = s;
+	uint64_t v = 0;
 
 	if (strcmp(s, "none") == 0) {
 		memcpy(ret, mac, 6);
 		return 0;
 	}
-	for (unsigned i = 0; i < 6; i++, p += 3) {
-		int high = hex_digit(p[0]), low = high < 0 ? -1 : hex_digit(p[1]);
-
-		if (low < 0 || p[2] != (i < 5 ? ':' : '\0'))
-			return err_usage(err, "\"%s\" is not a MAC address (02:00:00:00:00:01)", s);
-		mac[i] = (uint8_t)(high << 4 | low);
-	}
+	if (!parse_bytes(s, 6, &v))
+		return err_usage(err, "\"%s\" is not a MAC address (02:00:00:00:00:01)", s);
+	for (unsigned i = 0; i < 6; i++)
+		mac[i] = (uint8_t)(v >> (40 - 8 * i));
 	if (mac[0] & 1)
 		return err_usage(err, "%s is a multicast address and cannot be a VF's MAC", s);
 	memcpy(ret, mac, 6);
+	return 0;
+}
+
+static int parse_guid(const char *word, const char *s, uint64_t *ret, struct err *err)
+{
+	if (!parse_bytes(s, 8, ret))
+		return err_usage(err, "%s is eight bytes like 00:11:22:33:44:55:66:77, not \"%s\"", word,
+				 s);
 	return 0;
 }
 
@@ -168,6 +193,8 @@ static int parse_value(struct vf_attrs *a, enum vf_attr attr, const char *s, str
 	case VF_SPOOFCHK: return parse_switch(word, s, &a->spoofchk, err);
 	case VF_TRUST: return parse_switch(word, s, &a->trust, err);
 	case VF_QUERY_RSS: return parse_switch(word, s, &a->query_rss, err);
+	case VF_NODE_GUID: return parse_guid(word, s, &a->node_guid, err);
+	case VF_PORT_GUID: return parse_guid(word, s, &a->port_guid, err);
 	case VF_VLAN: /* 4095 is reserved (802.1Q 9.6) */
 		r = parse_number(word, s, 4094, &n, err);
 		a->vlan = r < 0 ? a->vlan : (uint16_t)n;
@@ -197,7 +224,7 @@ static int parse_pair(struct vf_attrs *attrs, const char *word, const char *valu
 	if (vf_attr_find(word, &attr) < 0) {
 		err_usage(err, "\"%s\" is not an attribute of a VF", word);
 		err_hint(err, "mac, vlan, qos, proto, spoofchk, trust, state, min_tx_rate, "
-			      "max_tx_rate or query_rss");
+			      "max_tx_rate, query_rss, node_guid or port_guid");
 		return -EINVAL;
 	}
 	if (VF_HAS(attrs, attr))
@@ -221,6 +248,9 @@ int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, s
 		err_usage(err, "%s is no address that a VF can have", value);
 		return err_hint(err, "none lets the VF's driver choose");
 	}
+	if ((strcmp(word, "node_guid") == 0 && !a.node_guid) ||
+	    (strcmp(word, "port_guid") == 0 && !a.port_guid))
+		return err_usage(err, "%s is no GUID that a VF can have", value);
 	*attrs = a;
 	return 0;
 }
@@ -230,6 +260,15 @@ char *vf_mac_str(const uint8_t mac[6], char *buf)
 	snprintf(buf, 18, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
 		 mac[5]);
 	return buf;
+}
+
+/* As ip-link(8) has it: the byte of the highest value first. */
+static void format_guid(uint64_t guid, char *buf, size_t size)
+{
+	snprintf(buf, size, "%02x:%02x:%02x:%02x:%02x:%02x:%02x:%02x", (unsigned)(guid >> 56),
+		 (unsigned)(guid >> 48) & 0xff, (unsigned)(guid >> 40) & 0xff,
+		 (unsigned)(guid >> 32) & 0xff, (unsigned)(guid >> 24) & 0xff,
+		 (unsigned)(guid >> 16) & 0xff, (unsigned)(guid >> 8) & 0xff, (unsigned)guid & 0xff);
 }
 
 static const char *on_off(bool on)
@@ -254,6 +293,8 @@ char *vf_attr_format(const struct vf_attrs *a, enum vf_attr attr, char *buf, siz
 	case VF_MIN_TX_RATE: snprintf(buf, size, "%u", a->min_tx_rate); break;
 	case VF_MAX_TX_RATE: snprintf(buf, size, "%u", a->max_tx_rate); break;
 	case VF_QUERY_RSS: snprintf(buf, size, "%s", on_off(a->query_rss)); break;
+	case VF_NODE_GUID: format_guid(a->node_guid, buf, size); break;
+	case VF_PORT_GUID: format_guid(a->port_guid, buf, size); break;
 	case VF_ATTR_COUNT: break;
 	}
 	return buf;
@@ -344,4 +385,19 @@ int vf_mac_add(const uint8_t mac[6], unsigned n, uint8_t ret[6])
 	ret[4] = (uint8_t)(low >> 8);
 	ret[5] = (uint8_t)low;
 	return 0;
+}
+
+int vf_guid_add(uint64_t guid, unsigned n, uint64_t *ret)
+{
+	const uint64_t lower = (1ull << 40) - 1;
+
+	if (n > lower - (guid & lower))
+		return -ERANGE;
+	*ret = guid + n;
+	return 0;
+}
+
+bool vf_attr_is_guid(enum vf_attr attr)
+{
+	return attr == VF_NODE_GUID || attr == VF_PORT_GUID;
 }

@@ -27,6 +27,8 @@ enum vf_attr {
 	VF_MIN_TX_RATE,
 	VF_MAX_TX_RATE,
 	VF_QUERY_RSS,
+	VF_NODE_GUID, /* these two of InfiniBand alone */
+	VF_PORT_GUID,
 	VF_ATTR_COUNT
 };
 
@@ -34,6 +36,8 @@ enum vf_attr {
 enum vf_group {
 	VF_GROUP_TRUST,
 	VF_GROUP_MAC,
+	VF_GROUP_NODE_GUID,
+	VF_GROUP_PORT_GUID,
 	VF_GROUP_VLAN,
 	VF_GROUP_SPOOFCHK,
 	VF_GROUP_QUERY_RSS,
@@ -56,6 +60,7 @@ struct vf_attrs {
 	bool spoofchk, trust, query_rss;
 	enum vf_state state;
 	uint32_t min_tx_rate, max_tx_rate; /* Mbit/s; 0: no limit */
+	uint64_t node_guid, port_guid;	   /* 0: none was set */
 };
 
 #define VF_HAS(attrs, attr) (!!((attrs)->have & 1u << (attr)))
@@ -74,7 +79,7 @@ uint32_t vf_group_mask(enum vf_group group);
 /*
  * Take one WORD VALUE pair into attrs. -EINVAL with a usage error for an unknown
  * word, a value out of range, a MAC that is multicast or zero ("none" is
- * the word for that), or a word given twice.
+ * the word for that), a GUID of zero, or a word given twice.
  */
 int vf_attr_parse(struct vf_attrs *attrs, const char *word, const char *value, struct err *err);
 
@@ -99,6 +104,12 @@ void vf_attrs_complete(struct vf_attrs *attrs, const struct vf_attrs *now);
  * which is no MAC at all, stays zero.
  */
 int vf_mac_add(const uint8_t mac[6], unsigned n, uint8_t ret[6]);
+
+/* The same for a GUID, whose upper 24 bits name the maker. */
+int vf_guid_add(uint64_t guid, unsigned n, uint64_t *ret);
+
+/* VF_NODE_GUID and VF_PORT_GUID, which only InfiniBand devices have. */
+bool vf_attr_is_guid(enum vf_attr attr);
 
 /* "02:00:00:00:00:01"; buf takes 18 bytes. Returns buf. */
 char *vf_mac_str(const uint8_t mac[6], char *buf);

@@ -43,6 +43,11 @@ int vf_link_parse_stats(const void *msg, size_t len, struct vf_stats *ret, unsig
 int vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
 		const struct vf_attrs *attrs);
 
+/* The message by which vf_link_set() does so; of libnl, and the caller's to free. 0 or -errno. */
+struct nl_msg;
+int vf_link_request(int ifindex, unsigned vf, enum vf_group group, const struct vf_attrs *attrs,
+		    struct nl_msg **ret);
+
 /* The MAC an interface was made with, whatever it has now. 0; -ENODATA: it has none. */
 int vf_link_permanent_mac(int root, const char *netdev, uint8_t ret[6]);
 

@@ -164,6 +164,14 @@ static int merge(const struct vf_create *req, unsigned vf, struct vf_attrs *ret,
 			  "three bytes", vf);
 		return err_hint(err, "begin with a lower one");
 	}
+	if ((!VF_HAS(&a, VF_NODE_GUID) && VF_HAS(all, VF_NODE_GUID) &&
+	     vf_guid_add(all->node_guid, vf, &a.node_guid) < 0) ||
+	    (!VF_HAS(&a, VF_PORT_GUID) && VF_HAS(all, VF_PORT_GUID) &&
+	     vf_guid_add(all->port_guid, vf, &a.port_guid) < 0)) {
+		err_usage(err, "the GUID of vf%u would leave the range that begins with its first "
+			  "three bytes", vf);
+		return err_hint(err, "begin with a lower one");
+	}
 	a.have |= all->have;
 	vf_attrs_complete(&a, NULL);
 	*ret = a;
@@ -216,6 +224,21 @@ static int refuse_mac_of_pf(int root, const struct pf *pf, const struct vf_attrs
 	return err_usage(err, "vf%u would have the MAC of %s itself, %s", vf, pf->netdev, mac);
 }
 
+/* Two VFs with one GUID; a VF's node and its port may have the same. */
+static int refuse_same_guid(const struct vf_attrs *attrs, unsigned vf, struct err *err)
+{
+	const struct vf_attrs *b = &attrs[vf];
+
+	for (unsigned i = 0; i < vf; i++) {
+		const struct vf_attrs *a = &attrs[i];
+
+		if ((VF_HAS(a, VF_NODE_GUID) && VF_HAS(b, VF_NODE_GUID) && a->node_guid == b->node_guid) ||
+		    (VF_HAS(a, VF_PORT_GUID) && VF_HAS(b, VF_PORT_GUID) && a->port_guid == b->port_guid))
+			return err_usage(err, "vf%u and vf%u would both have the same GUID", i, vf);
+	}
+	return 0;
+}
+
 /* What the kernel would refuse by a bare -EINVAL. */
 static int refuse_rates(const struct vf_attrs *a, unsigned vf, struct err *err)
 {
@@ -232,6 +255,8 @@ int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err)
 
 	for (unsigned vf = 0; vf < count && r == 0; vf++) {
 		r = refuse_same_mac(attrs, vf, err);
+		if (r == 0)
+			r = refuse_same_guid(attrs, vf, err);
 		if (r == 0)
 			r = refuse_rates(&attrs[vf], vf, err);
 	}
@@ -298,10 +323,13 @@ static int check_supported(const struct pf *pf, unsigned vf, const struct vf_att
 			   const struct vf_attrs *now, struct err *err)
 {
 	for (unsigned i = 0; i < VF_ATTR_COUNT; i++) {
-		if (VF_HAS(asked, i) && !VF_HAS(now, i))
-			return err_plain(err, -EOPNOTSUPP, "%s: the %s driver has no %s for VFs "
-					 "(vf%u)", BDF_STR(pf->bdf), pf->driver, vf_attr_word(i),
-					 vf);
+		if (!VF_HAS(asked, i) || VF_HAS(now, i))
+			continue;
+		err_plain(err, -EOPNOTSUPP, "%s: the %s driver has no %s for VFs (vf%u)",
+			  BDF_STR(pf->bdf), pf->driver, vf_attr_word(i), vf);
+		if (vf_attr_is_guid(i))
+			err_hint(err, "GUIDs are for the VFs of InfiniBand devices, and take Linux 5.5");
+		return -EOPNOTSUPP;
 	}
 	return 0;
 }

@@ -43,6 +43,8 @@ static const char *guess(const struct pf *pf, enum vf_group group, int code,
 	if (code == -EPERM)
 		return geteuid() == 0 ? "root alone does not do: it takes CAP_NET_ADMIN, in the "
 					"interface's network namespace" : "run it as root";
+	if ((group == VF_GROUP_NODE_GUID || group == VF_GROUP_PORT_GUID) && code == -EOPNOTSUPP)
+		return "GUIDs are for the VFs of InfiniBand devices";
 	if (group == VF_GROUP_RATE && code == -EOPNOTSUPP)
 		return "in switchdev mode the rates of VFs are set by devlink: devlink port function rate";
 	if (group == VF_GROUP_RATE && attrs->max_tx_rate && attrs->min_tx_rate > attrs->max_tx_rate)

@@ -177,6 +177,7 @@ const struct command cmd_vf_create = {
 		"  state auto|enable|disable\n"
 		"  min_tx_rate MBIT  max_tx_rate MBIT\n"
 		"  query_rss on|off\n"
+		"  node_guid GUID  port_guid GUID   InfiniBand; counted up as the MAC is\n"
 		"  queues N  interrupts N   of each NVMe VF; without them an equal share\n"
 		"\n"
 		"      --up             bring the PF's interface up\n"

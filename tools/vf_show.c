@@ -86,7 +86,7 @@ static void network_text(const struct vf_attrs *a, char *buf, size_t size)
 						vf_attr_format(a, i, value, sizeof(value)));
 	}
 	for (unsigned i = 0; i < VF_ATTR_COUNT && len < size; i++) {
-		if (!VF_HAS(a, i))
+		if (!VF_HAS(a, i) && !vf_attr_is_guid(i))
 			len += (size_t)snprintf(buf + len, size - len, ", no %s", vf_attr_word(i));
 	}
 }
@@ -118,7 +118,7 @@ static int add_pf(struct table *t, const struct pf *pf)
 
 static int add_vf(struct table *t, const struct pf *pf, unsigned i, const struct vf_row *row)
 {
-	char vf[16], text[320], group[16] = "", lease[64] = "";
+	char vf[16], text[400], group[16] = "", lease[64] = "";
 	const char *cells[] = { BDF_STR(pf->bdf), vf, row->there ? BDF_STR(row->dev.bdf) : "",
 				row->dev.driver, group, lease, text };
 
@@ -174,8 +174,12 @@ static json_t *vf_json(unsigned i, const struct vf_row *row)
 			      "netdev", out_json_text(row->dev.netdevs[0]), "lease",
 			      lease_json(row));
 
-	for (unsigned a = 0; o && row->attrs.have && a < VF_ATTR_COUNT; a++)
+	for (unsigned a = 0; o && row->attrs.have && a < VF_ATTR_COUNT; a++) {
+		/* That an Ethernet device has none is not worth a word. */
+		if (vf_attr_is_guid(a) && !VF_HAS(&row->attrs, a))
+			continue;
 		json_object_set_new(o, vf_attr_word(a), attribute_json(&row->attrs, a));
+	}
 	if (o && row->nvme_read == 0)
 		json_object_set_new(o, "nvme", json_pack("{s:b, s:i, s:i, s:i}", "online",
 							 row->nvme.online, "queues",

@@ -519,6 +519,33 @@ static void test_macs_that_leave_their_range_are_refused(void **state)
 				      "begins with its first three bytes");
 }
 
+static void test_guids_count_up_within_their_range(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(plan(ETH0 "    numvfs: 3\n"
+			      "    vfs: {1-2: {node_guid: 00:02:c9:00:00:00:00:ff, port_guid: 00:02:C9:00:00:00:01:00}}\n",
+			      &hs, &err), 0);
+	assert_string_equal(steps(&hs),
+			    "autoprobe " FAKE_PF "=0; numvfs " FAKE_PF "=3; "
+			    "vfattr " FAKE_PF " vf1 node_guid=node_guid 00:02:c9:00:00:00:00:ff; "
+			    "vfattr " FAKE_PF " vf1 port_guid=port_guid 00:02:c9:00:00:00:01:00; "
+			    "vfattr " FAKE_PF " vf2 node_guid=node_guid 00:02:c9:00:00:00:01:00; "
+			    "vfattr " FAKE_PF " vf2 port_guid=port_guid 00:02:c9:00:00:00:01:01; ");
+}
+
+static void test_guids_that_leave_their_range_are_refused(void **state)
+{
+	_cleanup_(host_spec_fini) struct host_spec hs = HOST_SPEC_INIT;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(plan(ETH0 "    numvfs: 2\n    vfs: {0-1: {port_guid: 00:02:c9:ff:ff:ff:ff:ff}}\n",
+			      &hs, &err), -EINVAL);
+	assert_string_equal(err.text, "host.yaml:4:28: the GUID of vf1 would leave the range that "
+				      "begins with its first three bytes");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -545,6 +572,8 @@ int main(void)
 		TEST(test_functions_of_one_group_are_bound_together),
 		TEST(test_a_driver_switches_before_or_behind_its_vfs),
 		TEST(test_macs_that_leave_their_range_are_refused),
+		TEST(test_guids_count_up_within_their_range),
+		TEST(test_guids_that_leave_their_range_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,8 @@ static void test_every_word_is_taken_and_given_back(void **state)
 		{ "proto", "802.1ad" },		{ "spoofchk", "off" },	 { "trust", "on" },
 		{ "state", "disable" },		{ "min_tx_rate", "10" }, { "max_tx_rate", "25000" },
 		{ "query_rss", "on" },
+		{ "node_guid", "00:11:22:33:44:55:66:f7" },
+		{ "port_guid", "fe:11:22:33:44:55:66:78" },
 	};
 	struct vf_attrs a = { 0 };
 	struct err err = ERR_INIT;
@@ -55,6 +57,11 @@ static void test_bad_values_are_usage_errors_and_change_nothing(void **state)
 		{ "trust", "1", "on or off" },
 		{ "state", "up", "auto, enable or disable" },
 		{ "max_tx_rate", "4294967296", "4294967295" },
+		{ "node_guid", "00:11:22:33:44:55:66", "eight bytes" },
+		{ "node_guid", "00:11:22:33:44:55:66:77:88", "eight bytes" },
+		{ "node_guid", "none", "eight bytes" },
+		{ "port_guid", "0011:2233:4455:6677", "eight bytes" },
+		{ "port_guid", "00:00:00:00:00:00:00:00", "no GUID" },
 		{ "colour", "red", "not an attribute" },
 	};
 
@@ -90,6 +97,30 @@ static void test_none_resets_the_mac_and_zero_is_none(void **state)
 	assert_int_equal(vf_attr_parse(&none, "mac", "none", NULL), 0);
 	assert_memory_equal(zero.mac, nothing, 6);
 	assert_memory_equal(none.mac, nothing, 6);
+}
+
+/* The journal's: what mlx5 tells of a VF that was given none. */
+static void test_a_guid_of_zero_comes_back(void **state)
+{
+	struct vf_attrs a = { .have = 1u << VF_PORT_GUID }, b = { .port_guid = 1 };
+	char text[64];
+
+	assert_int_equal(vf_group_format(&a, VF_GROUP_PORT_GUID, text, sizeof(text)), 0);
+	assert_string_equal(text, "port_guid 00:00:00:00:00:00:00:00");
+	assert_int_equal(vf_group_parse(text, &b), 0);
+	assert_true(b.have == a.have && b.port_guid == 0);
+}
+
+static void test_guids_count_up_below_their_maker(void **state)
+{
+	uint64_t guid = 7;
+
+	assert_int_equal(vf_guid_add(0x0002c900000000ff, 3, &guid), 0);
+	assert_true(guid == 0x0002c90000000102);
+	assert_int_equal(vf_guid_add(0x0002c9fffffffffe, 1, &guid), 0);
+	assert_true(guid == 0x0002c9ffffffffff);
+	assert_int_equal(vf_guid_add(0x0002c9fffffffffe, 2, &guid), -ERANGE);
+	assert_true(guid == 0x0002c9ffffffffff);
 }
 
 static void test_a_group_survives_text_and_back(void **state)
@@ -163,6 +194,8 @@ int main(void)
 		cmocka_unit_test(test_bad_values_are_usage_errors_and_change_nothing),
 		cmocka_unit_test(test_a_word_given_twice_is_refused),
 		cmocka_unit_test(test_none_resets_the_mac_and_zero_is_none),
+		cmocka_unit_test(test_a_guid_of_zero_comes_back),
+		cmocka_unit_test(test_guids_count_up_below_their_maker),
 		cmocka_unit_test(test_a_group_survives_text_and_back),
 		cmocka_unit_test(test_what_the_driver_does_not_tell_is_unsupported_and_not_zero),
 		cmocka_unit_test(test_a_new_vlan_starts_from_nothing_a_qos_alone_keeps_it),

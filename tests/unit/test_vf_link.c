@@ -216,6 +216,85 @@ static void test_nothing_but_zeros_are_no_counters(void **state)
 	assert_int_equal(vf_link_parse_stats(nlh, nlh->nlmsg_len, stats, 2), -ENODATA);
 }
 
+static void put_guid(int type, uint32_t vf, uint64_t guid)
+{
+	uint8_t bytes[16] = { 0 };
+
+	memcpy(bytes, &vf, sizeof(vf));
+	memcpy(bytes + 8, &guid, sizeof(guid));
+	assert_int_equal(nla_put(msg, type, sizeof(bytes), bytes), 0);
+}
+
+/* As ipoib has it for mlx5: no MAC, nothing but GUIDs and the link's state. */
+static void test_guids_are_read_where_they_are_told(void **state)
+{
+	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO);
+	struct ifla_vf_mac mac = { .vf = 0 };
+	struct vf_attrs vfs[2] = { 0 };
+	char text[64];
+
+	nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+	put_two(IFLA_VF_LINK_STATE, 0, IFLA_VF_LINK_STATE_ENABLE);
+	put_guid(IFLA_VF_IB_NODE_GUID, 0, 0x0011223344556677);
+	put_guid(IFLA_VF_IB_PORT_GUID, 0, 0);
+	nla_nest_end(msg, nest);
+	put_vf(1, 0x11, 1);
+	assert_int_equal(parse(vfs, 2), 2);
+	assert_int_equal(vf_group_format(&vfs[0], VF_GROUP_NODE_GUID, text, sizeof(text)), 0);
+	assert_string_equal(text, "node_guid 00:11:22:33:44:55:66:77");
+	assert_int_equal(vf_group_format(&vfs[0], VF_GROUP_PORT_GUID, text, sizeof(text)), 0);
+	assert_string_equal(text, "port_guid 00:00:00:00:00:00:00:00");
+	assert_false(VF_HAS(&vfs[1], VF_NODE_GUID) || VF_HAS(&vfs[1], VF_PORT_GUID));
+}
+
+static void test_a_guid_that_is_cut_off_is_none(void **state)
+{
+	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO);
+	struct ifla_vf_mac mac = { .vf = 0 };
+	struct vf_attrs vf = { 0 };
+
+	nla_put(msg, IFLA_VF_MAC, sizeof(mac), &mac);
+	put_two(IFLA_VF_IB_NODE_GUID, 0, 1);
+	nla_nest_end(msg, nest);
+	assert_int_equal(parse(&vf, 1), 1);
+	assert_int_equal(vf.have, 1u << VF_MAC);
+}
+
+/* The one attribute of a request to set `group`, at `ret_len` bytes. */
+static const uint8_t *request(enum vf_group group, const struct vf_attrs *attrs, int type, int *ret_len)
+{
+	struct nlattr *found;
+	struct nlmsghdr *nlh;
+
+	nlmsg_free(msg);
+	assert_int_equal(vf_link_request(7, 3, group, attrs, &msg), 0);
+	nlh = nlmsg_hdr(msg);
+	assert_int_equal(nlh->nlmsg_type, RTM_SETLINK);
+	found = nlmsg_find_attr(nlh, sizeof(struct ifinfomsg), IFLA_VFINFO_LIST);
+	assert_non_null(found);
+	found = nla_find(nla_data(found), nla_len(found), IFLA_VF_INFO);
+	assert_non_null(found);
+	*ret_len = nla_len(nla_find(nla_data(found), nla_len(found), type));
+	assert_int_equal(nla_total_size(*ret_len), nla_len(found)); /* and no other */
+	return nla_data(nla_find(nla_data(found), nla_len(found), type));
+}
+
+static void test_a_guid_is_set_as_the_kernel_wants_it(void **state)
+{
+	static const struct vf_attrs attrs = { .node_guid = 0x0011223344556677,
+					       .port_guid = 0xfe00000000000001 };
+	/* VF, gap, number: an x86-64's. */
+	static const uint8_t node[16] = { 3, 0, 0, 0, 0, 0, 0, 0, 0x77, 0x66, 0x55, 0x44, 0x33,
+					  0x22, 0x11, 0 };
+	static const uint8_t port[16] = { 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xfe };
+	int len;
+
+	assert_memory_equal(request(VF_GROUP_NODE_GUID, &attrs, IFLA_VF_IB_NODE_GUID, &len), node, 16);
+	assert_int_equal(len, 16);
+	assert_memory_equal(request(VF_GROUP_PORT_GUID, &attrs, IFLA_VF_IB_PORT_GUID, &len), port, 16);
+	assert_int_equal(len, 16);
+}
+
 static void test_short_attributes_are_not_read_past_their_end(void **state)
 {
 	struct nlattr *nest = nla_nest_start(msg, IFLA_VF_INFO);
@@ -274,6 +353,9 @@ int main(void)
 		T(test_vfs_beyond_the_array_are_left_out),
 		T(test_counters_of_each_vf),
 		T(test_nothing_but_zeros_are_no_counters),
+		T(test_guids_are_read_where_they_are_told),
+		T(test_a_guid_that_is_cut_off_is_none),
+		T(test_a_guid_is_set_as_the_kernel_wants_it),
 		T(test_short_attributes_are_not_read_past_their_end),
 		T(test_broken_messages_are_refused),
 		cmocka_unit_test(test_keys_name_a_vf_and_a_group),

@@ -102,11 +102,13 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 	struct vf_create none = { .pf = &pf }, many = { .pf = &pf, .count = 8 };
 	struct vf_create queues = { .pf = &pf, .count = 1, .queues = 2 };
 	struct vf_create mac = { .pf = &pf, .count = 2 }, two = { .pf = &pf, .count = 2 };
+	struct vf_create guid = { .pf = &pf, .count = 2 };
 	struct vf_attrs same[2] = { { 0 } };
 	struct pf disk = pf, ports = pf;
 	struct vf_create attrs = { .pf = &disk, .count = 1 }, up = { .pf = &ports, .count = 1 };
 
 	assert_int_equal(vf_attr_parse(&mac.all, "mac", "02:00:00:ff:ff:ff", NULL), 0);
+	assert_int_equal(vf_attr_parse(&guid.all, "node_guid", "02:00:00:ff:ff:ff:ff:ff", NULL), 0);
 	assert_int_equal(vf_attr_parse(&attrs.all, "vlan", "5", NULL), 0);
 	disk.netdevs = 0;
 	disk.class = 0x010802;
@@ -124,10 +126,15 @@ static void test_what_cannot_work_is_said_before_anything_is_touched(void **stat
 	assert_int_equal(vf_attr_parse(&same[0], "mac", "02:00:00:00:00:0a", NULL), 0);
 	fake_sysfs_text(k.root, "02:00:00:00:00:0a", "sys/class/net/eth0/address");
 	refused(&two, -EINVAL, "vf0 would have the MAC of eth0 itself, 02:00:00:00:00:0a");
+	memset(same, 0, sizeof(same));
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(vf_attr_parse(&same[i], "port_guid", "02:00:00:00:00:00:00:01", NULL), 0);
+	refused(&two, -EINVAL, "vf0 and vf1 would both have the same GUID");
 	two.each = NULL;
 	two.driver = "vfio-pci"; /* and the PF is in no IOMMU group */
 	refused(&two, -ENODEV, "cannot bind VFs of " FAKE_PF " to vfio-pci: it has no IOMMU group");
 	two.driver = NULL;
+	refused(&guid, -EINVAL, "the GUID of vf1");
 	refused(&attrs, -EOPNOTSUPP, "not a network device");
 	refused(&up, -EOPNOTSUPP, "no network interface");
 	pf.numvfs = 3;

@@ -195,6 +195,6 @@ qemu_command()
 	qemu_iommu
 	qemu_devices
 	qemu_channels
-	QEMU+=(-kernel "$KERNEL/vmlinuz" -initrd "$KERNEL/initrd.img" -append "$(kernel_command_line)"
+	QEMU+=(-kernel "$KERNEL/vmlinuz" -initrd "${INITRD:-$KERNEL/initrd.img}" -append "$(kernel_command_line)"
 		"${QEMU_EXTRA[@]}")
 }
