@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tools/vm_attach.h"
 
+#include <errno.h>
+
 #include <jansson.h>
 
 #include "base/fd.h"
@@ -26,6 +28,25 @@ static bool has_group(int root, const json_t *status, int group)
 	return false;
 }
 
+/*
+ * Opening one that does not answer keeps the VMM in the kernel for a minute or longer, until a
+ * reset is given up.
+ */
+static int refuse_mute(int root, const struct bdf bdf, struct err *err)
+{
+	struct pci_function dev;
+
+	if (pci_function_read(root, bdf, &dev) < 0 || dev.header_type != 0x7f)
+		return 0;
+	err_plain(err, -EIO, "cannot attach %s: it does not answer (reads all ones)", BDF_STR(bdf));
+	if (dev.is_vf)
+		return err_hint(err, "its PF %s lost it by an error or a reset (dmesg tells): the PF's "
+				     "driver has to begin anew, at the latest with the host",
+				BDF_STR(dev.pf));
+	return err_hint(err, "a reset or a cold boot may bring it back (thruway reset %s)",
+			BDF_STR(bdf));
+}
+
 static json_t *params_of(const struct vm_attach *device, int group)
 {
 	json_t *params = json_pack("{s:s, s:i, s:I}", "device", BDF_STR(device->bdf), "group", group,
@@ -44,6 +65,8 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 	json_t *status = NULL;
 	int r = vm_check_bound(root, device->bdf, &dev, err);
 
+	if (r == 0)
+		r = refuse_mute(root, device->bdf, err);
 	if (r == 0)
 		r = vm_client_call(vm, "status", &status, err);
 	if (r < 0)

@@ -20,6 +20,8 @@
 #include "tools/vm_client.h"
 #include "vfio/hotplug.h"
 #include "vfio/pci_function.h"
+#include "vfio/pci_path.h"
+#include "vfio/pci_recovery.h"
 
 #define TICK_NS (500ull * 1000000)
 /* Well for so many ticks; twice as many after each return, so that it does not flap. */
@@ -27,6 +29,7 @@
 #define WELL_TICKS_MAX 120u
 /* Between attempts to give back what is well and is refused. */
 #define REFUSED_TICKS 20u
+#define MAX_DEPTH     16u
 
 enum where { IN_GUEST, FAILED, OUT };
 
@@ -37,8 +40,11 @@ struct watched {
 	unsigned vf;
 	struct vf_attrs attrs; /* as they were; none: have is 0 */
 
+	unsigned nabove;
+	struct bdf above[MAX_DEPTH]; /* bridges */
+
 	enum where where;
-	bool recovered;
+	bool recovered, failed;
 	unsigned well, need; /* ticks */
 	unsigned pause;	     /* ticks until it is tried again */
 };
@@ -65,6 +71,7 @@ static int learn(int root, struct watched *w)
 {
 	struct pci_function dev;
 	struct pf pf;
+	int n;
 
 	if (bdf_parse(w->device->name, &w->bdf) < 0 ||
 	    pci_function_read_unlocked(root, w->bdf, &dev) < 0)
@@ -73,6 +80,8 @@ static int learn(int root, struct watched *w)
 	w->pf = w->is_vf ? dev.pf : w->bdf;
 	w->vf = w->is_vf ? (unsigned)dev.vf_index : 0;
 	w->need = WELL_TICKS;
+	n = pci_path_parents(root, w->bdf, w->above, MAX_DEPTH);
+	w->nabove = n > 0 ? (unsigned)n : 0;
 	if (!w->is_vf || pf_read(root, w->pf, &pf, NULL) < 0)
 		return 0;
 	w->had_link = pf.up && pf.carrier;
@@ -183,6 +192,51 @@ static void on_tick(void *opaque, int fd)
 
 /* --- what happens -------------------------------------------------------------------------------- */
 
+static bool is_above(const struct watched *w, struct bdf bdf)
+{
+	for (unsigned i = 0; i < w->nabove; i++)
+		if (bdf_eq(w->above[i], bdf))
+			return true;
+	return false;
+}
+
+/*
+ * What the kernel gave up is not given to a guest: drivers were told that it is for good
+ * (the PF's may have let go of its link). Whether it works all the same an operator must see.
+ */
+static void gave_up(const struct vm_return *r, struct watched *w)
+{
+	struct bdf blocker;
+
+	w->recovered = false;
+	if (w->failed)
+		return;
+	w->failed = true;
+	if (pci_recovery_blocker(r->config.root, w->bdf, &blocker) == 1)
+		log_warn("%s: the host could not recover from the error, because %s has no driver "
+			 "(bind it to vfio-pci, and it can the next time); when it is well, "
+			 "thruway vm attach %s %s gives it back",
+			 w->device->name, BDF_STR(blocker), r->config.vm, w->device->name);
+	else
+		log_warn("%s: the host could not recover from the error (see dmesg); when it is well, "
+			 "thruway vm attach %s %s gives it back",
+			 w->device->name, r->config.vm, w->device->name);
+}
+
+/* Where one function fails all below the port do; older kernels tell of the port alone. */
+static void take_error(const struct vm_return *r, struct watched *w, const struct hotplug_event *e)
+{
+	bool its = bdf_eq(e->bdf, w->bdf) || bdf_eq(e->bdf, w->pf);
+
+	if (strcmp(e->error, "FAILED_RECOVERY") == 0 && (its || is_above(w, e->bdf))) {
+		gave_up(r, w);
+	} else if (its && strcmp(e->error, "SUCCESSFUL_RECOVERY") == 0) {
+		w->recovered = true;
+	} else if (its && strcmp(e->error, "BEGIN_RECOVERY") == 0) {
+		w->recovered = w->failed = false;
+	}
+}
+
 static void on_uevent(void *opaque, int fd)
 {
 	struct vm_return *r = opaque;
@@ -191,19 +245,8 @@ static void on_uevent(void *opaque, int fd)
 
 	(void)fd;
 	while ((ret = hotplug_next(r->hotplug, &e)) == 1 || ret == -ENOBUFS) {
-		for (unsigned i = 0; ret == 1 && i < r->n; i++) {
-			struct watched *w = &r->w[i];
-
-			if (!bdf_eq(e.bdf, w->bdf) && !bdf_eq(e.bdf, w->pf))
-				continue;
-			if (strcmp(e.error, "SUCCESSFUL_RECOVERY") == 0)
-				w->recovered = true;
-			else if (strcmp(e.error, "BEGIN_RECOVERY") == 0)
-				w->recovered = false;
-			else if (strcmp(e.error, "FAILED_RECOVERY") == 0)
-				log_warn("%s: the host could not recover %s from its error",
-					 w->device->name, bdf_eq(e.bdf, w->bdf) ? "it" : "its PF");
-		}
+		for (unsigned i = 0; ret == 1 && i < r->n; i++)
+			take_error(r, &r->w[i], &e);
 	}
 }
 

@@ -35,6 +35,7 @@ vfio_host_srcs := \
 	vfio/pci_interrupts.c \
 	vfio/pci_link.c \
 	vfio/pci_path.c \
+	vfio/pci_recovery.c \
 	vfio/pci_tree.c \
 	vfio/topo_scan.c \
 	vfio/topology.c

@@ -31,6 +31,9 @@ int control_balloon_refuse(const struct machine *m, struct err *err)
 				       "be given back", vfio_pci_name(m->host_devices, 0));
 		return err_hint(err, "detach its devices first (thruway vm detach)");
 	}
+	if (vfio_pci_pins_ram(m->host_devices))
+		return err_plain(err, -EBUSY, "the host still resets a device that an error took out of "
+					      "the guest, whose RAM is pinned until then");
 	for (unsigned i = 0; r == 0 && i < m->config->numa.nodes; i++)
 		r = refuse_node(&m->config->mem[i], err);
 	return r;

@@ -16,6 +16,7 @@
 #include "vfio/names.h"
 #include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
+#include "vfio/pci_recovery.h"
 #include "vfio/topology.h"
 
 #define PF    "0000:01:00.0"
@@ -191,6 +192,29 @@ static void test_parents_are_the_bridges_above(void **state)
 	assert_int_equal(pci_path_parents(host, (struct bdf){ 0, 9, 0, 0 }, parents, 4), -ENODEV);
 }
 
+/* A bridge may lack a driver, and what is elsewhere does not count. */
+static void test_a_function_without_driver_blocks_recovery_below_its_port(void **state)
+{
+	static const struct fake_pci more[] = {
+		{ .bdf = "0000:00:02.0", .header_type = 1, .driver = "pcieport", .class = 0x060400 },
+		{ .bdf = "0000:02:00.0", .place = "pci0000:00/0000:00:02.0", .driver = "nvme" },
+		{ .bdf = "0000:02:00.1", .place = "pci0000:00/0000:00:02.0", .header_type = 1,
+		  .class = 0x060400 },
+		{ .bdf = "0000:00:1f.0" },
+	};
+	struct bdf elsewhere, blocker = { 0 };
+
+	assert_int_equal(pci_recovery_blocker(host, read_dev(VF0).bdf, &blocker), 1);
+	assert_string_equal(BDF_STR(blocker), VF1);
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		fake_pci_add(host, &more[i]);
+	assert_int_equal(bdf_parse("0000:02:00.0", &elsewhere), 0);
+	assert_int_equal(pci_recovery_blocker(host, elsewhere, &blocker), 0);
+	assert_int_equal(pci_recovery_blocker(host, read_dev("0000:00:1f.0").bdf, &blocker), 0);
+	assert_int_equal(pci_recovery_blocker(host, (struct bdf){ 0, 9, 0, 0 }, &blocker), -ENODEV);
+	assert_string_equal(BDF_STR(blocker), VF1);
+}
+
 static void test_identity_tells_devices_apart_but_not_bus_numbers(void **state)
 {
 	char a[PCI_IDENTITY_MAX], b[PCI_IDENTITY_MAX], vf[PCI_IDENTITY_MAX];
@@ -335,6 +359,7 @@ int main(void)
 		TEST(test_bars_come_from_resource),
 		TEST(test_msix_is_found_and_a_looping_list_ends),
 		TEST(test_parents_are_the_bridges_above),
+		TEST(test_a_function_without_driver_blocks_recovery_below_its_port),
 		TEST(test_identity_tells_devices_apart_but_not_bus_numbers),
 		TEST(test_the_serial_number_is_part_of_the_identity),
 		TEST(test_a_group_is_viable_when_no_host_driver_has_an_endpoint_of_it),

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -135,6 +137,74 @@ static void test_an_error_takes_it_out_at_once(void **state)
 	assert_string_equal(told, "E-");
 	assert_false(there());
 	vfio_machine_free(&m);
+}
+
+/*
+ * The close of the device, which the kernel does not end before it has reset it. The test lets
+ * go of it, so it is not to happen on the test's thread, which is the loop's.
+ */
+static int held_fd = -1;
+static pthread_t loop_thread;
+static sem_t held;
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+	if (fd == held_fd) {
+		assert_false(pthread_equal(pthread_self(), loop_thread));
+		while (sem_wait(&held) < 0)
+			;
+	}
+	return __real_close(fd);
+}
+
+static void begin_with_a_close_that_lasts(void)
+{
+	begin();
+	assert_int_equal(sem_init(&held, 0, 0), 0);
+	loop_thread = pthread_self();
+	held_fd = m.set->devices[0]->dev.fd;
+	kick(m.dev.err_fd);
+	turn();
+	assert_false(there());
+}
+
+static void test_the_guest_does_not_wait_for_a_device_that_is_dead(void **state)
+{
+	struct vfio_pci_arrival a;
+	struct err err = ERR_INIT;
+
+	begin_with_a_close_that_lasts();
+	assert_string_equal(told, "E");
+	assert_string_equal(m.order, ""); /* its group waits for it, and RAM for the group */
+	assert_true(vfio_pci_pins_ram(m.set));
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), -ENODEV);
+	err = (struct err)ERR_INIT;
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), -EBUSY);
+	assert_string_equal(m.order, "");
+
+	sem_post(&held);
+	loop_run(m.guest.vm.loop);
+	held_fd = -1;
+	assert_string_equal(told, "E-");
+	assert_string_equal(m.order, "ukc");
+	assert_false(vfio_pci_pins_ram(m.set));
+	err = (struct err)ERR_INIT;
+	a = arrival();
+	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &a, &err), 0);
+	assert_true(there());
+	vfio_machine_free(&m);
+}
+
+static void test_the_end_waits_for_it(void **state)
+{
+	begin_with_a_close_that_lasts();
+	sem_post(&held);
+	vfio_machine_free(&m);
+	held_fd = -1;
+	assert_string_equal(told, "E");
 }
 
 static void test_a_request_presses_the_button_once(void **state)
@@ -342,6 +412,8 @@ int main(void)
 		cmocka_unit_test(test_in_order_and_back),
 		cmocka_unit_test(test_now_does_not_ask),
 		cmocka_unit_test(test_an_error_takes_it_out_at_once),
+		cmocka_unit_test(test_the_guest_does_not_wait_for_a_device_that_is_dead),
+		cmocka_unit_test(test_the_end_waits_for_it),
 		cmocka_unit_test(test_a_request_presses_the_button_once),
 		cmocka_unit_test(test_a_reset_of_the_machine_ends_the_wait),
 		cmocka_unit_test(test_a_reset_of_the_bus_does_not),

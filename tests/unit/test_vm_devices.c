@@ -22,6 +22,8 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "tools/command.h"
+#include "tools/vm_attach.h"
+#include "tools/vm_client.h"
 #include "tools/vm_opts.h"
 #include "vfio/lease.h"
 
@@ -271,6 +273,39 @@ static void test_what_shares_a_group_with_a_leased_one_is_refused(void **state)
 					 "leased for "));
 }
 
+/* Nobody asks its VMM, which would wait in the kernel for the device. */
+static void refused_as_mute(const char *name, const char *hint)
+{
+	struct vm_client nobody = VM_CLIENT_INIT;
+	struct vm_attach device = { 0 };
+	char path[64];
+	uint8_t ones[64];
+
+	memset(ones, 0xff, sizeof(ones));
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/config", name);
+	fake_put_bytes(kernel.root, path, ones, sizeof(ones));
+	assert_int_equal(bdf_parse(name, &device.bdf), 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_attach_device(kernel.root, &nobody, &device, &err), -EIO);
+	assert_non_null(strstr(err.text, "does not answer"));
+	assert_non_null(strstr(err.hint, hint));
+}
+
+static void test_what_does_not_answer_is_not_given_to_a_guest_that_runs(void **state)
+{
+	static const struct fake_pci dead[] = {
+		{ .bdf = "0000:03:00.0", .driver = "igb", .total_vfs = 7, .num_vfs = 1 },
+		{ .bdf = "0000:03:10.0", .driver = "vfio-pci", .group = "23",
+		  .pf = "0000:03:00.0", .vf_index = 0 },
+		{ .bdf = "0000:04:00.0", .driver = "vfio-pci", .group = "24" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dead); i++)
+		fake_pci_add(kernel.root, &dead[i]);
+	refused_as_mute("0000:03:10.0", "its PF 0000:03:00.0");
+	refused_as_mute("0000:04:00.0", "thruway reset 0000:04:00.0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +318,7 @@ int main(void)
 		TEST(test_the_holder_may_have_it_and_so_may_what_it_started),
 		TEST(test_the_user_whose_node_it_is_may_have_it),
 		TEST(test_what_shares_a_group_with_a_leased_one_is_refused),
+		TEST(test_what_does_not_answer_is_not_given_to_a_guest_that_runs),
 #undef TEST
 	};
 

@@ -57,10 +57,10 @@ static const struct pci_dev_ops dev_ops = {
 
 /* --- one device --- */
 
-struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v)
+int vfio_pci_dev_let_go(struct vfio_pci *v)
 {
-	if (!v)
-		return NULL;
+	int fd;
+
 	vfio_pci_leave_fini(v);
 	pci_remove(&v->pci);
 	vfio_pci_irqs_fini(v);
@@ -68,8 +68,16 @@ struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v)
 		vfio_pci_set_command(v, 0);
 	vfio_pci_bars_fini(v);
 	vfio_pci_rom_fini(v);
-	vfio_device_fini(&v->dev);
+	fd = TAKE_FD(v->dev.fd);
 	free(v);
+	return fd;
+}
+
+struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v)
+{
+	int fd = v ? vfio_pci_dev_let_go(v) : -1;
+
+	close_fdp(&fd);
 	return NULL;
 }
 

@@ -25,6 +25,7 @@ struct intx;
 struct iommu;
 struct msi;
 struct msix;
+struct vfio_closing;
 struct vmm_device;
 
 /* A piece of a BAR that the guest reaches without an exit. */
@@ -105,6 +106,7 @@ struct vfio_pci_set {
 	struct vfio_group_ref groups[VFIO_PCI_MAX_GROUPS]; /* descriptors owned */
 	unsigned ndevices;
 	struct vfio_pci **devices;
+	struct vfio_closing *closing;
 	bool p2p_failed; /* said once */
 };
 
@@ -170,6 +172,8 @@ void vfio_pci_intx_update(struct vfio_pci *v);
 int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *group,
 		      const struct vmm_device *d, struct vfio_pci **ret, struct err *err);
 struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v); /* NULL is fine */
+/* All but the last: v is gone, and its descriptor is the caller's to close. */
+int vfio_pci_dev_let_go(struct vfio_pci *v);
 /* The guest resets the function alone; registers, interrupts and the device forget. */
 void vfio_pci_function_reset(struct vfio_pci *v);
 
@@ -179,8 +183,21 @@ bool vfio_pci_may_leave(const struct vfio_pci *v);
 void vfio_pci_leave(struct vfio_pci *v);
 /* Take it out of the guest now; v is gone then. Not from a vCPU's thread. */
 void vfio_pci_take_out(struct vfio_pci *v);
+/* The same for one that may be dead: it is closed aside, and out of the guest once that is over. */
+void vfio_pci_drop(struct vfio_pci *v);
+/* What follows the close of one that was taken out; asked: the guest had let go of it. */
+void vfio_pci_is_out(struct vfio_pci_set *set, unsigned group, const char *name, bool asked);
 /* ops->eject; and it is closed. */
 void vfio_pci_ejected(struct pci_dev *pci);
 void vfio_pci_leave_fini(struct vfio_pci *v);
+
+/*
+ * closing.c: fd is closed on a thread, and then vfio_pci_is_out() is called. 0, or -errno: fd is
+ * still the caller's.
+ */
+int vfio_pci_close_aside(struct vfio_pci_set *set, unsigned group, const char *name, int fd);
+bool vfio_pci_is_closing_of(const struct vfio_pci_set *set, unsigned group);
+/* Wait for all of them; nobody is told any more. */
+void vfio_pci_closing_end(struct vfio_pci_set *set);
 
 #endif

@@ -157,7 +157,7 @@ static void on_error(void *opaque, int fd)
 						 "may not work any more");
 	vm_event(v->set->vm, VM_DEVICE_ERROR, v->pci.name);
 	if (vfio_pci_may_leave(v))
-		vfio_pci_take_out(v);
+		vfio_pci_drop(v);
 }
 
 /* The kernel repeats it while it waits for us to close the device. */

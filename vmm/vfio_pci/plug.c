@@ -47,7 +47,15 @@ static bool has_device_of(const struct vfio_pci_set *set, unsigned group)
 	for (unsigned i = 0; i < set->ndevices; i++)
 		if (set->devices[i]->group == group)
 			return true;
-	return false;
+	return vfio_pci_is_closing_of(set, group);
+}
+
+void vfio_pci_is_out(struct vfio_pci_set *set, unsigned group, const char *name, bool asked)
+{
+	if (!has_device_of(set, group))
+		vfio_pci_del_group(set, group);
+	log_note("%s is out of the guest%s", name, asked ? "" : ", which did not let go of it before");
+	vm_event(set->vm, VM_DEVICE_REMOVED, name);
 }
 
 void vfio_pci_take_out(struct vfio_pci *v)
@@ -60,10 +68,23 @@ void vfio_pci_take_out(struct vfio_pci *v)
 	memcpy(name, v->pci.name, sizeof(name));
 	forget(set, v);
 	vfio_pci_dev_close(v);
-	if (!has_device_of(set, group))
-		vfio_pci_del_group(set, group);
-	log_note("%s is out of the guest%s", name, asked ? "" : ", which did not let go of it before");
-	vm_event(set->vm, VM_DEVICE_REMOVED, name);
+	vfio_pci_is_out(set, group, name, asked);
+}
+
+void vfio_pci_drop(struct vfio_pci *v)
+{
+	struct vfio_pci_set *set = v->set;
+	unsigned group = v->group;
+	char name[sizeof(v->pci.name)];
+	int fd;
+
+	memcpy(name, v->pci.name, sizeof(name));
+	forget(set, v);
+	fd = vfio_pci_dev_let_go(v);
+	if (vfio_pci_close_aside(set, group, name, fd) == 0)
+		return;
+	close_fdp(&fd);
+	vfio_pci_is_out(set, group, name, false);
 }
 
 static void on_leave_timer(void *opaque, int fd)
@@ -211,6 +232,12 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
 
 	if (find(*set, name))
 		r = err_plain(err, -EEXIST, "the guest has %s already", name);
+	/* The kernel would let its group be opened when that is over, and nobody until then. */
+	if (r == 0 && *set && vfio_pci_is_closing_of(*set, a->group)) {
+		err_plain(err, -EBUSY, "cannot attach %s: the host still resets it, or another device "
+				       "of its group, after an error", name);
+		r = err_hint(err, "that takes a minute where it does not answer; dmesg tells");
+	}
 	if (r == 0 && !*set) {
 		r = vfio_pci_set_new(vm, a->container_fd, set, err);
 		if (r == 0)

@@ -187,6 +187,11 @@ int vfio_pci_map_all(struct vfio_pci_set *set, struct err *err)
 	return set ? vfio_pci_map_ram(set, err) : 0;
 }
 
+bool vfio_pci_pins_ram(const struct vfio_pci_set *set)
+{
+	return set && set->listening;
+}
+
 unsigned vfio_pci_maps(const struct vfio_pci_set *set)
 {
 	return set ? dma_maps(set->dma) : 0;
@@ -204,6 +209,7 @@ struct vfio_pci_set *vfio_pci_detach_all(struct vfio_pci_set *set)
 	for (unsigned i = 0; i < set->ndevices; i++)
 		set->devices[i] = vfio_pci_dev_close(set->devices[i]);
 	free(set->devices);
+	vfio_pci_closing_end(set);
 	vfio_pci_unmap_ram(set);
 	set->dma = dma_free(set->dma);
 	/* Its groups go with it, before the container lets go of them. */

@@ -99,6 +99,9 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
  */
 int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err);
 
+/* RAM is mapped for a device, which may be on its way out. NULL: no. */
+bool vfio_pci_pins_ram(const struct vfio_pci_set *set);
+
 /* The guest is being reset: what was asked to leave is out now. NULL is fine. */
 void vfio_pci_finish_leaving(struct vfio_pci_set *set);
 
