@@ -69,6 +69,7 @@ tools_srcs := \
 	tools/vm_device_opts.c \
 	tools/vm_devices.c \
 	tools/vm_disk.c \
+	tools/vm_macvtap.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \
 	tools/vm_memory.c \
@@ -80,5 +81,6 @@ tools_srcs := \
 	tools/vm_pin.c \
 	tools/vm_report.c \
 	tools/vm_socket.c \
+	tools/vm_tap.c \
 	tools/vmm_process.c \
 	tools/xml.c

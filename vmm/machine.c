@@ -158,7 +158,7 @@ static int add_pci(struct machine *m, struct err *err)
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
-		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &m->nics[i], err);
+		r = virtio_net_new(&m->vm, &m->config->nics[i], i, NULL, &m->nics[i], err);
 	for (unsigned i = 0; r == 0 && i < m->config->disk_count; i++)
 		r = virtio_blk_new(&m->vm, &m->config->disks[i], i, &m->disks[i], err);
 	if (r == 0 && m->config->rng)
