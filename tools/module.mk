@@ -28,6 +28,7 @@ tools_srcs := \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \
+	tools/cmd_vm_nic.c \
 	tools/cmd_vm_irq.c \
 	tools/cmd_vm_ps.c \
 	tools/cmd_vm_run.c \
