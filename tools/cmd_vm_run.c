@@ -31,6 +31,8 @@
 /* One eventfd per MSI-X vector (2048 at most per function) and what every VMM has. */
 #define NOFILE_BASE	  256u
 #define NOFILE_PER_DEVICE 2100u
+/* Of a network device with all its queues: two for each, one for each of its pairs and vhost's. */
+#define NOFILE_PER_NIC	  64u
 
 static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 {
@@ -175,8 +177,8 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 		.memlock = vm_memory_locked(config->mem, config->numa.nodes,
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
-		.nofile = NOFILE_BASE + (uint64_t)(config->device_count + config->hotplug_slots) *
-						NOFILE_PER_DEVICE,
+		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
+			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->hotplug_slots),
 		.rtprio = config->fifo,
 	};
 	struct vmm_event e;

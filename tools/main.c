@@ -50,6 +50,7 @@ static const struct command *const commands[] = {
 	&cmd_vm_detach,
 	&cmd_vm_balloon,
 	&cmd_vm_disk,
+	&cmd_vm_nic,
 	&cmd_vm_pause,
 	&cmd_vm_resume,
 	&cmd_vm_reset,

@@ -28,6 +28,7 @@ tools_srcs := \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \
+	tools/cmd_vm_nic.c \
 	tools/cmd_vm_irq.c \
 	tools/cmd_vm_ps.c \
 	tools/cmd_vm_run.c \
@@ -69,6 +70,7 @@ tools_srcs := \
 	tools/vm_device_opts.c \
 	tools/vm_devices.c \
 	tools/vm_disk.c \
+	tools/vm_macvtap.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \
 	tools/vm_memory.c \
@@ -80,5 +82,6 @@ tools_srcs := \
 	tools/vm_pin.c \
 	tools/vm_report.c \
 	tools/vm_socket.c \
+	tools/vm_tap.c \
 	tools/vmm_process.c \
 	tools/xml.c

@@ -4,23 +4,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-
-#include <linux/if_tun.h>
-#include <linux/sockios.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
-#include "base/ioctl.h"
 #include "base/sha256.h"
+#include "base/size.h"
+#include "tools/vm_macvtap.h"
+#include "tools/vm_tap.h"
 
 #define MAC_STRLEN 17
+#define MTU_MIN 68 /* what IPv4 needs */
 
-/* The kernel puts the next free number in. */
-static const char tap_name[] = "thruway%d";
+/* --- the command line --- */
 
-static bool parse_mac(const char *text, uint8_t ret[6])
+bool vm_nic_parse_mac(const char *text, uint8_t ret[6])
 {
 	unsigned b[6];
 	int end = 0;
@@ -39,26 +38,92 @@ static bool parse_mac(const char *text, uint8_t ret[6])
 	return !(ret[0] & 1) && (b[0] | b[1] | b[2] | b[3] | b[4] | b[5]);
 }
 
+static int parse_name(const char *name, const char *what, char ret[IFNAMSIZ], struct err *err)
+{
+	if (!*name || strlen(name) >= IFNAMSIZ || strchr(name, '/'))
+		return err_usage(err, "--nic: '%s' is no name of a %s", name, what);
+	strcpy(ret, name);
+	return 0;
+}
+
+static int parse_host(const char *text, struct vm_opt_nic *nic, struct err *err)
+{
+	if (strncmp(text, "tap:", 4) == 0)
+		return parse_name(text + 4, "bridge", nic->bridge, err);
+	if (strncmp(text, "macvtap:", 8) == 0)
+		return parse_name(text + 8, "macvtap", nic->macvtap, err);
+	err_usage(err, "--nic: '%s' is no network device", text);
+	return err_hint(err, "write tap:BRIDGE, such as tap:br0, or macvtap:DEV");
+}
+
+static bool parse_number(const char *text, uint64_t min, uint64_t max, unsigned *ret)
+{
+	uint64_t n;
+
+	if (uint_parse(text, max, &n) < 0 || n < min)
+		return false;
+	*ret = (unsigned)n;
+	return true;
+}
+
+static int parse_word(const char *word, struct vm_opt_nic *nic, struct err *err)
+{
+	if (strncmp(word, "mac=", 4) == 0) {
+		nic->has_mac = vm_nic_parse_mac(word + 4, nic->mac);
+		if (!nic->has_mac)
+			return err_usage(err, "--nic: '%s' is no MAC of one device", word + 4);
+		return 0;
+	}
+	if (strncmp(word, "queues=", 7) == 0 &&
+	    parse_number(word + 7, 1, VMM_NIC_PAIRS_MAX, &nic->queues))
+		return 0;
+	if (strncmp(word, "mtu=", 4) == 0 && parse_number(word + 4, MTU_MIN, VM_NIC_MTU_MAX, &nic->mtu))
+		return 0;
+	if (strcmp(word, "vhost=off") == 0 || strcmp(word, "vhost=on") == 0) {
+		nic->no_vhost = word[7] == 'f';
+		return 0;
+	}
+	err_usage(err, "--nic: '%s' is not possible", word);
+	return err_hint(err, "behind the interface: mac=MAC, queues=1 to %d, mtu=%d to %d, vhost=on|off",
+			VMM_NIC_PAIRS_MAX, MTU_MIN, VM_NIC_MTU_MAX);
+}
+
+/* What a macvtap has of its own is changed where it is. */
+static int check_macvtap(const struct vm_opt_nic *nic, struct err *err)
+{
+	if (!nic->macvtap[0] || !(nic->has_mac || nic->mtu))
+		return 0;
+	err_usage(err, "--nic: a macvtap has its own %s, which is the guest's", nic->mtu ? "MTU" : "MAC");
+	return err_hint(err, "ip link set %s %s gives it another", nic->macvtap,
+			nic->mtu ? "mtu MTU" : "address MAC");
+}
+
 int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 {
-	const char *name = text + 4, *comma = strchrnul(text, ',');
-	struct vm_opt_nic nic = { .bridge = "" };
-	size_t len = (size_t)(comma - name);
+	struct vm_opt_nic nic = { .queues = 1 };
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+	int r;
 
-	if (strncmp(text, "tap:", 4) != 0) {
-		err_usage(err, "--nic: '%s' is no network device", text);
-		return err_hint(err, "write tap:BRIDGE, such as tap:br0");
-	}
-	if (len == 0 || len >= sizeof(nic.bridge) || memchr(name, '/', len))
-		return err_usage(err, "--nic: '%.*s' is no name of a bridge", (int)len, name);
-	memcpy(nic.bridge, name, len);
-	if (*comma && strncmp(comma, ",mac=", 5) != 0)
-		return err_usage(err, "--nic: '%s' after the bridge is not 'mac=MAC'", comma + 1);
-	nic.has_mac = *comma;
-	if (nic.has_mac && !parse_mac(comma + 5, nic.mac))
-		return err_usage(err, "--nic: '%s' is no MAC of one device", comma + 5);
-	*ret = nic;
-	return 0;
+	if (!copy)
+		return err_set(err, -ENOMEM, "--nic");
+	r = parse_host(strsep(&rest, ","), &nic, err);
+	while (r == 0 && (word = strsep(&rest, ",")))
+		r = parse_word(word, &nic, err);
+	if (r == 0)
+		r = check_macvtap(&nic, err);
+	if (r == 0)
+		*ret = nic;
+	return r;
+}
+
+/* --- opening --- */
+
+void vm_nic_init(struct vmm_nic *nic)
+{
+	*nic = (struct vmm_nic){ .pairs = 1 };
+	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
+		nic->tap_fd[i] = nic->vhost_fd[i] = -1;
 }
 
 /* Local, of one device, and the same for a VM of this name and place at each start. */
@@ -73,92 +138,38 @@ static void choose_mac(const char *vm, unsigned index, uint8_t ret[6])
 	ret[0] = (uint8_t)((ret[0] & 0xfc) | 2);
 }
 
-static int refuse_bridge(int root, const char *bridge, struct err *err)
+/* One for each pair: each has a thread of the kernel's. */
+static int open_vhost(int root, struct vmm_nic *ret, struct err *err)
 {
-	if (hostfs_exists(root, "sys/class/net/%s/bridge", bridge))
-		return 0;
-	if (hostfs_exists(root, "sys/class/net/%s", bridge))
-		return err_plain(err, -EINVAL, "--nic: %s is no bridge", bridge);
-	err_plain(err, -ENODEV, "--nic: there is no bridge %s", bridge);
-	return err_hint(err, "ip link add %s type bridge, or give the name of one that is there", bridge);
-}
+	for (unsigned i = 0; i < ret->pairs; i++) {
+		int fd = hostfs_open(root, O_RDWR, "dev/vhost-net");
 
-static int open_tap(int root, char name[IFNAMSIZ], int *ret_fd, struct err *err)
-{
-	_cleanup_close_ int fd = hostfs_open(root, O_RDWR | O_NONBLOCK, "dev/net/tun");
-	struct ifreq req = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
-	int r;
-
-	_Static_assert(sizeof(tap_name) <= IFNAMSIZ, "a name");
-	memcpy(req.ifr_name, tap_name, sizeof(tap_name));
-
-	if (fd < 0) {
-		err_set(err, fd, "--nic: cannot open /dev/net/tun");
-		return err_hint(err, "modprobe tun, as root");
+		if (fd < 0) {
+			err_set(err, fd, "--nic: cannot open /dev/vhost-net");
+			return fd == -ENOENT || fd == -ENODEV || fd == -ENXIO ?
+				       err_hint(err, "modprobe vhost_net, or say vhost=off, which costs CPU") :
+				       fd;
+		}
+		ret->vhost_fd[i] = fd;
 	}
-	r = sys_ioctl(fd, TUNSETIFF, &req);
-	if (r < 0) {
-		err_set(err, r, "--nic: cannot make a tap");
-		return r == -EPERM ? err_hint(err, "run it as root") : r;
-	}
-	memcpy(name, req.ifr_name, IFNAMSIZ);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
-/* Into the bridge, and up. */
-static int join(const char *tap, const char *bridge, struct err *err)
-{
-	_cleanup_close_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq req = { 0 }, port = { .ifr_ifindex = (int)if_nametoindex(tap) };
-	int r = sock < 0 ? -errno : 0;
-
-	snprintf(port.ifr_name, sizeof(port.ifr_name), "%s", bridge);
-	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", tap);
-	if (r == 0)
-		r = sys_ioctl(sock, SIOCBRADDIF, &port);
-	if (r >= 0)
-		r = sys_ioctl(sock, SIOCGIFFLAGS, &req);
-	req.ifr_flags |= IFF_UP;
-	if (r >= 0)
-		r = sys_ioctl(sock, SIOCSIFFLAGS, &req);
-	return r < 0 ? err_set(err, r, "--nic: %s cannot join %s", tap, bridge) : 0;
-}
-
-static int open_vhost(int root, int *ret_fd, struct err *err)
-{
-	int fd = hostfs_open(root, O_RDWR, "dev/vhost-net");
-
-	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO) {
-		err_set(err, fd, "--nic: cannot open /dev/vhost-net");
-		return err_hint(err, "modprobe vhost_net");
-	}
-	if (fd < 0)
-		return err_set(err, fd, "--nic: cannot open /dev/vhost-net");
-	*ret_fd = fd;
 	return 0;
 }
 
 int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned index,
 		struct vmm_nic *ret, struct err *err)
 {
-	_cleanup_close_ int tap = -1, vhost = -1;
-	char name[IFNAMSIZ] = "";
-	int r = refuse_bridge(root, nic->bridge, err);
+	int r = nic->macvtap[0] ? 0 : vm_tap_check(root, nic, err);
 
-	if (r == 0)
-		r = open_vhost(root, &vhost, err);
-	if (r == 0)
-		r = open_tap(root, name, &tap, err);
-	if (r == 0)
-		r = join(name, nic->bridge, err);
 	if (r < 0)
 		return r;
+	ret->pairs = nic->queues;
+	ret->macvtap = nic->macvtap[0];
 	if (nic->has_mac)
 		memcpy(ret->mac, nic->mac, sizeof(ret->mac));
 	else
 		choose_mac(vm, index, ret->mac);
-	ret->tap_fd = TAKE_FD(tap);
-	ret->vhost_fd = TAKE_FD(vhost);
-	return 0;
+	r = nic->no_vhost ? 0 : open_vhost(root, ret, err);
+	if (r < 0)
+		return r;
+	return ret->macvtap ? vm_macvtap_open(root, nic, ret, err) : vm_tap_open(root, nic, ret, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `vm run --nic`: virtio network devices, and the taps of the host behind them. */
+/* `vm run --nic`: virtio network devices, and the interfaces of the host behind them. */
 #ifndef TOOLS_VM_NIC_H
 #define TOOLS_VM_NIC_H
 
@@ -10,19 +10,33 @@
 #include "base/err.h"
 #include "vmm/handover.h"
 
+/* Of a tap: what fits a packet of 64 KiB with its Ethernet header. */
+#define VM_NIC_MTU_MAX 65521
+
 struct vm_opt_nic {
-	char bridge[IFNAMSIZ];
+	char bridge[IFNAMSIZ];	/* or a tap that is there; "" with macvtap */
+	char macvtap[IFNAMSIZ]; /* one that is there; "" with a tap */
+	bool no_vhost;
 	bool has_mac;
 	uint8_t mac[6];
+	unsigned queues; /* pairs; 1 to VMM_NIC_PAIRS_MAX */
+	unsigned mtu;	 /* 0: not said */
 };
 
-/* "tap:BRIDGE[,mac=MAC]". 0 or -EINVAL with err set. */
+/* "tap:BRIDGE|TAP" or "macvtap:DEV", and words behind a comma each. 0 or -EINVAL with err set. */
 int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err);
 
+/* Six bytes in hexadecimal, of one device, and not all zero. */
+bool vm_nic_parse_mac(const char *text, uint8_t ret[6]);
+
+/* One that owns no descriptor yet. */
+void vm_nic_init(struct vmm_nic *nic);
+
 /*
- * Make a tap on the bridge and open what serves it. It goes with its descriptor, so there is
- * nothing to put back. vm and index choose a MAC where none was said: the same at each start.
- * -ENODEV: no such bridge; -EPERM: not root; -ENOENT: no tun or vhost-net.
+ * Make a tap on the bridge, or take the tap or macvtap that is there, and open what serves it. All goes
+ * with the descriptors, so there is nothing to put back. vm and index choose a MAC where none was said:
+ * the same at each start. What was opened is ret's, also on failure.
+ * -ENODEV: no such interface; -EPERM: not root; -EBUSY: somebody has it; -ENOENT: no tun or vhost-net.
  */
 int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned index,
 		struct vmm_nic *ret, struct err *err);

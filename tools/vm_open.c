@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "tools/vm_device_opts.h"
+#include "tools/vm_nic.h"
 #include "tools/vm_nodes.h"
 #include "tools/vm_rom.h"
 #include "vfio/node.h"
@@ -24,7 +25,7 @@ void vm_config_init(struct vmm_config *config)
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
 		config->group_fds[i] = config->devices[i].rom_fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++)
-		config->nics[i].tap_fd = config->nics[i].vhost_fd = -1;
+		vm_nic_init(&config->nics[i]);
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		config->disks[i].fd = -1;
 }
@@ -33,18 +34,21 @@ void vm_config_close(struct vmm_config *config)
 {
 	int *fds[HANDOVER_MAX_FDS] = { &config->kvm_fd, &config->kernel_fd,
 					       &config->initrd_fd, &config->container_fd };
+	unsigned n = 4;
 
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++) {
-		fds[4 + 2 * i] = &config->group_fds[i];
-		fds[5 + 2 * i] = &config->devices[i].rom_fd;
+		fds[n++] = &config->group_fds[i];
+		fds[n++] = &config->devices[i].rom_fd;
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++) {
-		fds[4 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].tap_fd;
-		fds[5 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].vhost_fd;
+		for (unsigned k = 0; k < VMM_NIC_PAIRS_MAX; k++) {
+			fds[n++] = &config->nics[i].tap_fd[k];
+			fds[n++] = &config->nics[i].vhost_fd[k];
+		}
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
-		fds[4 + 2 * (HANDOVER_MAX_DEVICES + HANDOVER_MAX_NICS) + i] = &config->disks[i].fd;
-	close_fds(fds, ARRAY_SIZE(fds));
+		fds[n++] = &config->disks[i].fd;
+	close_fds(fds, n);
 }
 
 int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err)

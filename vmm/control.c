@@ -7,6 +7,7 @@
 #include "vmm/control_balloon.h"
 #include "vmm/control_disk.h"
 #include "vmm/control_device.h"
+#include "vmm/control_nic.h"
 #include "vmm/control_report.h"
 #include "vmm/ctl.h"
 #include "vmm/handover.h"
@@ -150,6 +151,7 @@ static const struct jsonrpc_method methods[] = {
 	{ .name = "subscribe", .call = subscribe },
 	{ .name = "balloon", .params = control_balloon_params, .call = control_balloon },
 	{ .name = "disk", .params = control_disk_params, .call = control_disk },
+	{ .name = "nic", .params = control_nic_params, .call = control_nic },
 	{ .name = "attach", .params = control_attach_params, .call = control_attach },
 	{ .name = "detach", .params = control_detach_params, .call = control_detach },
 	{ 0 },

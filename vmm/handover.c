@@ -23,8 +23,12 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 		if (c->devices[i].rom == VMM_ROM_FILE)
 			slots[n++] = &c->devices[i].rom_fd;
 	for (unsigned i = 0; i < c->nic_count && i < HANDOVER_MAX_NICS; i++) {
-		slots[n++] = &c->nics[i].tap_fd;
-		slots[n++] = &c->nics[i].vhost_fd;
+		struct vmm_nic *nic = &c->nics[i];
+
+		for (unsigned k = 0; k < nic->pairs && k < VMM_NIC_PAIRS_MAX; k++) {
+			slots[n++] = &nic->tap_fd[k];
+			slots[n++] = &nic->vhost_fd[k];
+		}
 	}
 	for (unsigned i = 0; i < c->disk_count && i < HANDOVER_MAX_DISKS; i++)
 		slots[n++] = &c->disks[i].fd;
@@ -89,11 +93,20 @@ static unsigned received_fds(struct msghdr *msg, int *fds)
 	return (unsigned)(bytes / sizeof(int));
 }
 
+static bool nics_valid(const struct vmm_config *c)
+{
+	for (unsigned i = 0; i < c->nic_count; i++)
+		if (c->nics[i].pairs < 1 || c->nics[i].pairs > VMM_NIC_PAIRS_MAX ||
+		    !memchr(c->nics[i].host, '\0', sizeof(c->nics[i].host)))
+			return false;
+	return true;
+}
+
 static bool config_valid(const struct vmm_config *c, size_t len)
 {
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
-	       c->nic_count <= HANDOVER_MAX_NICS && c->disk_count <= HANDOVER_MAX_DISKS &&
+	       c->nic_count <= HANDOVER_MAX_NICS && nics_valid(c) && c->disk_count <= HANDOVER_MAX_DISKS &&
 	       c->numa.nodes <= VMM_MAX_NODES &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }

@@ -23,12 +23,14 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     8
+#define HANDOVER_VERSION     9
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
-#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS + \
-			      HANDOVER_MAX_DISKS)
+#define VMM_NIC_PAIRS_MAX    8
+/* The kernel lets 253 travel at once (SCM_MAX_FD). */
+#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + \
+			      2 * VMM_NIC_PAIRS_MAX * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS)
 #define HANDOVER_CMDLINE_MAX 4096
 
 enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
@@ -47,8 +49,12 @@ struct vmm_device {
 /* A virtio network device. */
 struct vmm_nic {
 	uint8_t mac[6];
-	int32_t tap_fd;	  /* with IFF_VNET_HDR */
-	int32_t vhost_fd; /* /dev/vhost-net */
+	uint16_t mtu;	/* that the guest is told; 0: nothing */
+	bool macvtap;	/* not a tap */
+	uint32_t pairs; /* of queues: 1 to VMM_NIC_PAIRS_MAX */
+	char host[16];	/* the host's interface, for reports */
+	int32_t tap_fd[VMM_NIC_PAIRS_MAX];   /* of each pair, with IFF_VNET_HDR, not blocking */
+	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
 };
 
 #define VMM_DISK_SERIAL_MAX 20

@@ -11,6 +11,7 @@
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
 #include "vmm/control_balloon.h"
+#include "vmm/control_net.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -153,12 +154,13 @@ static int add_pci(struct machine *m, struct err *err)
 		.mmio64_end = room.start + room.size,
 	};
 	const struct balloon_owner balloon = { may_take_pages, m };
+	const struct virtio_net_owner nic = { control_net_mac_changed, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
-		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &m->nics[i], err);
+		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &nic, &m->nics[i], err);
 	for (unsigned i = 0; r == 0 && i < m->config->disk_count; i++)
 		r = virtio_blk_new(&m->vm, &m->config->disks[i], i, &m->disks[i], err);
 	if (r == 0 && m->config->rng)

@@ -114,6 +114,41 @@ static void test_counts_beyond_the_arrays_are_refused(void **state)
 	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
 }
 
+static void test_pairs_of_a_network_device(void **state)
+{
+	int *sv = *state;
+	_cleanup_close_ int tap = memfd_create("tap", MFD_CLOEXEC);
+	_cleanup_close_ int vhost = memfd_create("vhost", MFD_CLOEXEC);
+	struct vmm_config c = one_device(), got = { 0 };
+	struct err err = ERR_INIT;
+
+	c.nic_count = 2;
+	c.nics[0] = (struct vmm_nic){ .pairs = VMM_NIC_PAIRS_MAX };
+	c.nics[1] = (struct vmm_nic){ .pairs = 1, .tap_fd = { vhost }, .vhost_fd = { -1 } };
+	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++) {
+		c.nics[0].tap_fd[i] = tap;
+		c.nics[0].vhost_fd[i] = vhost;
+	}
+	assert_int_equal(handover_send(sv[0], &c), 0);
+	assert_int_equal(handover_receive(sv[1], &got, &err), 0);
+	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++) {
+		assert_int_equal(inode(got.nics[0].tap_fd[i]), inode(tap));
+		assert_int_equal(inode(got.nics[0].vhost_fd[i]), inode(vhost));
+		close(got.nics[0].tap_fd[i]);
+		close(got.nics[0].vhost_fd[i]);
+	}
+	assert_int_equal(inode(got.nics[1].tap_fd[0]), inode(vhost));
+	assert_int_equal(got.nics[1].vhost_fd[0], -1);
+	close(got.nics[1].tap_fd[0]);
+	c.version = HANDOVER_VERSION;
+	c.size = sizeof(c);
+	for (unsigned i = 0; i < 2; i++) {
+		c.nics[1].pairs = i ? VMM_NIC_PAIRS_MAX + 1 : 0;
+		assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+		assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+	}
+}
+
 static void test_event_of_the_wrong_size_is_no_event(void **state)
 {
 	int *sv = *state;
@@ -177,6 +212,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_another_version_is_refused_with_a_hint, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_missing_descriptor_is_refused, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_counts_beyond_the_arrays_are_refused, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_pairs_of_a_network_device, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_last_words_are_heard_also_of_one_that_did_not_listen,
 						pair, unpair),

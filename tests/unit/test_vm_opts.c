@@ -183,7 +183,16 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic tap:", "'' is no name of a bridge" },
 		{ "-k k --nic tap:a-name-of-16-byte", "no name of a bridge" },
 		{ "-k k --nic tap:a/b", "no name of a bridge" },
-		{ "-k k --nic tap:br0,mtu=9000", "'mtu=9000' after" },
+		{ "-k k --nic tap:br0,speed=9000", "'speed=9000' is not possible" },
+		{ "-k k --nic tap:br0,", "'' is not possible" },
+		{ "-k k --nic tap:br0,mtu=67", "'mtu=67' is not possible" },
+		{ "-k k --nic tap:br0,mtu=65522", "'mtu=65522' is not possible" },
+		{ "-k k --nic tap:br0,queues=0", "'queues=0' is not possible" },
+		{ "-k k --nic tap:br0,queues=9", "'queues=9' is not possible" },
+		{ "-k k --nic tap:br0,vhost=maybe", "'vhost=maybe' is not possible" },
+		{ "-k k --nic macvtap:", "'' is no name of a macvtap" },
+		{ "-k k --nic macvtap:m0,mac=02:00:00:00:00:01", "a macvtap has its own MAC" },
+		{ "-k k --nic macvtap:m0,mtu=1500", "a macvtap has its own MTU" },
 		{ "-k k --nic tap:br0,mac=01:00:00:00:00:01", "no MAC of one device" },
 		{ "-k k --nic tap:br0,mac=00:00:00:00:00:00", "no MAC of one device" },
 		{ "-k k --nic tap:br0,mac=02:00:00:00:00", "no MAC of one device" },
@@ -251,8 +260,18 @@ static void test_network_devices(void **state)
 	struct err err = ERR_INIT;
 
 	assert_int_equal(parse("-k k --nic tap:br0 --nic tap:virbr-15-bytes1,mac=02:00:00:00:aB:01 --rng "
-			       "--balloon", &o, &err), 0);
-	assert_int_equal(o.nic_count, 2);
+			       "--balloon --nic macvtap:m0,queues=4,vhost=off --nic tap:t,mtu=9000,queues=8",
+			       &o, &err), 0);
+	assert_int_equal(o.nic_count, 4);
+	assert_int_equal(o.nics[0].queues, 1);
+	assert_int_equal(o.nics[0].mtu, 0);
+	assert_false(o.nics[0].no_vhost);
+	assert_string_equal(o.nics[2].macvtap, "m0");
+	assert_string_equal(o.nics[2].bridge, "");
+	assert_int_equal(o.nics[2].queues, 4);
+	assert_true(o.nics[2].no_vhost);
+	assert_int_equal(o.nics[3].mtu, 9000);
+	assert_int_equal(o.nics[3].queues, 8);
 	assert_string_equal(o.nics[0].bridge, "br0");
 	assert_false(o.nics[0].has_mac);
 	assert_string_equal(o.nics[1].bridge, "virbr-15-bytes1");

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The network device (5.1): packets go between the guest and a tap by the kernel's vhost-net. */
+/*
+ * The network device (5.1): packets go between the guest and a tap or macvtap, by the kernel's vhost-net
+ * or by us.
+ */
 #ifndef VMM_VIRTIO_NET_H
 #define VMM_VIRTIO_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "vmm/handover.h"
@@ -9,9 +15,31 @@
 struct virtio_net;
 struct vm;
 
-/* The descriptors in nic are borrowed and outlive it. Before pci_assign(). */
-int virtio_net_new(struct vm *vm, const struct vmm_nic *nic, unsigned index, struct virtio_net **ret,
-		   struct err *err);
+/* Who hears of what a guest does with it. */
+struct virtio_net_owner {
+	void (*mac_changed)(void *opaque, unsigned index, const uint8_t mac[6]); /* NULL: nobody */
+	void *opaque;
+};
+
+struct virtio_net_state {
+	uint8_t mac[6]; /* the guest's */
+	bool driven;	/* by a driver */
+	bool link;
+	unsigned pairs; /* in use */
+	const char *receives; /* "all"; "filtered", as the guest wants; "macvtap", as that does */
+};
+
+/*
+ * The descriptors in nic, and what owner has, are borrowed and outlive it. Before pci_assign().
+ * index is its place among the machine's.
+ */
+int virtio_net_new(struct vm *vm, const struct vmm_nic *nic, unsigned index,
+		   const struct virtio_net_owner *owner, struct virtio_net **ret, struct err *err);
 struct virtio_net *virtio_net_free(struct virtio_net *net); /* NULL is fine */
+
+/* The cable is in, or out: no packets, and the guest is told. */
+void virtio_net_set_link(struct virtio_net *net, bool up);
+
+void virtio_net_get_state(const struct virtio_net *net, struct virtio_net_state *ret);
 
 #endif

@@ -87,15 +87,18 @@ void virtio_config_changed(struct virtio_dev *dev)
 	raise_vector(dev, dev->config_vector);
 }
 
+int virtio_call_fd(const struct virtio_dev *dev, unsigned q)
+{
+	uint16_t vector = dev->q[q].vector;
+
+	return vector <= dev->ops->nqueues ? dev->vector_fd[vector] : -1;
+}
+
 /* Who interrupts for a queue has another descriptor, or none. */
 static void tell_calls(struct virtio_dev *dev)
 {
-	for (unsigned i = 0; dev->ops->call_changed && dev->running && i < dev->ops->nqueues; i++) {
-		uint16_t vector = dev->q[i].vector;
-
-		dev->ops->call_changed(dev, i,
-				       vector <= dev->ops->nqueues ? dev->vector_fd[vector] : -1);
-	}
+	for (unsigned i = 0; dev->ops->call_changed && dev->running && i < dev->ops->nqueues; i++)
+		dev->ops->call_changed(dev, i, virtio_call_fd(dev, i));
 }
 
 static int set_vectors(void *opaque, unsigned first, unsigned n, const int *fds)
@@ -213,7 +216,6 @@ static void start(struct virtio_dev *dev)
 		dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 		return;
 	}
-	tell_calls(dev);
 	kick_all(dev);
 }
 
@@ -577,6 +579,27 @@ static void on_kick(void *opaque, int fd)
 			dev->ops->kick(dev, i);
 }
 
+int virtio_hear(struct virtio_dev *dev, unsigned i, bool on)
+{
+	struct virtq *q = &dev->q[i];
+	int r = 0;
+
+	if (q->heard == on)
+		return 0;
+	if (on)
+		r = loop_add(dev->vm->loop, q->kick_fd, on_kick, dev);
+	else
+		loop_del(dev->vm->loop, q->kick_fd);
+	if (r == 0)
+		q->heard = on;
+	return r;
+}
+
+void virtio_kick_again(struct virtio_dev *dev, unsigned q)
+{
+	(void)eventfd_write(dev->q[q].kick_fd, 1);
+}
+
 static int make_queues(struct virtio_dev *dev)
 {
 	for (unsigned i = 0; i < dev->ops->nqueues; i++) {
@@ -585,8 +608,8 @@ static int make_queues(struct virtio_dev *dev)
 		if (fd < 0)
 			return fd;
 		dev->q[i] = (struct virtq){ .size_max = dev->ops->queue_size, .kick_fd = fd };
-		if (dev->ops->kick)
-			r = loop_add(dev->vm->loop, fd, on_kick, dev);
+		if (dev->ops->kick && !dev->ops->some)
+			r = virtio_hear(dev, i, true);
 		if (r < 0)
 			return r;
 	}
@@ -638,8 +661,7 @@ void virtio_remove(struct virtio_dev *dev)
 	pci_remove(&dev->pci);
 	dev->msix = msix_free(dev->msix);
 	for (unsigned i = 0; i < dev->ops->nqueues; i++) {
-		if (dev->q[i].kick_fd >= 0 && dev->ops->kick)
-			loop_del(dev->vm->loop, dev->q[i].kick_fd);
+		(void)virtio_hear(dev, i, false);
 		close_fdp(&dev->q[i].kick_fd);
 	}
 	dev->ops = NULL;

@@ -193,20 +193,43 @@ int virtq_pop(struct virtio_dev *dev, unsigned i, struct virtq_chain *ret)
 	return r < 0 ? r : 1;
 }
 
-int virtq_push(struct virtio_dev *dev, unsigned i, const struct virtq_chain *chain, uint32_t written)
+int virtq_put(struct virtio_dev *dev, unsigned i, unsigned ahead, uint16_t head, uint32_t written)
 {
-	struct virtq *q = &dev->q[i];
+	const struct virtq *q = &dev->q[i];
+	uint16_t at = (uint16_t)(q->next_used + ahead);
 	uint8_t elem[8];
 
-	put_le32(elem, chain->head);
+	put_le32(elem, head);
 	put_le32(elem + 4, written);
-	if (gmem_write(dev->vm->mem, q->used + 4 + 8ull * (q->next_used % q->size), elem,
-		       sizeof(elem)) < 0 ||
-	    put16(dev, q->used + 2, (uint16_t)(q->next_used + 1)) < 0)
+	if (gmem_write(dev->vm->mem, q->used + 4 + 8ull * (at % q->size), elem, sizeof(elem)) < 0)
 		return broken(dev, "its used ring is not in RAM");
-	q->next_used++;
-	q->taken--;
 	return 0;
+}
+
+int virtq_publish(struct virtio_dev *dev, unsigned i, unsigned n)
+{
+	struct virtq *q = &dev->q[i];
+
+	if (put16(dev, q->used + 2, (uint16_t)(q->next_used + n)) < 0)
+		return broken(dev, "its used ring is not in RAM");
+	q->next_used = (uint16_t)(q->next_used + n);
+	q->taken = (uint16_t)(q->taken - n);
+	return 0;
+}
+
+int virtq_push(struct virtio_dev *dev, unsigned i, const struct virtq_chain *chain, uint32_t written)
+{
+	int r = virtq_put(dev, i, 0, chain->head, written);
+
+	return r < 0 ? r : virtq_publish(dev, i, 1);
+}
+
+void virtq_unpop(struct virtio_dev *dev, unsigned i, unsigned n)
+{
+	struct virtq *q = &dev->q[i];
+
+	q->next_avail = (uint16_t)(q->next_avail - n);
+	q->taken = (uint16_t)(q->taken - n);
 }
 
 /* 2.7.7.2, 2.7.10: whether the guest asked to hear of what came since it was last told. */

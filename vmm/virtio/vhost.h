@@ -20,10 +20,17 @@ struct vhost {
 int vhost_features(const struct vhost *v, uint64_t *ret);
 
 /*
- * All that is known of dev's rings when the guest's driver is ready. Where a ring does not lie in
- * RAM: -EFAULT. What the kernel refuses: -errno.
+ * Take it for this process, once; vhost_start() does so too. From Linux 6.4 on its worker is a thread of
+ * ours that runs where the caller may run: not for a CPU's thread, which may be pinned. 0 or -errno.
  */
-int vhost_start(struct vhost *v, const struct virtio_dev *dev);
+int vhost_own(struct vhost *v);
+
+/*
+ * All that is known of n of dev's rings, from first on, when the guest's driver is ready; they are 0
+ * to n - 1 in all that follows. Where a ring does not lie in RAM: -EFAULT. What the kernel refuses:
+ * -errno.
+ */
+int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, unsigned n);
 
 /* What ring q of a network device goes to and comes from; -1: nothing, and the ring stands. */
 int vhost_net_backend(const struct vhost *v, unsigned q, int fd);

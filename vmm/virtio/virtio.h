@@ -19,7 +19,7 @@
 #include "base/range.h"
 #include "vmm/pci/pci.h"
 
-#define VIRTIO_QUEUES_MAX     8
+#define VIRTIO_QUEUES_MAX     17 /* a network device of 8 pairs, and its control queue */
 #define VIRTIO_QUEUE_SIZE_MAX 1024u /* a power of two */
 #define VIRTIO_NO_VECTOR      0xffffu
 
@@ -37,6 +37,7 @@ struct virtq {
 	uint16_t size_max; /* the device's */
 	int kick_fd;	   /* the guest has put something in; also KVM's ioeventfd */
 	bool bound;	   /* is one */
+	bool heard;	   /* the event loop waits for it */
 	/* Of a device that serves the ring itself. */
 	uint16_t next_avail, next_used;
 	uint16_t told_used; /* next_used when the guest was last interrupted */
@@ -50,6 +51,7 @@ struct virtio_ops {
 	uint16_t queue_size;
 	/* The guest put something into queue q, which is ready, of a device that runs. NULL: somebody else hears it. */
 	void (*kick)(struct virtio_dev *dev, unsigned q);
+	bool some; /* kicks are only those of queues that virtio_hear() was called for */
 	/* DRIVER_OK. A failure makes the device need a reset. May be NULL, as all that follow. */
 	int (*start)(struct virtio_dev *dev);
 	/* Ran, and is to forget it: a reset, or its end. */
@@ -57,7 +59,7 @@ struct virtio_ops {
 	/* Device configuration (0..255), any width. NULL: reads zero and takes nothing. */
 	void (*config_read)(struct virtio_dev *dev, unsigned off, uint8_t *data, unsigned len);
 	void (*config_write)(struct virtio_dev *dev, unsigned off, const uint8_t *data, unsigned len);
-	/* Who interrupts for queue q when it is not us: fd, or -1. */
+	/* Who interrupts for queue q of a device that runs, when it is not us, is another now: fd, or -1. */
 	void (*call_changed)(struct virtio_dev *dev, unsigned q, int fd);
 };
 
@@ -102,6 +104,15 @@ static inline bool virtio_has(const struct virtio_dev *dev, unsigned bit)
 void virtio_signal(struct virtio_dev *dev, unsigned q);
 void virtio_config_changed(struct virtio_dev *dev);
 
+/* The event loop waits for kicks of queue q, or no more. 0 or -errno. */
+int virtio_hear(struct virtio_dev *dev, unsigned q, bool on);
+
+/* As if the guest had kicked it: there is more than one is to do at once. */
+void virtio_kick_again(struct virtio_dev *dev, unsigned q);
+
+/* Who interrupts for queue q: a descriptor to write to, or -1. */
+int virtio_call_fd(const struct virtio_dev *dev, unsigned q);
+
 /* The guest broke a rule: nothing more happens until it resets the device. */
 void virtio_broken(struct virtio_dev *dev, const char *what);
 
@@ -129,6 +140,16 @@ int virtq_pop(struct virtio_dev *dev, unsigned q, struct virtq_chain *ret);
 
 /* Give it back with written bytes; the guest hears of it by virtq_flush(). -EPROTO as above. */
 int virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written);
+
+/*
+ * Several at once, which the guest must not see one by one: written bytes of the chain whose first
+ * descriptor is head, the ahead-th from here, then all that were put so. -EPROTO as above.
+ */
+int virtq_put(struct virtio_dev *dev, unsigned q, unsigned ahead, uint16_t head, uint32_t written);
+int virtq_publish(struct virtio_dev *dev, unsigned q, unsigned n);
+
+/* The last n that were popped come again. */
+void virtq_unpop(struct virtio_dev *dev, unsigned q, unsigned n);
 
 /* Interrupt if the guest wants to hear of what was pushed. */
 void virtq_flush(struct virtio_dev *dev, unsigned q);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vmm/control_net.h"
+
+#include <stdio.h>
+
+#include "vmm/control.h"
+#include "vmm/handover.h"
+#include "vmm/machine.h"
+#include "vmm/virtio/net.h"
+
+#define MAC_LEN 18
+
+static const char *mac_text(const uint8_t mac[6], char ret[MAC_LEN])
+{
+	snprintf(ret, MAC_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+		 mac[5]);
+	return ret;
+}
+
+static const char *link_word(bool up)
+{
+	return up ? "up" : "down";
+}
+
+json_t *control_net_report(const struct machine *m, unsigned i)
+{
+	const struct vmm_nic *nic = &m->config->nics[i];
+	struct virtio_net_state s;
+	char mac[MAC_LEN];
+
+	virtio_net_get_state(m->nics[i], &s);
+	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:s}", "mac", mac_text(s.mac, mac),
+			 "host", nic->host, "link", link_word(s.link), "driven", s.driven, "backend",
+			 nic->vhost_fd[0] >= 0 ? "vhost-net" : "vmm", "queues", (int)nic->pairs,
+			 "queues_used", (int)s.pairs, "mtu", (int)nic->mtu, "receives", s.receives);
+}
+
+void control_net_link(struct machine *m, unsigned i, bool up)
+{
+	struct virtio_net_state s;
+
+	virtio_net_get_state(m->nics[i], &s);
+	if (s.link == up)
+		return;
+	virtio_net_set_link(m->nics[i], up);
+	control_event(m, "nic-link", json_pack("{s:i, s:s}", "nic", (int)i, "link", link_word(up)));
+}
+
+void control_net_mac_changed(void *opaque, unsigned i, const uint8_t mac[6])
+{
+	char text[MAC_LEN];
+
+	control_event(opaque, "nic-mac",
+		      json_pack("{s:i, s:s}", "nic", (int)i, "mac", mac_text(mac, text)));
+}
