@@ -93,7 +93,7 @@ static int start(struct virtio_dev *dev)
 		return -EINVAL;
 	r = set_up_tap(net);
 	if (r == 0)
-		r = vhost_start(&net->vhost, dev);
+		r = vhost_start(&net->vhost, dev, RX, 2);
 	for (unsigned q = RX; r == 0 && q <= TX; q++)
 		r = vhost_net_backend(&net->vhost, q, net->tap_fd);
 	if (r < 0)

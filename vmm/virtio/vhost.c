@@ -53,9 +53,9 @@ static int set_memory(const struct vhost *v, const struct mem *mem)
 }
 
 /* The three parts of a ring (2.7), which the kernel takes by their addresses here. */
-static int set_addresses(const struct vhost *v, const struct virtio_dev *dev, unsigned i)
+static int set_addresses(const struct vhost *v, const struct virtio_dev *dev, const struct virtq *q,
+			 unsigned i)
 {
-	const struct virtq *q = &dev->q[i];
 	const struct mem *mem = dev->vm->mem;
 	const uint8_t *desc = gmem_ptr(mem, q->desc, 16ull * q->size);
 	const uint8_t *avail = gmem_ptr(mem, q->avail, 6 + 2ull * q->size);
@@ -74,23 +74,24 @@ static int set_addresses(const struct vhost *v, const struct virtio_dev *dev, un
 	return r < 0 ? r : 0;
 }
 
-static int start_ring(const struct vhost *v, const struct virtio_dev *dev, unsigned i)
+static int start_ring(const struct vhost *v, const struct virtio_dev *dev, const struct virtq *q,
+		      unsigned i)
 {
-	struct vhost_vring_state num = { .index = i, .num = dev->q[i].size };
+	struct vhost_vring_state num = { .index = i, .num = q->size };
 	struct vhost_vring_state base = { .index = i, .num = 0 };
-	struct vhost_vring_file kick = { .index = i, .fd = dev->q[i].kick_fd };
+	struct vhost_vring_file kick = { .index = i, .fd = q->kick_fd };
 	int r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_NUM, &num);
 
 	if (r >= 0)
 		r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_BASE, &base);
 	if (r >= 0)
-		r = set_addresses(v, dev, i);
+		r = set_addresses(v, dev, q, i);
 	if (r >= 0)
 		r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_KICK, &kick);
 	return r < 0 ? r : 0;
 }
 
-int vhost_start(struct vhost *v, const struct virtio_dev *dev)
+int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, unsigned n)
 {
 	uint64_t can = 0;
 	__u64 features;
@@ -104,9 +105,9 @@ int vhost_start(struct vhost *v, const struct virtio_dev *dev)
 	r = SIZED_IOCTL(v->fd, VHOST_SET_FEATURES, &features);
 	if (r >= 0)
 		r = set_memory(v, dev->vm->mem);
-	for (unsigned i = 0; r >= 0 && i < dev->ops->nqueues; i++)
-		if (dev->q[i].ready)
-			r = start_ring(v, dev, i);
+	for (unsigned i = 0; r >= 0 && i < n; i++)
+		if (dev->q[first + i].ready)
+			r = start_ring(v, dev, &dev->q[first + i], i);
 	return r < 0 ? r : 0;
 }
 

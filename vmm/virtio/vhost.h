@@ -20,15 +20,15 @@ struct vhost {
 int vhost_features(const struct vhost *v, uint64_t *ret);
 
 /*
- * All that is known of dev's rings when the guest's driver is ready. Where a ring does not lie in
- * RAM: -EFAULT. What the kernel refuses: -errno.
+ * All that is known of n of dev's rings when the guest's driver is ready; its first is the kernel's
+ * ring 0, and so on. Where a ring does not lie in RAM: -EFAULT. What the kernel refuses: -errno.
  */
-int vhost_start(struct vhost *v, const struct virtio_dev *dev);
+int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, unsigned n);
 
 /* What ring q of a network device goes to and comes from; -1: nothing, and the ring stands. */
 int vhost_net_backend(const struct vhost *v, unsigned q, int fd);
 
-/* Who hears of ring q; -1: nobody. */
+/* Who hears of the kernel's ring q; -1: nobody. */
 int vhost_set_call(const struct vhost *v, unsigned q, int fd);
 
 #endif
