@@ -128,6 +128,8 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 		r = place_memory(root, o, devices, config, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
+	if (r == 0)
+		r = vm_vsock_open(root, &o->vsock, config, err);
 	return r;
 }
 

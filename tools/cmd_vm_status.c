@@ -22,6 +22,7 @@ static void print(struct ctx *ctx, const char *name, pid_t supervisor, const jso
 	out_fact(ctx->out, "nodes", vm_report_number(vm, "nodes", text, sizeof(text)));
 	out_fact(ctx->out, "reboots", vm_report_number(vm, "reboots", text, sizeof(text)));
 	out_fact(ctx->out, "devices", vm_report_devices(vm, text, sizeof(text)));
+	out_fact(ctx->out, "vsock", vm_report_number(vm, "vsock_cid", text, sizeof(text)));
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)

@@ -78,5 +78,6 @@ tools_srcs := \
 	tools/vm_pin.c \
 	tools/vm_report.c \
 	tools/vm_socket.c \
+	tools/vm_vsock.c \
 	tools/vmm_process.c \
 	tools/xml.c

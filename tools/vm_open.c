@@ -20,7 +20,7 @@
 void vm_config_init(struct vmm_config *config)
 {
 	*config = (struct vmm_config){ .kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
-				       .container_fd = -1 };
+				       .container_fd = -1, .vsock_fd = -1 };
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
 		config->group_fds[i] = config->devices[i].rom_fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++)
@@ -31,20 +31,25 @@ void vm_config_init(struct vmm_config *config)
 
 void vm_config_close(struct vmm_config *config)
 {
-	int *fds[HANDOVER_MAX_FDS] = { &config->kvm_fd, &config->kernel_fd,
-					       &config->initrd_fd, &config->container_fd };
+	int *fds[HANDOVER_MAX_FDS];
+	unsigned n = 0;
 
+	fds[n++] = &config->kvm_fd;
+	fds[n++] = &config->kernel_fd;
+	fds[n++] = &config->initrd_fd;
+	fds[n++] = &config->container_fd;
+	fds[n++] = &config->vsock_fd;
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++) {
-		fds[4 + 2 * i] = &config->group_fds[i];
-		fds[5 + 2 * i] = &config->devices[i].rom_fd;
+		fds[n++] = &config->group_fds[i];
+		fds[n++] = &config->devices[i].rom_fd;
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++) {
-		fds[4 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].tap_fd;
-		fds[5 + 2 * (HANDOVER_MAX_DEVICES + i)] = &config->nics[i].vhost_fd;
+		fds[n++] = &config->nics[i].tap_fd;
+		fds[n++] = &config->nics[i].vhost_fd;
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
-		fds[4 + 2 * (HANDOVER_MAX_DEVICES + HANDOVER_MAX_NICS) + i] = &config->disks[i].fd;
-	close_fds(fds, ARRAY_SIZE(fds));
+		fds[n++] = &config->disks[i].fd;
+	close_fds(fds, n);
 }
 
 int vm_open_file(const char *option, const char *path, int *ret_fd, struct err *err)

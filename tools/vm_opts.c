@@ -85,6 +85,9 @@ const char vm_run_help[] =
 	"                         direct=on|off       past the host's page cache (where it can)\n"
 	"                         discard=off         what the guest gives up stays allocated\n"
 	"                         io=thread           by a thread instead of io_uring\n"
+	"      --vsock cid=N|auto\n"
+	"                       sockets between host and guest, whose address is N (3 and up), or one\n"
+	"                       that is free (thruway vm status)\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
@@ -113,6 +116,7 @@ enum {
 	OPT_RNG,
 	OPT_BALLOON,
 	OPT_NIC,
+	OPT_VSOCK,
 	OPT_STATS,
 	OPT_NAME,
 };
@@ -137,6 +141,7 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", no_argument, NULL, OPT_BALLOON },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
@@ -280,6 +285,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
 	case OPT_DISK: return add_disk(o, optarg, err);
+	case OPT_VSOCK: return vm_vsock_parse(optarg, &o->vsock, err);
 	case OPT_BALLOON: o->balloon = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;

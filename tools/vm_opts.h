@@ -14,6 +14,7 @@
 #include "tools/vm_disk.h"
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
+#include "tools/vm_vsock.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
 #include "vmm/idle.h"
@@ -30,6 +31,7 @@ struct vm_opts {
 	unsigned nic_count;
 	struct vm_opt_disk disks[HANDOVER_MAX_DISKS]; /* --disk */
 	unsigned disk_count;
+	struct vm_opt_vsock vsock; /* --vsock */
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	struct vm_cpu_opts cpus; /* --cpus */

@@ -36,12 +36,14 @@ static json_int_t seconds_since(const struct timespec *then)
 
 json_t *control_report_status(struct machine *m)
 {
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o}", "state",
+	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
+
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
-			 device_names(m->host_devices));
+			 device_names(m->host_devices), "vsock_cid", cid);
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 	slots[n++] = &c->kernel_fd;
 	slots[n++] = &c->initrd_fd;
 	slots[n++] = &c->container_fd;
+	slots[n++] = &c->vsock_fd;
 	for (unsigned i = 0; i < c->group_count && i < HANDOVER_MAX_DEVICES; i++)
 		slots[n++] = &c->group_fds[i];
 	for (unsigned i = 0; i < c->device_count && i < HANDOVER_MAX_DEVICES; i++)

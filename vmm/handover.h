@@ -23,11 +23,11 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     8
+#define HANDOVER_VERSION     9
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
-#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS + \
+#define HANDOVER_MAX_FDS     (5 + 2 * HANDOVER_MAX_DEVICES + 2 * HANDOVER_MAX_NICS + \
 			      HANDOVER_MAX_DISKS)
 #define HANDOVER_CMDLINE_MAX 4096
 
@@ -93,6 +93,7 @@ struct vmm_config {
 	struct vmm_nic nics[HANDOVER_MAX_NICS];
 	uint32_t disk_count;
 	struct vmm_disk disks[HANDOVER_MAX_DISKS];
+	uint64_t vsock_cid; /* where vsock_fd is there */
 	uint32_t group_count;
 	uint32_t group_ids[HANDOVER_MAX_DEVICES]; /* N of /dev/vfio/N: messages, hot reset */
 
@@ -100,6 +101,7 @@ struct vmm_config {
 
 	/* Received descriptors; -1: none. On the wire only their presence counts. */
 	int32_t kvm_fd, kernel_fd, initrd_fd, container_fd;
+	int32_t vsock_fd; /* /dev/vhost-vsock, with the guest's address */
 	int32_t group_fds[HANDOVER_MAX_DEVICES];
 };
 

@@ -26,6 +26,7 @@
 #include "vmm/virtio/blk.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
 #include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
@@ -165,6 +166,8 @@ static int add_pci(struct machine *m, struct err *err)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
 		r = virtio_balloon_new(&m->vm, &balloon, &m->balloon, err);
+	if (r == 0 && m->config->vsock_fd >= 0)
+		r = virtio_vsock_new(&m->vm, m->config->vsock_fd, m->config->vsock_cid, &m->vsock, err);
 	return r < 0 ? r : pci_assign(m->vm.pci, err);
 }
 
@@ -242,6 +245,7 @@ void machine_fini(struct machine *m)
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
 	m->rng = virtio_rng_free(m->rng);
 	m->balloon = virtio_balloon_free(m->balloon);
+	m->vsock = virtio_vsock_free(m->vsock);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
 		m->nics[i] = virtio_net_free(m->nics[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++)

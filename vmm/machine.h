@@ -19,6 +19,7 @@ struct virtio_balloon;
 struct virtio_blk;
 struct virtio_net;
 struct virtio_rng;
+struct virtio_vsock;
 struct vmm_config;
 
 #define MACHINE_NICS  8
@@ -35,6 +36,7 @@ struct machine {
 	struct vfio_pci_set *host_devices;
 	struct virtio_rng *rng; /* NULL: none, as the next */
 	struct virtio_balloon *balloon;
+	struct virtio_vsock *vsock;
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
 	struct virtio_blk *disks[MACHINE_DISKS];
 	struct ctl *ctl; /* NULL: no control socket */

@@ -11,4 +11,4 @@ vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/p
 vmm_srcs += vmm/vfio_pci/bars.c vmm/vfio_pci/caps.c vmm/vfio_pci/clique.c vmm/vfio_pci/config.c vmm/vfio_pci/dev.c \
 	vmm/vfio_pci/dma.c vmm/vfio_pci/irqs.c vmm/vfio_pci/kvm_vfio.c \
 	vmm/vfio_pci/plug.c vmm/vfio_pci/rom.c vmm/vfio_pci/set.c
-vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/disk_io.c vmm/virtio/net.c vmm/virtio/pci.c vmm/virtio/queue.c vmm/virtio/rng.c vmm/virtio/vhost.c
+vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/disk_io.c vmm/virtio/net.c vmm/virtio/pci.c vmm/virtio/queue.c vmm/virtio/rng.c vmm/virtio/vhost.c vmm/virtio/vsock.c
