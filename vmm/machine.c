@@ -55,7 +55,7 @@ static void serial_transmit(void *opaque, uint8_t byte)
 {
 	struct machine *m = opaque;
 
-	console_put(m->console, byte);
+	console_write(m->console, &byte, 1);
 }
 
 static void serial_more(void *opaque)
