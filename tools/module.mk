@@ -76,6 +76,7 @@ tools_srcs := \
 	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vm_pin.c \
+	tools/vm_port.c \
 	tools/vm_report.c \
 	tools/vm_socket.c \
 	tools/vm_vsock.c \

@@ -27,6 +27,8 @@ void vm_config_init(struct vmm_config *config)
 		config->nics[i].tap_fd = config->nics[i].vhost_fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		config->disks[i].fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
+		config->ports[i].fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
@@ -49,6 +51,8 @@ void vm_config_close(struct vmm_config *config)
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		fds[n++] = &config->disks[i].fd;
+	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
+		fds[n++] = &config->ports[i].fd;
 	close_fds(fds, n);
 }
 

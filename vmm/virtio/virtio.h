@@ -19,7 +19,7 @@
 #include "base/range.h"
 #include "vmm/pci/pci.h"
 
-#define VIRTIO_QUEUES_MAX     8
+#define VIRTIO_QUEUES_MAX     20
 #define VIRTIO_QUEUE_SIZE_MAX 1024u /* a power of two */
 #define VIRTIO_NO_VECTOR      0xffffu
 
