@@ -39,14 +39,14 @@
 /* --- console and serial port, or a virtio console, joined ---------------------------------------- */
 
 /*
- * The terminal is the virtio console's as long as the guest has that open. Before, it is the serial
- * port's: a kernel that does not come so far says why there.
+ * The terminal is the virtio console's from the guest's first word there on. Before, it is the serial
+ * port's: a kernel that does not come so far, or is told to use that one, says why there.
  */
 static size_t console_input(void *opaque, const uint8_t *data, size_t len)
 {
 	struct machine *m = opaque;
 
-	if (virtio_console_listens(m->virtio_console))
+	if (virtio_console_in_use(m->virtio_console))
 		return virtio_console_input(m->virtio_console, data, len);
 	return serial_receive(m->serial, data, len);
 }
@@ -64,7 +64,7 @@ static void serial_transmit(void *opaque, uint8_t byte)
 {
 	struct machine *m = opaque;
 
-	if (!virtio_console_listens(m->virtio_console))
+	if (!virtio_console_in_use(m->virtio_console))
 		console_write(m->console, &byte, 1);
 }
 

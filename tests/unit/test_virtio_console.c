@@ -303,22 +303,24 @@ static void test_a_driver_that_knows_one_port_has_the_terminal(void **state)
 	begin_with(true, 0);
 	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_NUMQ, 2), 2);
 	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_DF, 4) & 7, F(VIRTIO_CONSOLE_F_SIZE));
-	assert_false(virtio_console_listens(con));
 	virtio_console_resize(con, 132, 43);
 	drive(F(VIRTIO_CONSOLE_F_SIZE), 2);
-	assert_true(virtio_console_listens(con));
+	assert_false(virtio_console_in_use(con));
 	assert_int_equal(vg_get(CONFIG, 4), 132 | 43 << 16);
 	assert_int_equal(vg_get(CONFIG + 4, 4), 1);
+	screen.mores = 0;
 	say(1, "hello ", 6);
 	say(1, "world", 5);
 	assert_string_equal(screen.text, "hello world");
+	assert_true(virtio_console_in_use(con));
+	assert_int_equal(screen.mores, 1); /* what is typed is its own from now on */
 	assert_int_equal(used(1), 2);
 	/* Only so much as it has buffers for. */
 	assert_int_equal(virtio_console_input(con, (const uint8_t *)"abcdef", 6), 0);
 	give(0, NULL, 4);
 	kick(0);
 	turn();
-	assert_true(screen.mores > 0);
+	assert_true(screen.mores > 1);
 	assert_int_equal(virtio_console_input(con, (const uint8_t *)"abcdef", 6), 4);
 	assert_int_equal(next_used(0, got, sizeof(got)), 4);
 	assert_memory_equal(got, "abcd", 4);
@@ -326,7 +328,7 @@ static void test_a_driver_that_knows_one_port_has_the_terminal(void **state)
 	assert_int_equal(vg_get(CONFIG, 4), 80 | 25 << 16);
 	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_CFGGENERATION, 1), 1);
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	assert_false(virtio_console_listens(con));
+	assert_false(virtio_console_in_use(con));
 	assert_int_equal(virtio_console_input(con, (const uint8_t *)"a", 1), 0);
 	end();
 }
@@ -347,15 +349,16 @@ static void test_a_driver_is_told_of_its_ports(void **state)
 	assert_string_equal(told(), "");
 	control(0, PREADY, 1);
 	assert_string_equal(told(), "0:4=1 0:5=1(80x25) 0:6=1 ");
-	assert_false(virtio_console_listens(con));
 	control(0, OPEN, 1);
-	assert_true(virtio_console_listens(con));
+	assert_false(virtio_console_in_use(con));
+	say(1, "login: ", 7);
+	assert_true(virtio_console_in_use(con));
 	control(1, PREADY, 1);
 	assert_string_equal(told(), "1:7=1agent.0 ");
 	virtio_console_resize(con, 100, 30);
 	assert_string_equal(told(), "0:5=1(100x30) ");
 	control(0, OPEN, 0);
-	assert_false(virtio_console_listens(con));
+	assert_false(virtio_console_in_use(con));
 	end();
 }
 

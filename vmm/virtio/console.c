@@ -37,6 +37,7 @@ struct vport {
 	const char *name;  /* NULL: none, and it is the terminal */
 	struct stream *host; /* NULL: the terminal */
 	bool ready, open;  /* the guest said so */
+	bool spoke;	   /* wrote something since it has it open */
 	bool has_client;   /* on the host, as the guest knows or is owed */
 	unsigned owed;	   /* bits of enum message. Not a list: a guest cannot make it grow */
 	/* Chains that were taken and not given back: a buffer to fill, one that is not all written. */
@@ -186,6 +187,12 @@ static void note_client(struct vport *p)
 		owe(p, here ? 1u << OPENED : 1u << CLOSED);
 }
 
+static void more_input(struct virtio_console *con)
+{
+	if (con->terminal.more)
+		con->terminal.more(con->terminal.opaque);
+}
+
 /* --- from the guest ----------------------------------------------------------------------------- */
 
 static size_t put_out(struct vport *p, const uint8_t *data, size_t len)
@@ -194,6 +201,10 @@ static size_t put_out(struct vport *p, const uint8_t *data, size_t len)
 
 	if (p->host)
 		return stream_write(p->host, data, len);
+	if (!p->spoke) {
+		p->spoke = true;
+		more_input(con);
+	}
 	if (con->terminal.output)
 		con->terminal.output(con->terminal.opaque, data, len);
 	return len;
@@ -302,18 +313,12 @@ static void on_turn(void *opaque)
 	serve(opaque);
 }
 
-static void more_input(struct virtio_console *con)
-{
-	if (con->terminal.more)
-		con->terminal.more(con->terminal.opaque);
-}
-
 size_t virtio_console_input(struct virtio_console *con, const uint8_t *data, size_t len)
 {
 	struct virtq_chain chain;
 	size_t taken = 0;
 
-	if (!virtio_console_listens(con) || !usable(con, 0))
+	if (con->first || !con->ports[0].open || !usable(con, 0))
 		return 0;
 	while (taken < len && virtq_pop(&con->dev, 0, &chain) == 1) {
 		uint64_t room = virtq_writable(&chain);
@@ -366,6 +371,7 @@ static void set_open(struct vport *p, bool open)
 	if (p->open == open)
 		return;
 	p->open = open;
+	p->spoke = false;
 	if (p->host)
 		serve(p);
 	else
@@ -446,20 +452,20 @@ static int start(struct virtio_dev *dev)
 static void stop(struct virtio_dev *dev)
 {
 	struct virtio_console *con = to_console(dev);
-	bool listened = virtio_console_listens(con);
+	bool used = virtio_console_in_use(con);
 
 	con->announced = false;
 	for (unsigned i = con->first; i < con->count; i++) {
 		struct vport *p = &con->ports[i];
 
-		p->ready = p->open = p->has_in = p->has_out = false;
+		p->ready = p->open = p->spoke = p->has_in = p->has_out = false;
 		p->owed = 0;
 		if (p->host) {
 			stream_wait(p->host, false, false, false);
 			note_client(p);
 		}
 	}
-	if (listened)
+	if (used)
 		more_input(con);
 }
 
@@ -549,9 +555,10 @@ struct virtio_console *virtio_console_free(struct virtio_console *con)
 	return NULL;
 }
 
-bool virtio_console_listens(const struct virtio_console *con)
+/* Linux opens it whether anybody there will use it or not. */
+bool virtio_console_in_use(const struct virtio_console *con)
 {
-	return con && !con->first && con->ports[0].open;
+	return con && !con->first && con->ports[0].open && con->ports[0].spoke;
 }
 
 void virtio_console_resize(struct virtio_console *con, uint16_t cols, uint16_t rows)

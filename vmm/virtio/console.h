@@ -20,7 +20,7 @@ struct vmm_port;
 struct virtio_console_terminal {
 	/* From the guest; may wait for a reader, but not for ever: a guest's kernel waits for us. */
 	void (*output)(void *opaque, const uint8_t *data, size_t len);
-	/* The guest has room again, or listens, or has ended to: virtio_console_input() may be called. */
+	/* The guest has room again, or begins or ends to use it: virtio_console_input() may be called. */
 	void (*more)(void *opaque);
 	void *opaque;
 };
@@ -36,8 +36,8 @@ int virtio_console_new(struct vm *vm, const struct virtio_console_setup *setup,
 		       struct virtio_console **ret, struct err *err);
 struct virtio_console *virtio_console_free(struct virtio_console *con); /* NULL is fine */
 
-/* The guest has port 0 open. NULL: no. */
-bool virtio_console_listens(const struct virtio_console *con);
+/* The guest has port 0 open and wrote to it. NULL: no. */
+bool virtio_console_in_use(const struct virtio_console *con);
 /* For port 0: how many bytes the guest had room for. */
 size_t virtio_console_input(struct virtio_console *con, const uint8_t *data, size_t len);
 /* The terminal of port 0 has so many columns and rows. NULL is fine. */
