@@ -25,6 +25,7 @@ tools_srcs := \
 	tools/cmd_vf_set.c \
 	tools/cmd_vm_attach.c \
 	tools/cmd_vm_balloon.c \
+	tools/cmd_vm_console.c \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \

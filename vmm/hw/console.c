@@ -2,10 +2,14 @@
 #include "vmm/hw/console.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/loop.h"
 #include "vmm/hw/outlet.h"
 
@@ -14,6 +18,10 @@
 
 struct console {
 	struct outlet *out;
+	/* Who attached: -1 and NULL, nobody. */
+	int client_fd;
+	struct outlet *client;
+	bool client_watched, client_silent;
 	/* Input: main thread, with the loop's hooks held. */
 	struct loop *loop;
 	int in_fd;
@@ -29,6 +37,8 @@ struct console {
 void console_write(struct console *c, const uint8_t *data, size_t len)
 {
 	outlet_write(c->out, data, len);
+	if (c->client)
+		outlet_write(c->client, data, len);
 }
 
 /* Take what Ctrl-A means out of the input: x quits, Ctrl-A is itself, others are both. */
@@ -62,7 +72,9 @@ static void stop_reading(struct console *c)
 {
 	if (c->watched)
 		loop_del(c->loop, c->in_fd);
-	c->watched = false;
+	if (c->client_watched)
+		loop_del(c->loop, c->client_fd);
+	c->watched = c->client_watched = false;
 }
 
 /* One read(2): it may block when the descriptor is a terminal and nobody typed. */
@@ -73,7 +85,9 @@ static bool read_input(struct console *c)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
 	if (n <= 0) { /* end of input: the guest's line stays open, silent */
-		stop_reading(c);
+		if (c->watched)
+			loop_del(c->loop, c->in_fd);
+		c->watched = false;
 		c->in_fd = -1;
 		return false;
 	}
@@ -94,12 +108,88 @@ static void input_ready(void *opaque, int fd)
 		stop_reading(c);
 }
 
-static int start_reading(struct console *c)
+static bool has_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* gone: nobody waits for what it was not sent yet. */
+static void drop_client(struct console *c, bool gone)
+{
+	if (c->client_watched)
+		loop_del(c->loop, c->client_fd);
+	c->client_watched = false;
+	if (gone && c->client)
+		shutdown(c->client_fd, SHUT_RDWR); /* its thread may be waiting for room */
+	(void)outlet_close(c->client);
+	c->client = NULL;
+	c->client_fd = -1;
+}
+
+static void client_ready(void *opaque, int fd)
+{
+	struct console *c = opaque;
+	ssize_t n = recv(fd, c->input + c->pending, INPUT - c->pending, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 || (n == 0 && has_hung_up(fd))) {
+		drop_client(c, true);
+		return;
+	}
+	/* Who has no more to say may still want to see. */
+	c->client_silent = n == 0;
+	if (n == 0)
+		(void)loop_want(c->loop, fd, false, false);
+	c->pending += (size_t)n;
+	deliver(c);
+	if (c->pending == INPUT)
+		stop_reading(c);
+}
+
+static int watch_client(struct console *c)
 {
 	int r;
 
-	if (c->in_fd < 0 || c->watched || c->is_file)
+	if (!c->client || c->client_watched)
 		return 0;
+	r = loop_add(c->loop, c->client_fd, client_ready, c);
+	c->client_watched = r == 0;
+	if (r == 0 && c->client_silent)
+		r = loop_want(c->loop, c->client_fd, false, false);
+	return r;
+}
+
+int console_attach(struct console *c, int fd)
+{
+	_cleanup_close_ int client = fd;
+	struct stat st;
+	int r;
+
+	if (fstat(client, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	if (c->client && !has_hung_up(c->client_fd))
+		return -EBUSY;
+	drop_client(c, true);
+	c->client = outlet_new(client, true, "console-2");
+	if (!c->client)
+		return -ENOMEM;
+	c->client_fd = TAKE_FD(client);
+	c->client_silent = false;
+	r = watch_client(c);
+	if (r < 0)
+		drop_client(c, true);
+	return r;
+}
+
+static int start_reading(struct console *c)
+{
+	int r = watch_client(c);
+
+	if (r < 0 || c->in_fd < 0 || c->watched || c->is_file)
+		return r;
 	r = loop_add(c->loop, c->in_fd, input_ready, c);
 	c->watched = r == 0;
 	if (r != -EPERM)
@@ -126,9 +216,10 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 
 	if (!c)
 		return err_set(err, -ENOMEM, "cannot connect the guest's console");
-	c->out = outlet_new(out_fd, "console");
+	c->out = outlet_new(out_fd, false, "console");
 	c->loop = loop;
 	c->in_fd = in_fd;
+	c->client_fd = -1;
 	c->escapes = escapes;
 	c->ops = ops;
 	c->opaque = opaque;
@@ -150,6 +241,7 @@ int console_close(struct console *c)
 		return 0;
 	stop_reading(c);
 	error = outlet_close(c->out);
+	drop_client(c, false);
 	free(c);
 	return error;
 }

@@ -30,10 +30,17 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 /* Write what is left of the output, within a second, and free: the result of outlet_close(). NULL is fine. */
 int console_close(struct console *console);
 
+/*
+ * Somebody else sits at it, too, at the other end of fd, a stream socket that is taken over in any
+ * case: gets all output from now on, and what comes from there is input. One at a time: -EBUSY.
+ * -ENOTSOCK, -ENOMEM. Under vm_lock(), as what follows.
+ */
+int console_attach(struct console *console, int fd);
+
 /* Output of the guest. Waits at most for a reader that is slow (outlet_write()). */
 void console_write(struct console *console, const uint8_t *data, size_t len);
 
-/* The receiver has room again: input() may be called from within. Under vm_lock(). */
+/* The receiver has room again: input() may be called from within. */
 void console_more_input(struct console *console);
 
 #endif

@@ -29,6 +29,7 @@ struct outlet {
 	pthread_t writer;
 	enum { NOT_YET, RUNS, CANNOT } writing; /* the thread; under lock */
 	int fd;
+	bool owned;
 	const char *name;
 	uint8_t *ring;
 	unsigned head, tail; /* count up; head == tail: empty. Under lock, like the flags */
@@ -89,6 +90,8 @@ static void destroy(struct outlet *o)
 	pthread_cond_destroy(&o->filled);
 	pthread_cond_destroy(&o->drained);
 	pthread_mutex_destroy(&o->lock);
+	if (o->owned)
+		close(o->fd);
 	free(o->ring);
 	free(o);
 }
@@ -193,7 +196,7 @@ static void init_locks(struct outlet *o)
 	pthread_condattr_destroy(&clock);
 }
 
-struct outlet *outlet_new(int fd, const char *name)
+struct outlet *outlet_new(int fd, bool owned, const char *name)
 {
 	struct outlet *o = calloc(1, sizeof(*o));
 
@@ -203,6 +206,7 @@ struct outlet *outlet_new(int fd, const char *name)
 	o->ring = malloc(RING);
 	o->fd = fd;
 	o->name = name;
+	o->owned = owned && o->ring;
 	if (o->ring)
 		return o;
 	destroy(o);

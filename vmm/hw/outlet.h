@@ -7,13 +7,17 @@
 #ifndef VMM_HW_OUTLET_H
 #define VMM_HW_OUTLET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct outlet;
 
-/* fd is borrowed. NULL: out of memory. A thread, called name, is there from the first byte on. */
-struct outlet *outlet_new(int fd, const char *name);
+/*
+ * fd is borrowed, or owned: then it is closed when nobody looks at it any more. NULL: out of memory,
+ * and fd is the caller's. A thread, called name, is there from the first byte on.
+ */
+struct outlet *outlet_new(int fd, bool owned, const char *name);
 
 /*
  * Write what the ring holds, within a second; then give up and free. NULL is fine.
