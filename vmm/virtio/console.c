@@ -251,7 +251,7 @@ static bool take_out(struct vport *p)
 			p->done = 0;
 		p->has_out = true;
 		how = write_chain(p, &turn);
-		if (how != ALL)
+		if (how != ALL || !usable(con, q)) /* its input may have broken the rules meanwhile */
 			break;
 		p->has_out = false;
 		if (virtq_push(&con->dev, q, &p->out, 0) < 0)
