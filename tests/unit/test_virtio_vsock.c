@@ -127,7 +127,7 @@ static void test_two_rings_are_the_kernels_until_a_reset(void **state)
 {
 	begin();
 	drive();
-	assert_string_equal(vhost.order, "OFMnbaknbakRcc");
+	assert_string_equal(vhost.order, "OFMnbaknbakccRcc");
 	assert_int_equal(vhost.rings, 3);
 	assert_int_equal(vhost.desc[1] - vhost.desc[0], 0x4000);
 	assert_int_equal(vhost.features, F(VIRTIO_F_VERSION_1));
@@ -137,7 +137,7 @@ static void test_two_rings_are_the_kernels_until_a_reset(void **state)
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	assert_string_equal(vhost.order, "S");
 	drive();
-	assert_string_equal(vhost.order, "SFMnbaknbakRcc");
+	assert_string_equal(vhost.order, "SFMnbaknbakccRcc");
 	pci_reset(vg_machine.guest.vm.pci);
 	assert_int_equal(vhost.order[strlen(vhost.order) - 1], 'S');
 	end();
@@ -150,7 +150,7 @@ static void test_it_does_not_start_without_its_rings(void **state)
 	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
 	assert_true(vg_is_broken());
-	assert_string_equal(vhost.order, "");
+	assert_string_equal(vhost.order, "O"); /* by who made it, not by a guest's CPU */
 	end();
 	begin();
 	vhost.fail_run = -EFAULT;

@@ -87,15 +87,18 @@ void virtio_config_changed(struct virtio_dev *dev)
 	raise_vector(dev, dev->config_vector);
 }
 
+int virtio_call_fd(const struct virtio_dev *dev, unsigned q)
+{
+	uint16_t vector = dev->q[q].vector;
+
+	return vector <= dev->ops->nqueues ? dev->vector_fd[vector] : -1;
+}
+
 /* Who interrupts for a queue has another descriptor, or none. */
 static void tell_calls(struct virtio_dev *dev)
 {
-	for (unsigned i = 0; dev->ops->call_changed && dev->running && i < dev->ops->nqueues; i++) {
-		uint16_t vector = dev->q[i].vector;
-
-		dev->ops->call_changed(dev, i,
-				       vector <= dev->ops->nqueues ? dev->vector_fd[vector] : -1);
-	}
+	for (unsigned i = 0; dev->ops->call_changed && dev->running && i < dev->ops->nqueues; i++)
+		dev->ops->call_changed(dev, i, virtio_call_fd(dev, i));
 }
 
 static int set_vectors(void *opaque, unsigned first, unsigned n, const int *fds)

@@ -20,7 +20,7 @@ int vhost_features(const struct vhost *v, uint64_t *ret)
 	return r < 0 ? r : 0;
 }
 
-static int own(struct vhost *v)
+int vhost_own(struct vhost *v)
 {
 	int r = v->owned ? 0 : VALUE_IOCTL(v->fd, VHOST_SET_OWNER, 0);
 
@@ -95,7 +95,7 @@ int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, u
 {
 	uint64_t can = 0;
 	__u64 features;
-	int r = own(v);
+	int r = vhost_own(v);
 
 	if (r == 0)
 		r = vhost_features(v, &can);

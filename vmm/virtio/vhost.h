@@ -20,6 +20,12 @@ struct vhost {
 int vhost_features(const struct vhost *v, uint64_t *ret);
 
 /*
+ * Take it for this process, once; vhost_start() does so too. From Linux 6.4 on its worker is a thread of
+ * ours that runs where the caller may run: not for a CPU's thread, which may be pinned. 0 or -errno.
+ */
+int vhost_own(struct vhost *v);
+
+/*
  * All that is known of n of dev's rings when the guest's driver is ready; its first is the kernel's
  * ring 0, and so on. Where a ring does not lie in RAM: -EFAULT. What the kernel refuses: -errno.
  */

@@ -102,6 +102,9 @@ static inline bool virtio_has(const struct virtio_dev *dev, unsigned bit)
 void virtio_signal(struct virtio_dev *dev, unsigned q);
 void virtio_config_changed(struct virtio_dev *dev);
 
+/* Who interrupts for queue q: a descriptor to write to, or -1. */
+int virtio_call_fd(const struct virtio_dev *dev, unsigned q);
+
 /* The guest broke a rule: nothing more happens until it resets the device. */
 void virtio_broken(struct virtio_dev *dev, const char *what);
 

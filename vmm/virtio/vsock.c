@@ -57,6 +57,9 @@ static int start(struct virtio_dev *dev)
 	if (!dev->q[RX].ready || !dev->q[TX].ready)
 		return -EINVAL;
 	r = vhost_start(&vsock->vhost, dev, RX, SERVED);
+	/* Before they run: what one has for the guest at once must reach it. */
+	for (unsigned q = RX; r == 0 && q < SERVED; q++)
+		r = vhost_set_call(&vsock->vhost, q, virtio_call_fd(dev, q));
 	return r < 0 ? r : vhost_vsock_run(&vsock->vhost, true);
 }
 
@@ -91,6 +94,8 @@ int virtio_vsock_new(struct vm *vm, int fd, uint64_t cid, struct virtio_vsock **
 	vsock->vhost.fd = fd;
 	vsock->cid = cid;
 	r = vhost_features(&vsock->vhost, &can);
+	if (r == 0)
+		r = vhost_own(&vsock->vhost);
 	if (r < 0) {
 		free(vsock);
 		return err_set(err, r, "vhost-vsock does not answer");
