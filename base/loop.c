@@ -74,16 +74,21 @@ int loop_add(struct loop *loop, int fd, loop_fn fn, void *opaque)
 	return 0;
 }
 
-int loop_writable(struct loop *loop, int fd, bool on)
+int loop_want(struct loop *loop, int fd, bool in, bool out)
 {
 	for (struct source *s = loop->sources; s; s = s->next) {
-		struct epoll_event ev = { .events = on ? EPOLLOUT : EPOLLIN,
+		struct epoll_event ev = { .events = (in ? EPOLLIN : 0) | (out ? EPOLLOUT : 0),
 					  .data.u64 = s->id };
 
 		if (s->fd == fd)
 			return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 	}
 	return -ENOENT;
+}
+
+int loop_writable(struct loop *loop, int fd, bool on)
+{
+	return loop_want(loop, fd, !on, on);
 }
 
 void loop_del(struct loop *loop, int fd)

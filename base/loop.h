@@ -21,6 +21,12 @@ struct loop *loop_free(struct loop *loop); /* closes nothing that was added; NUL
 int loop_add(struct loop *loop, int fd, loop_fn fn, void *opaque);
 
 /*
+ * Call its fn whenever fd can be read (in) or written to (out), either or none; when it is hung up,
+ * in any case. An fd that was added. 0 or -errno.
+ */
+int loop_want(struct loop *loop, int fd, bool in, bool out);
+
+/*
  * Call its fn whenever fd can be written to, instead of read (on), or as before. An
  * fd that was added. 0 or -errno.
  */

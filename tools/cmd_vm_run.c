@@ -25,6 +25,7 @@
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
+#include "tools/vm_port.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 
@@ -50,6 +51,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->balloon = o->balloon;
 	c->reboot = !o->no_reboot;
 	c->console = true;
+	c->virtio_console = o->virtio_console;
 	c->ctl_uid = (uint32_t)getauxval(AT_EUID); /* without a system call */
 	c->tty = isatty(STDIN_FILENO);
 	c->log_level = (int32_t)log_get_level();
@@ -130,6 +132,8 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 		r = place_memory(root, o, devices, config, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
+	if (r == 0)
+		r = vm_vsock_open(root, &o->vsock, config, err);
 	return r;
 }
 
@@ -280,6 +284,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	_cleanup_(vm_config_close) struct vmm_config config;
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_socket control = VM_SOCKET_INIT;
+	struct vm_ports ports = VM_PORTS_INIT;
 	_cleanup_(vm_opts_fini) struct vm_opts o = { .file = VM_FILE_INIT };
 	struct err undo_err = ERR_INIT;
 	int r;
@@ -306,12 +311,15 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	r = choose_name(ctx->root, &o, &control, err);
 	if (r < 0)
 		return r;
-	r = vm_devices_take(ctx, &o, &devices, err);
+	r = vm_ports_open(ctx->root, o.ports, o.port_count, &config, &ports, err);
+	if (r == 0)
+		r = vm_devices_take(ctx, &o, &devices, err);
 	if (r == 0 && devices.bound) /* which may have taken long */
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
 		r = run_guest(ctx->root, &o, &devices, &config, &control, signal_fd, stats_fd, err);
 	vm_socket_remove(ctx->root, &control);
+	vm_ports_remove(&ports);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)
 			err_print(&undo_err, "thruway");

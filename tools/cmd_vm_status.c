@@ -8,7 +8,7 @@
 
 static void print(struct ctx *ctx, const char *name, pid_t supervisor, const json_t *vm)
 {
-	char text[256], number[16];
+	char text[1024], number[16];
 
 	fprintf(ctx->out, "%s\n", name);
 	out_fact(ctx->out, "state", vm_report_text(vm, "state"));
@@ -22,6 +22,9 @@ static void print(struct ctx *ctx, const char *name, pid_t supervisor, const jso
 	out_fact(ctx->out, "nodes", vm_report_number(vm, "nodes", text, sizeof(text)));
 	out_fact(ctx->out, "reboots", vm_report_number(vm, "reboots", text, sizeof(text)));
 	out_fact(ctx->out, "devices", vm_report_devices(vm, text, sizeof(text)));
+	out_fact(ctx->out, "console", vm_report_text(vm, "console"));
+	out_fact(ctx->out, "ports", vm_report_ports(vm, text, sizeof(text)));
+	out_fact(ctx->out, "vsock", vm_report_number(vm, "vsock_cid", text, sizeof(text)));
 }
 
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)

@@ -31,6 +31,7 @@ extern const struct command cmd_vf_release;
 extern const struct command cmd_vf_set;
 extern const struct command cmd_vm_attach;
 extern const struct command cmd_vm_balloon;
+extern const struct command cmd_vm_console;
 extern const struct command cmd_vm_disk;
 extern const struct command cmd_vm_nic;
 extern const struct command cmd_vm_detach;

@@ -46,6 +46,7 @@ static const struct command *const commands[] = {
 	&cmd_vm_stats,
 	&cmd_vm_irq,
 	&cmd_vm_events,
+	&cmd_vm_console,
 	&cmd_vm_attach,
 	&cmd_vm_detach,
 	&cmd_vm_balloon,

@@ -25,6 +25,7 @@ tools_srcs := \
 	tools/cmd_vf_set.c \
 	tools/cmd_vm_attach.c \
 	tools/cmd_vm_balloon.c \
+	tools/cmd_vm_console.c \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \
@@ -80,8 +81,10 @@ tools_srcs := \
 	tools/vm_opts.c \
 	tools/vm_opts_file.c \
 	tools/vm_pin.c \
+	tools/vm_port.c \
 	tools/vm_report.c \
 	tools/vm_socket.c \
 	tools/vm_tap.c \
+	tools/vm_vsock.c \
 	tools/vmm_process.c \
 	tools/xml.c

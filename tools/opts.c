@@ -163,7 +163,7 @@ static int refuse_again(struct opts *o, int c, struct err *err)
 
 		if (l->val != c || l->has_arg != required_argument || c == o->repeats[0] ||
 		    c == o->repeats[1] || c == o->repeats[2] || c == o->repeats[3] ||
-		    c == OPT_FORCE)
+		    c == o->repeats[4] || c == OPT_FORCE)
 			continue;
 		if (o->seen[i])
 			return err_usage(err, "%s: --%s is given twice", o->ctx->command->name,

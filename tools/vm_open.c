@@ -21,21 +21,27 @@
 void vm_config_init(struct vmm_config *config)
 {
 	*config = (struct vmm_config){ .kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
-				       .container_fd = -1 };
+				       .container_fd = -1, .vsock_fd = -1 };
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++)
 		config->group_fds[i] = config->devices[i].rom_fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_NICS; i++)
 		vm_nic_init(&config->nics[i]);
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		config->disks[i].fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
+		config->ports[i].fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
 {
-	int *fds[HANDOVER_MAX_FDS] = { &config->kvm_fd, &config->kernel_fd,
-					       &config->initrd_fd, &config->container_fd };
-	unsigned n = 4;
+	int *fds[HANDOVER_MAX_FDS];
+	unsigned n = 0;
 
+	fds[n++] = &config->kvm_fd;
+	fds[n++] = &config->kernel_fd;
+	fds[n++] = &config->initrd_fd;
+	fds[n++] = &config->container_fd;
+	fds[n++] = &config->vsock_fd;
 	for (unsigned i = 0; i < HANDOVER_MAX_DEVICES; i++) {
 		fds[n++] = &config->group_fds[i];
 		fds[n++] = &config->devices[i].rom_fd;
@@ -48,6 +54,8 @@ void vm_config_close(struct vmm_config *config)
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		fds[n++] = &config->disks[i].fd;
+	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
+		fds[n++] = &config->ports[i].fd;
 	close_fds(fds, n);
 }
 

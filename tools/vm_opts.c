@@ -31,7 +31,8 @@ const char vm_run_help[] =
 	"\n"
 	"  -k, --kernel FILE    bzImage, or ELF vmlinux with a PVH entry\n"
 	"      --initrd FILE    initial RAM disk\n"
-	"      --cmdline TEXT   kernel command line (default: console=ttyS0)\n"
+	"      --cmdline TEXT   kernel command line (default: console=ttyS0, and behind it console=hvc0\n"
+	"                       with --console virtio)\n"
 	"  -c, --cpus N[,sockets=S][,dies=D][,cores=C][,threads=T]\n"
 	"                       virtual CPUs, 1 to 255 (default: 1), and how they are made up\n"
 	"                       (default: a socket of cores for each guest node)\n"
@@ -96,6 +97,15 @@ const char vm_run_help[] =
 	"                         direct=on|off       past the host's page cache (where it can)\n"
 	"                         discard=off         what the guest gives up stays allocated\n"
 	"                         io=thread           by a thread instead of io_uring\n"
+	"      --console serial|virtio\n"
+	"                       what this terminal is in the guest: ttyS0 (default), or hvc0, which\n"
+	"                       costs fewer exits and knows the terminal's size\n"
+	"      --port name=NAME,socket=PATH|pty\n"
+	"                       a stream to a process of the guest, there /dev/virtio-ports/NAME, here\n"
+	"                       a unix socket or a terminal; may be repeated\n"
+	"      --vsock cid=N|auto\n"
+	"                       sockets between host and guest, whose address is N (3 and up), or one\n"
+	"                       that is free (thruway vm status)\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
@@ -124,6 +134,9 @@ enum {
 	OPT_RNG,
 	OPT_BALLOON,
 	OPT_NIC,
+	OPT_VSOCK,
+	OPT_CONSOLE,
+	OPT_PORT,
 	OPT_STATS,
 	OPT_NAME,
 };
@@ -148,6 +161,9 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "port", required_argument, NULL, OPT_PORT },
+	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", no_argument, NULL, OPT_BALLOON },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
@@ -233,6 +249,36 @@ static int add_nic(struct vm_opts *o, const char *text, struct err *err)
 	return vm_nic_parse(text, &o->nics[o->nic_count++], err);
 }
 
+static int add_port(struct vm_opts *o, const char *text, struct err *err)
+{
+	struct vm_opt_port port;
+	int r;
+
+	if (o->port_count == HANDOVER_MAX_PORTS)
+		return err_usage(err, "--port: at most %u fit one VM", HANDOVER_MAX_PORTS);
+	r = vm_port_parse(text, &port, err);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < o->port_count; i++) {
+		if (strcmp(o->ports[i].name, port.name) == 0)
+			return err_usage(err, "--port: the name %s is given twice", port.name);
+		if (port.path[0] && strcmp(o->ports[i].path, port.path) == 0)
+			return err_usage(err, "--port: the socket %s is given twice", port.path);
+	}
+	o->ports[o->port_count++] = port;
+	return 0;
+}
+
+static int console_parse(const char *text, bool *ret_virtio, struct err *err)
+{
+	*ret_virtio = strcmp(text, "virtio") == 0;
+	if (!*ret_virtio && strcmp(text, "serial") != 0) {
+		err_usage(err, "--console: '%s' is not possible", text);
+		return err_hint(err, "serial or virtio");
+	}
+	return 0;
+}
+
 static int no_exits_parse(const char *text, uint32_t *ret, struct err *err)
 {
 	if (strcmp(text, "hlt") == 0) {
@@ -291,6 +337,9 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
 	case OPT_DISK: return add_disk(o, optarg, err);
+	case OPT_CONSOLE: return console_parse(optarg, &o->virtio_console, err);
+	case OPT_PORT: return add_port(o, optarg, err);
+	case OPT_VSOCK: return vm_vsock_parse(optarg, &o->vsock, err);
 	case OPT_BALLOON: o->balloon = true; return 0;
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
@@ -384,7 +433,7 @@ static int check_machine(struct vm_opts *o, struct err *err)
 }
 
 /* Of these a file's come first: a disk more on the command line moves no other. */
-static const int repeats[] = { 'd', OPT_NODE, OPT_NIC, OPT_DISK, 0 };
+static const int repeats[] = { 'd', OPT_NODE, OPT_NIC, OPT_DISK, OPT_PORT, 0 };
 
 static void begin(struct opts *parser, struct ctx *ctx, int argc, char **argv)
 {
@@ -448,6 +497,8 @@ static int parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, stru
 		r = take_words(ctx, argc, argv, o, err);
 	if (r < 0)
 		return r;
+	if (!o->cmdline)
+		o->cmdline = o->virtio_console ? "console=ttyS0 console=hvc0" : "console=ttyS0";
 	if (o->low_latency)
 		want_low_latency(o);
 	r = count_nodes(o, err);
@@ -458,8 +509,8 @@ static int parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, stru
 
 int vm_opts_parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *ret, struct err *err)
 {
-	struct vm_opts o = { .cmdline = "console=ttyS0", .cpus = VM_CPU_OPTS_INIT,
-			     .memory = VM_MEM_OPTS_INIT, .file = VM_FILE_INIT };
+	struct vm_opts o = { .cpus = VM_CPU_OPTS_INIT, .memory = VM_MEM_OPTS_INIT,
+			     .file = VM_FILE_INIT };
 	int r;
 
 	o.memory.size = VM_DEFAULT_MEMORY;

@@ -15,6 +15,8 @@
 #include "tools/vm_disk.h"
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
+#include "tools/vm_port.h"
+#include "tools/vm_vsock.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
 #include "vmm/idle.h"
@@ -32,6 +34,10 @@ struct vm_opts {
 	unsigned nic_count;
 	struct vm_opt_disk disks[HANDOVER_MAX_DISKS]; /* --disk */
 	unsigned disk_count;
+	struct vm_opt_vsock vsock; /* --vsock */
+	struct vm_opt_port ports[HANDOVER_MAX_PORTS]; /* --port */
+	unsigned port_count;
+	bool virtio_console; /* --console virtio */
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */
 	struct vm_cpu_opts cpus; /* --cpus */

@@ -52,3 +52,21 @@ const char *vm_report_devices(const json_t *status, char *buf, size_t size)
 	}
 	return buf;
 }
+
+const char *vm_report_ports(const json_t *status, char *buf, size_t size)
+{
+	static const char *const ends[] = { "", " (guest)", " (client)", " (guest, client)" };
+	const json_t *ports = json_object_get(status, "ports"), *port;
+	size_t n = 0, i;
+
+	buf[0] = '\0';
+	json_array_foreach(ports, i, port) {
+		unsigned who = (json_is_true(json_object_get(port, "guest")) ? 1 : 0) |
+			       (json_is_true(json_object_get(port, "client")) ? 2 : 0);
+
+		if (n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s%s", i ? ", " : "",
+					      vm_report_text(port, "name"), ends[who]);
+	}
+	return buf;
+}

@@ -17,4 +17,7 @@ const char *vm_report_number(const json_t *of, const char *key, char *buf, size_
 const char *vm_report_uptime(const json_t *status, char *buf, size_t size);  /* "3h 4m" */
 const char *vm_report_devices(const json_t *status, char *buf, size_t size); /* "0000:01:10.0 …" */
 
+/* Names of the virtio console's ports, and at which ends somebody is. */
+const char *vm_report_ports(const json_t *status, char *buf, size_t size);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "vmm/control_balloon.h"
+#include "vmm/control_console.h"
 #include "vmm/control_disk.h"
 #include "vmm/control_device.h"
 #include "vmm/control_nic.h"
@@ -152,6 +153,7 @@ static const struct jsonrpc_method methods[] = {
 	{ .name = "balloon", .params = control_balloon_params, .call = control_balloon },
 	{ .name = "disk", .params = control_disk_params, .call = control_disk },
 	{ .name = "nic", .params = control_nic_params, .call = control_nic },
+	{ .name = "console", .params = control_console_params, .call = control_console },
 	{ .name = "attach", .params = control_attach_params, .call = control_attach },
 	{ .name = "detach", .params = control_detach_params, .call = control_detach },
 	{ 0 },

@@ -14,6 +14,7 @@
 #include "vmm/mem.h"
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/console.h"
 
 /* --- status ------------------------------------------------------------------------------------ */
 
@@ -26,6 +27,21 @@ static json_t *device_names(const struct vfio_pci_set *set)
 	return names;
 }
 
+static json_t *ports(const struct machine *m)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; list && i < m->config->port_count; i++) {
+		bool client, guest;
+
+		virtio_console_port(m->virtio_console, i, &client, &guest);
+		json_array_append_new(list, json_pack("{s:s, s:b, s:b}", "name",
+						      m->config->ports[i].name, "client", client,
+						      "guest", guest));
+	}
+	return list;
+}
+
 static json_int_t seconds_since(const struct timespec *then)
 {
 	struct timespec now;
@@ -36,12 +52,15 @@ static json_int_t seconds_since(const struct timespec *then)
 
 json_t *control_report_status(struct machine *m)
 {
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o}", "state",
+	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
+
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:s, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
-			 device_names(m->host_devices));
+			 device_names(m->host_devices), "vsock_cid", cid, "console",
+			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m));
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 	slots[n++] = &c->kernel_fd;
 	slots[n++] = &c->initrd_fd;
 	slots[n++] = &c->container_fd;
+	slots[n++] = &c->vsock_fd;
 	for (unsigned i = 0; i < c->group_count && i < HANDOVER_MAX_DEVICES; i++)
 		slots[n++] = &c->group_fds[i];
 	for (unsigned i = 0; i < c->device_count && i < HANDOVER_MAX_DEVICES; i++)
@@ -32,6 +33,8 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 	}
 	for (unsigned i = 0; i < c->disk_count && i < HANDOVER_MAX_DISKS; i++)
 		slots[n++] = &c->disks[i].fd;
+	for (unsigned i = 0; i < c->port_count && i < HANDOVER_MAX_PORTS; i++)
+		slots[n++] = &c->ports[i].fd;
 	return n;
 }
 
@@ -107,7 +110,7 @@ static bool config_valid(const struct vmm_config *c, size_t len)
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
 	       c->nic_count <= HANDOVER_MAX_NICS && nics_valid(c) && c->disk_count <= HANDOVER_MAX_DISKS &&
-	       c->numa.nodes <= VMM_MAX_NODES &&
+	       c->port_count <= HANDOVER_MAX_PORTS && c->numa.nodes <= VMM_MAX_NODES &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }
 

@@ -27,10 +27,12 @@
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
+#define HANDOVER_MAX_PORTS   8
 #define VMM_NIC_PAIRS_MAX    8
 /* The kernel lets 253 travel at once (SCM_MAX_FD). */
-#define HANDOVER_MAX_FDS     (4 + 2 * HANDOVER_MAX_DEVICES + \
-			      2 * VMM_NIC_PAIRS_MAX * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS)
+#define HANDOVER_MAX_FDS     (5 + 2 * HANDOVER_MAX_DEVICES + \
+			      2 * VMM_NIC_PAIRS_MAX * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS + \
+			      HANDOVER_MAX_PORTS)
 #define HANDOVER_CMDLINE_MAX 4096
 
 enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
@@ -70,6 +72,15 @@ struct vmm_disk {
 	char serial[VMM_DISK_SERIAL_MAX + 1];
 };
 
+#define VMM_PORT_NAME_MAX 63
+
+/* A port of the virtio console device, beside the terminal. */
+struct vmm_port {
+	char name[VMM_PORT_NAME_MAX + 1];
+	int32_t fd;    /* a socket that listens */
+	bool terminal; /* or a pty's master */
+};
+
 struct vmm_config {
 	uint32_t version;
 	uint32_t size; /* sizeof(struct vmm_config) */
@@ -88,7 +99,8 @@ struct vmm_config {
 	bool rng;	   /* an entropy device */
 	bool balloon;	   /* a memory balloon */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
-	bool console;	   /* stdin belongs to the guest's serial port */
+	bool console;	   /* stdin belongs to the guest's console */
+	bool virtio_console; /* which is a virtio device, and the serial port before that is driven */
 	uint32_t ctl_uid;  /* may use the control socket, beside root */
 	bool tty;	   /* stdin is a terminal: Ctrl-A x ends, raw mode is the supervisor's */
 	int32_t log_level; /* enum log_level */
@@ -99,6 +111,9 @@ struct vmm_config {
 	struct vmm_nic nics[HANDOVER_MAX_NICS];
 	uint32_t disk_count;
 	struct vmm_disk disks[HANDOVER_MAX_DISKS];
+	uint32_t port_count;
+	struct vmm_port ports[HANDOVER_MAX_PORTS];
+	uint64_t vsock_cid; /* where vsock_fd is there */
 	uint32_t group_count;
 	uint32_t group_ids[HANDOVER_MAX_DEVICES]; /* N of /dev/vfio/N: messages, hot reset */
 
@@ -106,6 +121,7 @@ struct vmm_config {
 
 	/* Received descriptors; -1: none. On the wire only their presence counts. */
 	int32_t kvm_fd, kernel_fd, initrd_fd, container_fd;
+	int32_t vsock_fd; /* /dev/vhost-vsock, with the guest's address */
 	int32_t group_fds[HANDOVER_MAX_DEVICES];
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/size.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
@@ -17,6 +18,7 @@
 #include "vmm/hw/pm.h"
 #include "vmm/hw/rtc.h"
 #include "vmm/hw/serial.h"
+#include "vmm/hw/winsize.h"
 #include "vmm/idle.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
@@ -25,20 +27,28 @@
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vsock.h"
 #include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
 #include "vmm/x86/cpuid.h"
 #include "vmm/x86/smbios.h"
 #include "vmm/x86/state.h"
 
-/* --- console and serial port, joined ----------------------------------------------------------- */
+/* --- console and serial port, or a virtio console, joined ---------------------------------------- */
 
+/*
+ * The terminal is the virtio console's from the guest's first word there on. Before, it is the serial
+ * port's: a kernel that does not come so far, or is told to use that one, says why there.
+ */
 static size_t console_input(void *opaque, const uint8_t *data, size_t len)
 {
 	struct machine *m = opaque;
 
+	if (virtio_console_in_use(m->virtio_console))
+		return virtio_console_input(m->virtio_console, data, len);
 	return serial_receive(m->serial, data, len);
 }
 
@@ -55,7 +65,8 @@ static void serial_transmit(void *opaque, uint8_t byte)
 {
 	struct machine *m = opaque;
 
-	console_put(m->console, byte);
+	if (!virtio_console_in_use(m->virtio_console))
+		console_write(m->console, &byte, 1);
 }
 
 static void serial_more(void *opaque)
@@ -74,6 +85,40 @@ static int connect_console(struct machine *m, struct err *err)
 
 	if (r == 0)
 		serial_connect(m->serial, &serial_ops, m);
+	return r;
+}
+
+static void virtio_output(void *opaque, const uint8_t *data, size_t len)
+{
+	struct machine *m = opaque;
+
+	console_write(m->console, data, len);
+}
+
+static void terminal_size(void *opaque, uint16_t cols, uint16_t rows)
+{
+	struct machine *m = opaque;
+
+	virtio_console_resize(m->virtio_console, cols, rows);
+}
+
+/* Its ports; and port 0, where the terminal is to be that. */
+static int add_console(struct machine *m, struct err *err)
+{
+	const struct virtio_console_terminal terminal = { virtio_output, serial_more, m };
+	const struct virtio_console_setup setup = {
+		.terminal = m->config->virtio_console ? &terminal : NULL,
+		.ports = m->config->ports,
+		.count = m->config->port_count,
+	};
+	int r;
+
+	if (!setup.terminal && !setup.count)
+		return 0;
+	r = virtio_console_new(&m->vm, &setup, &m->virtio_console, err);
+	if (r == 0 && setup.terminal && m->config->tty &&
+	    winsize_watch(m->vm.loop, terminal_size, m, &m->winsize) < 0)
+		log_warn("the guest does not hear of the terminal's size: out of memory");
 	return r;
 }
 
@@ -167,6 +212,10 @@ static int add_pci(struct machine *m, struct err *err)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
 		r = virtio_balloon_new(&m->vm, &balloon, &m->balloon, err);
+	if (r == 0)
+		r = add_console(m, err);
+	if (r == 0 && m->config->vsock_fd >= 0)
+		r = virtio_vsock_new(&m->vm, m->config->vsock_fd, m->config->vsock_cid, &m->vsock, err);
 	return r < 0 ? r : pci_assign(m->vm.pci, err);
 }
 
@@ -244,6 +293,9 @@ void machine_fini(struct machine *m)
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
 	m->rng = virtio_rng_free(m->rng);
 	m->balloon = virtio_balloon_free(m->balloon);
+	m->vsock = virtio_vsock_free(m->vsock);
+	m->winsize = winsize_free(m->winsize);
+	m->virtio_console = virtio_console_free(m->virtio_console);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
 		m->nics[i] = virtio_net_free(m->nics[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++)

@@ -18,8 +18,11 @@ struct vfio_pci_set;
 struct virtio_balloon;
 struct virtio_blk;
 struct virtio_net;
+struct virtio_console;
 struct virtio_rng;
+struct virtio_vsock;
 struct vmm_config;
+struct winsize_watch;
 
 #define MACHINE_NICS  8
 #define MACHINE_DISKS 16
@@ -35,6 +38,9 @@ struct machine {
 	struct vfio_pci_set *host_devices;
 	struct virtio_rng *rng; /* NULL: none, as the next */
 	struct virtio_balloon *balloon;
+	struct virtio_vsock *vsock;
+	struct virtio_console *virtio_console;
+	struct winsize_watch *winsize; /* of its terminal */
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
 	struct virtio_blk *disks[MACHINE_DISKS];
 	struct ctl *ctl; /* NULL: no control socket */

@@ -132,6 +132,9 @@ static void test_wrong_options_are_named(void **state)
 		{ &cmd_host_recover, "now", "host recover: unexpected 'now'", "" },
 		{ &cmd_host_diff, "file", "host diff: unexpected 'file'", "" },
 		{ &cmd_topo, "--dot --svg", "exclude each other", "" },
+		{ &cmd_vm_console, "", "vm console: ", "usage: " },
+		{ &cmd_vm_console, "a b", "vm console: unexpected 'b'", "usage: " },
+		{ &cmd_vm_console, "a/b", "'a/b' is no VM's name", "" },
 	};
 
 	refuse_all(rows, ARRAY_SIZE(rows), 2);
@@ -230,6 +233,7 @@ static void test_what_this_host_does_not_have_is_said(void **state)
 		{ &cmd_vm_run, "-k /proc/self/exe -m 4G --bind -d " VF0,
 		  "of its 8192 MiB 4096 are available", "give it less" },
 		{ &cmd_vm_run, "-k /proc/self/exe --bind -d " VF0, "cannot open /dev/kvm", "load KVM" },
+		{ &cmd_vm_console, "web", "no VM called web runs", "vm ps" },
 		{ &cmd_show, "0000:77:00.0", "cannot show 0000:77:00.0: no such PCI device", "list" },
 		{ &cmd_reset, "0000:01:00.1", "cannot reset 0000:01:00.1: no such", "did you mean" },
 		{ &cmd_reset, GPU " 0000:77:00.0", "cannot reset 0000:77:00.0: no such", "" },

@@ -109,7 +109,7 @@ static void type(const char *text)
 static void put(const char *text)
 {
 	while (*text)
-		console_put(f.console, (uint8_t)*text++);
+		console_write(f.console, (const uint8_t *)text++, 1);
 }
 
 static double seconds(void)
@@ -154,7 +154,7 @@ static void test_a_reader_that_never_reads_costs_a_second(void **state)
 
 	open_console(false);
 	for (unsigned i = 0; i < 1000000; i++)
-		console_put(f.console, 'x');
+		console_write(f.console, (const uint8_t *)"x", 1);
 	assert_true(seconds() - start > 0.9);
 	assert_true(seconds() - start < 30);
 	stuck = seconds();
@@ -171,7 +171,7 @@ static void test_a_reader_that_has_gone_costs_nothing(void **state)
 	open_console(false);
 	close_fdp(&f.out[1]);
 	for (unsigned i = 0; i < 2000000; i++) /* 30 rings, of a second each if it waited */
-		console_put(f.console, 'x');
+		console_write(f.console, (const uint8_t *)"x", 1);
 	assert_int_equal(end_console(), 0); /* and is no failure: who reads may go */
 	assert_true(seconds() - start < 25);
 }
@@ -255,6 +255,123 @@ static void test_input_may_be_a_file(void **state)
 	assert_int_equal(f.len, 11);
 }
 
+/* --- a second place --- */
+
+static int attach(void)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	assert_int_equal(console_attach(f.console, sv[0]), 0);
+	assert_int_equal(fcntl(sv[1], F_SETFL, O_NONBLOCK), 0);
+	return sv[1];
+}
+
+/* What comes within a second. */
+static ssize_t hear(int fd, char *buf, size_t size)
+{
+	ssize_t n = -1;
+
+	for (unsigned i = 0; i < 50 && n < 0; i++) {
+		serve();
+		n = read(fd, buf, size);
+	}
+	return n;
+}
+
+static void test_two_sit_at_one_console(void **state)
+{
+	char got[64];
+	int other[2], fd, third[2];
+
+	open_console(true);
+	fd = attach();
+	put("hello");
+	assert_int_equal(hear(fd, got, sizeof(got)), 5);
+	assert_memory_equal(got, "hello", 5);
+	assert_int_equal(read(f.out[1], got, sizeof(got)), 5);
+	assert_int_equal(write(fd, "a\1x", 3), 3); /* its own escapes it has looked for itself */
+	serve();
+	assert_int_equal(f.len, 3);
+	type("b");
+	assert_memory_equal(f.got, "a\1xb", 4);
+	assert_int_equal(f.quits, 0);
+	/* A third is refused, and what is no socket. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, third), 0);
+	assert_int_equal(console_attach(f.console, third[0]), -EBUSY);
+	assert_int_equal(read(third[1], got, 1), 0);
+	close(third[1]);
+	assert_int_equal(pipe2(other, O_CLOEXEC), 0);
+	assert_int_equal(console_attach(f.console, other[1]), -ENOTSOCK);
+	assert_int_equal(read(other[0], got, 1), 0);
+	close(other[0]);
+	/* Until it goes. */
+	close(fd);
+	serve();
+	fd = attach();
+	put("again");
+	assert_int_equal(hear(fd, got, sizeof(got)), 5);
+	/* At the end it gets the rest. */
+	put("bye");
+	end_console();
+	assert_int_equal(hear(fd, got, sizeof(got)), 3);
+	assert_int_equal(read(fd, got, sizeof(got)), 0);
+	close(fd);
+}
+
+static void test_one_that_says_no_more_still_sees(void **state)
+{
+	char got[64];
+	int fd;
+
+	open_console(false);
+	fd = attach();
+	assert_int_equal(write(fd, "last", 4), 4);
+	shutdown(fd, SHUT_WR);
+	serve();
+	serve();
+	assert_int_equal(f.len, 4);
+	put("seen");
+	assert_int_equal(hear(fd, got, sizeof(got)), 4);
+	close(fd);
+	serve();
+	close(attach());
+}
+
+/* And one that is dead while the guest takes no input does not keep the place. */
+static void test_the_place_of_a_dead_one_is_free(void **state)
+{
+	static char many[1000];
+	int fd;
+
+	open_console(false);
+	f.capacity = 0;
+	fd = attach();
+	assert_int_equal(write(fd, many, sizeof(many)), sizeof(many));
+	serve();
+	serve();
+	close(fd);
+	serve();
+	close(attach());
+}
+
+static void test_who_does_not_look_stops_nobody_for_long(void **state)
+{
+	static uint8_t block[65536];
+	double start;
+	int fd;
+
+	open_console(false);
+	/* The terminal itself reads all. */
+	close_fdp(&f.out[1]);
+	fd = attach();
+	start = seconds();
+	for (unsigned i = 0; i < 40; i++)
+		console_write(f.console, block, sizeof(block));
+	assert_true(seconds() - start < 4);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +385,10 @@ int main(void)
 		T(test_input_waits_for_a_full_receiver),
 		T(test_end_of_input_ends_the_reading_only),
 		T(test_input_may_be_a_file),
+		T(test_two_sit_at_one_console),
+		T(test_one_that_says_no_more_still_sees),
+		T(test_the_place_of_a_dead_one_is_free),
+		T(test_who_does_not_look_stops_nobody_for_long),
 #undef T
 	};
 

@@ -38,7 +38,7 @@ static struct vmm_config one_device(void)
 {
 	struct vmm_config c = { .mem = { { .size = 1 << 28 } }, .cpus = 2, .group_count = 1, .device_count = 1,
 				.kvm_fd = -1, .kernel_fd = -1, .initrd_fd = -1,
-				.container_fd = -1, .group_fds = { -1 } };
+				.container_fd = -1, .vsock_fd = -1, .group_fds = { -1 } };
 
 	strcpy(c.devices[0].name, "0000:01:10.0");
 	strcpy(c.cmdline, "console=ttyS0");

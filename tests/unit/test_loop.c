@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -47,6 +49,44 @@ static void remove_other(void *opaque, int fd)
 	loop_del(s->loop, s->other);
 	loop_del(s->loop, fd);
 	loop_quit(s->loop, 0);
+}
+
+static void quit(void *opaque, int fd)
+{
+	struct seen *s = opaque;
+
+	s->calls++;
+	loop_quit(s->loop, 0);
+}
+
+/* What is wanted of a descriptor is what wakes; that it is hung up does so always. */
+static void test_a_descriptor_is_served_for_what_is_wanted_of_it(void **state)
+{
+	struct seen s = { .loop = loop_new() }, late = { .loop = s.loop };
+	int sv[2], timer;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	assert_int_equal(write(sv[1], "x", 1), 1);
+	assert_int_equal(loop_want(s.loop, sv[0], true, false), -ENOENT);
+	assert_int_equal(loop_add(s.loop, sv[0], quit, &s), 0);
+	assert_int_equal(loop_timer_new(s.loop, quit, &late, &timer), 0);
+	assert_int_equal(loop_want(s.loop, sv[0], false, false), 0);
+	assert_int_equal(loop_timer_arm(timer, 5000000), 0);
+	assert_int_equal(loop_run(s.loop), 0);
+	assert_int_equal(s.calls, 0);
+	assert_int_equal(loop_timer_arm(timer, 0), 0);
+	assert_int_equal(loop_want(s.loop, sv[0], true, false), 0);
+	assert_int_equal(loop_run(s.loop), 0);
+	assert_int_equal(loop_want(s.loop, sv[0], false, true), 0);
+	assert_int_equal(loop_run(s.loop), 0);
+	assert_int_equal(loop_want(s.loop, sv[0], false, false), 0);
+	close(sv[1]);
+	assert_int_equal(loop_run(s.loop), 0);
+	assert_int_equal(s.calls, 3);
+	assert_int_equal(late.calls, 1);
+	loop_free(s.loop);
+	close(sv[0]);
+	close(timer);
 }
 
 static void never(void *opaque, int fd)
@@ -124,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_readable_descriptor_is_served_and_the_value_comes_back),
 		cmocka_unit_test(test_a_callback_may_remove_itself_and_others_that_are_ready),
+		cmocka_unit_test(test_a_descriptor_is_served_for_what_is_wanted_of_it),
 		cmocka_unit_test(test_hooks_stand_around_every_callback),
 		cmocka_unit_test(test_a_timer_fires_once_and_can_be_disarmed),
 	};

@@ -199,6 +199,19 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic tap:br0,mac=02:00:00:00:00:01:02", "no MAC of one device" },
 		{ "-k k --nic tap:br0,mac=2:0:0:0:0:1", "no MAC of one device" },
 		{ "-k k --force route", "--bind" },
+		{ "-k k --vsock 3", "'3' is no address" },
+		{ "-k k --vsock cid=", "'' is not a number from 3 to 4294967294" },
+		{ "-k k --vsock cid=2", "'2' is not a number from 3" },
+		{ "-k k --vsock cid=4294967295", "'4294967295' is not" },
+		{ "-k k --vsock cid=3x", "'3x' is not" },
+		{ "-k k --vsock cid=3 --vsock cid=4", "--vsock is given twice" },
+		{ "-k k --console vga", "'vga' is not possible" },
+		{ "-k k --console virtio --console serial", "--console is given twice" },
+		{ "-k k --port name=a", "'name=a' is no port" },
+		{ "-k k --port name=a,pty --port name=a,socket=/x", "the name a is given twice" },
+		{ "-k k --port name=a,socket=/x --port name=b,socket=/x", "the socket /x is given twice" },
+		{ "-k k --port name=a,pty --port name=b,pty --port name=c,pty --port name=d,pty --port name=e,pty "
+		  "--port name=f,pty --port name=g,pty --port name=h,pty --port name=i,pty", "at most 8" },
 		{ "-k k --frobnicate", "--frobnicate" },
 		{ "-k k -m", "needs an argument" },
 		{ "-k k vm stray", "'stray'" },
@@ -279,6 +292,26 @@ static void test_network_devices(void **state)
 	assert_true(o.rng && o.balloon);
 }
 
+static void test_consoles_and_ports(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --console virtio --port name=a,pty --port name=b,socket=/x --vsock cid=3",
+			       &o, &err), 0);
+	assert_true(o.virtio_console);
+	assert_string_equal(o.cmdline, "console=ttyS0 console=hvc0");
+	assert_int_equal(o.port_count, 2);
+	assert_string_equal(o.ports[1].path, "/x");
+	assert_true(o.vsock.wanted);
+	assert_int_equal(o.vsock.cid, 3);
+	assert_int_equal(parse("-k k --console virtio --cmdline quiet --vsock cid=auto", &o, &err), 0);
+	assert_string_equal(o.cmdline, "quiet");
+	assert_int_equal(o.vsock.cid, 0);
+	assert_int_equal(parse("-k k --console serial", &o, &err), 0);
+	assert_false(o.virtio_console || o.vsock.wanted);
+}
+
 static void test_disks(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -313,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
 		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
 		cmocka_unit_test(test_network_devices),
+		cmocka_unit_test(test_consoles_and_ports),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),

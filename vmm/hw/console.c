@@ -2,41 +2,26 @@
 #include "vmm/hw/console.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <time.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/fd.h"
 #include "base/loop.h"
-#include "base/size.h"
+#include "vmm/hw/outlet.h"
 
-#define RING	   65536u /* a power of two */
-#define INPUT	   256
-#define STACK	   (64 * KiB)
-#define NS_PER_MS  1000000ull
-#define NS_PER_S   1000000000ull
-#define CTRL_A	   1
-
-/* How long bytes gather before they are written together: nobody sees 4 ms. */
-#define GATHER_NS (4 * NS_PER_MS)
-/* A reader that took nothing for so long is not slow but gone. */
-#define STALL_NS  NS_PER_S
+#define INPUT  256
+#define CTRL_A 1
 
 struct console {
-	pthread_mutex_t lock;
-	pthread_cond_t filled, drained; /* on CLOCK_MONOTONIC */
-	pthread_t writer;
-	enum { NOT_YET, RUNS, CANNOT } writing; /* the thread; under lock */
-	int out_fd;
-	uint8_t *ring;
-	unsigned head, tail; /* count up; head == tail: empty. Under lock, like the flags */
-	bool stalled;	     /* a wait for room was in vain; until the next progress */
-	bool ending, ended, abandoned;
-	int error; /* the first -errno that lost output */
-
+	struct outlet *out;
+	/* Who attached: -1 and NULL, nobody. */
+	int client_fd;
+	struct outlet *client;
+	bool client_watched, client_silent;
 	/* Input: main thread, with the loop's hooks held. */
 	struct loop *loop;
 	int in_fd;
@@ -49,133 +34,11 @@ struct console {
 	void *opaque;
 };
 
-/* The time of CLOCK_MONOTONIC in ns from now. */
-static struct timespec deadline(uint64_t ns)
+void console_write(struct console *c, const uint8_t *data, size_t len)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	ns += (uint64_t)t.tv_nsec;
-	t.tv_sec += (time_t)(ns / NS_PER_S);
-	t.tv_nsec = (long)(ns % NS_PER_S);
-	return t;
-}
-
-/*
- * Without the lock: only the writer moves tail, and what lies below head stays.
- * Returns how much is done with, and in *ret_error why it went nowhere.
- */
-static unsigned write_some(const struct console *c, unsigned tail, unsigned head, int *ret_error)
-{
-	unsigned at = tail % RING, len = head - tail;
-	ssize_t n;
-
-	if (len > RING - at)
-		len = RING - at;
-	n = write(c->out_fd, c->ring + at, len);
-	if (n >= 0)
-		return (unsigned)n;
-	if (errno != EINTR && errno != EAGAIN) { /* it is lost, and the guest goes on */
-		*ret_error = -errno;
-		return len;
-	}
-	nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
-	return 0;
-}
-
-/* Wait until there is something to write, and a little longer. False: at the end. */
-static bool wait_filled(struct console *c)
-{
-	while (c->head == c->tail && !c->ending)
-		pthread_cond_wait(&c->filled, &c->lock);
-	if (c->head != c->tail && !c->ending) {
-		pthread_mutex_unlock(&c->lock);
-		nanosleep(&(struct timespec){ .tv_nsec = GATHER_NS }, NULL);
-		pthread_mutex_lock(&c->lock);
-	}
-	return c->head != c->tail;
-}
-
-static void destroy(struct console *c)
-{
-	pthread_cond_destroy(&c->filled);
-	pthread_cond_destroy(&c->drained);
-	pthread_mutex_destroy(&c->lock);
-	free(c->ring);
-	free(c);
-}
-
-static void *write_out(void *opaque)
-{
-	struct console *c = opaque;
-	bool abandoned;
-	int error = 0;
-
-	(void)prctl(PR_SET_NAME, "console"); /* not that of the CPU which said the first word */
-	pthread_mutex_lock(&c->lock);
-	while (wait_filled(c)) {
-		unsigned tail = c->tail, head = c->head, gone;
-
-		pthread_mutex_unlock(&c->lock);
-		gone = write_some(c, tail, head, &error);
-		pthread_mutex_lock(&c->lock);
-		if (!c->error && error != -EPIPE) /* a reader may go */
-			c->error = error;
-		c->tail += gone;
-		c->stalled &= gone == 0;
-		if (c->head == c->tail)
-			c->head = c->tail = 0; /* keeps to the ring's first pages */
-		pthread_cond_signal(&c->drained);
-	}
-	c->ended = true;
-	abandoned = c->abandoned;
-	pthread_cond_signal(&c->drained);
-	pthread_mutex_unlock(&c->lock);
-	if (abandoned)
-		destroy(c);
-	return NULL;
-}
-
-/* Until there is room, at most STALL_NS. */
-static void wait_room(struct console *c)
-{
-	struct timespec end = deadline(STALL_NS);
-
-	while (c->head - c->tail == RING && !c->stalled)
-		if (pthread_cond_timedwait(&c->drained, &c->lock, &end) == ETIMEDOUT)
-			c->stalled = c->head - c->tail == RING;
-}
-
-/* At the first byte: until then a silent guest costs no thread. */
-static void start_writer(struct console *c)
-{
-	pthread_attr_t attr;
-	int r = pthread_attr_init(&attr);
-
-	if (r == 0)
-		r = pthread_attr_setstacksize(&attr, STACK);
-	if (r == 0)
-		r = pthread_create(&c->writer, &attr, write_out, c);
-	pthread_attr_destroy(&attr);
-	c->writing = r == 0 ? RUNS : CANNOT;
-	if (r)
-		log_warn("cannot start the console's thread, the guest's output is lost: %s",
-			 strerror(r));
-}
-
-void console_put(struct console *c, uint8_t byte)
-{
-	pthread_mutex_lock(&c->lock);
-	if (c->writing == NOT_YET)
-		start_writer(c);
-	if (c->writing == RUNS)
-		wait_room(c);
-	if (c->writing == RUNS && c->head - c->tail < RING) {
-		if (c->head == c->tail)
-			pthread_cond_signal(&c->filled);
-		c->ring[c->head++ % RING] = byte;
-	}
-	pthread_mutex_unlock(&c->lock);
+	outlet_write(c->out, data, len);
+	if (c->client)
+		outlet_write(c->client, data, len);
 }
 
 /* Take what Ctrl-A means out of the input: x quits, Ctrl-A is itself, others are both. */
@@ -209,7 +72,9 @@ static void stop_reading(struct console *c)
 {
 	if (c->watched)
 		loop_del(c->loop, c->in_fd);
-	c->watched = false;
+	if (c->client_watched)
+		loop_del(c->loop, c->client_fd);
+	c->watched = c->client_watched = false;
 }
 
 /* One read(2): it may block when the descriptor is a terminal and nobody typed. */
@@ -220,7 +85,9 @@ static bool read_input(struct console *c)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return true;
 	if (n <= 0) { /* end of input: the guest's line stays open, silent */
-		stop_reading(c);
+		if (c->watched)
+			loop_del(c->loop, c->in_fd);
+		c->watched = false;
 		c->in_fd = -1;
 		return false;
 	}
@@ -241,12 +108,88 @@ static void input_ready(void *opaque, int fd)
 		stop_reading(c);
 }
 
-static int start_reading(struct console *c)
+static bool has_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR);
+}
+
+/* gone: nobody waits for what it was not sent yet. */
+static void drop_client(struct console *c, bool gone)
+{
+	if (c->client_watched)
+		loop_del(c->loop, c->client_fd);
+	c->client_watched = false;
+	if (gone && c->client)
+		shutdown(c->client_fd, SHUT_RDWR); /* its thread may be waiting for room */
+	(void)outlet_close(c->client);
+	c->client = NULL;
+	c->client_fd = -1;
+}
+
+static void client_ready(void *opaque, int fd)
+{
+	struct console *c = opaque;
+	ssize_t n = recv(fd, c->input + c->pending, INPUT - c->pending, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0 || (n == 0 && has_hung_up(fd))) {
+		drop_client(c, true);
+		return;
+	}
+	/* Who has no more to say may still want to see. */
+	c->client_silent = n == 0;
+	if (n == 0)
+		(void)loop_want(c->loop, fd, false, false);
+	c->pending += (size_t)n;
+	deliver(c);
+	if (c->pending == INPUT)
+		stop_reading(c);
+}
+
+static int watch_client(struct console *c)
 {
 	int r;
 
-	if (c->in_fd < 0 || c->watched || c->is_file)
+	if (!c->client || c->client_watched)
 		return 0;
+	r = loop_add(c->loop, c->client_fd, client_ready, c);
+	c->client_watched = r == 0;
+	if (r == 0 && c->client_silent)
+		r = loop_want(c->loop, c->client_fd, false, false);
+	return r;
+}
+
+int console_attach(struct console *c, int fd)
+{
+	_cleanup_close_ int client = fd;
+	struct stat st;
+	int r;
+
+	if (fstat(client, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	if (c->client && !has_hung_up(c->client_fd))
+		return -EBUSY;
+	drop_client(c, true);
+	c->client = outlet_new(client, true, "console-2");
+	if (!c->client)
+		return -ENOMEM;
+	c->client_fd = TAKE_FD(client);
+	c->client_silent = false;
+	r = watch_client(c);
+	if (r < 0)
+		drop_client(c, true);
+	return r;
+}
+
+static int start_reading(struct console *c)
+{
+	int r = watch_client(c);
+
+	if (r < 0 || c->in_fd < 0 || c->watched || c->is_file)
+		return r;
 	r = loop_add(c->loop, c->in_fd, input_ready, c);
 	c->watched = r == 0;
 	if (r != -EPERM)
@@ -264,18 +207,6 @@ void console_more_input(struct console *c)
 		(void)start_reading(c);
 }
 
-static void init_locks(struct console *c)
-{
-	pthread_condattr_t clock;
-
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->filled, &clock);
-	pthread_cond_init(&c->drained, &clock);
-	pthread_condattr_destroy(&clock);
-}
-
 int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 		const struct console_ops *ops, void *opaque, struct console **ret,
 		struct err *err)
@@ -285,18 +216,17 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 
 	if (!c)
 		return err_set(err, -ENOMEM, "cannot connect the guest's console");
-	init_locks(c);
-	c->ring = malloc(RING);
+	c->out = outlet_new(out_fd, false, "console");
 	c->loop = loop;
 	c->in_fd = in_fd;
-	c->out_fd = out_fd;
+	c->client_fd = -1;
 	c->escapes = escapes;
 	c->ops = ops;
 	c->opaque = opaque;
-	if (c->ring)
+	if (c->out)
 		r = start_reading(c);
 	if (r < 0) {
-		destroy(c);
+		console_close(c);
 		return err_set(err, r, "cannot connect the guest's console");
 	}
 	*ret = c;
@@ -305,31 +235,13 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 
 int console_close(struct console *c)
 {
-	struct timespec end = deadline(STALL_NS);
 	int error;
 
 	if (!c)
 		return 0;
 	stop_reading(c);
-	if (c->writing != RUNS) {
-		destroy(c);
-		return 0;
-	}
-	pthread_mutex_lock(&c->lock);
-	c->ending = true;
-	pthread_cond_signal(&c->filled);
-	while (!c->ended && pthread_cond_timedwait(&c->drained, &c->lock, &end) != ETIMEDOUT)
-		;
-	/* Hanging in write(2): what it still looks at is its own from here on. */
-	c->abandoned = !c->ended;
-	error = c->error;
-	if (c->abandoned) {
-		pthread_detach(c->writer);
-		pthread_mutex_unlock(&c->lock);
-		return error;
-	}
-	pthread_mutex_unlock(&c->lock);
-	pthread_join(c->writer, NULL);
-	destroy(c);
+	error = outlet_close(c->out);
+	drop_client(c, false);
+	free(c);
 	return error;
 }

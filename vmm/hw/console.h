@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The guest's console on our stdin and stdout.
- *
- * Output goes through a ring and a thread of its own, so that a terminal that
- * does not read stops neither the guest nor its devices, and so that bytes that
- * come one exit at a time leave in few writes.
- */
+/* The guest's console on our stdin and stdout. Output goes by an outlet (outlet.h). */
 #ifndef VMM_HW_CONSOLE_H
 #define VMM_HW_CONSOLE_H
 
@@ -33,19 +27,20 @@ int console_new(struct loop *loop, int in_fd, int out_fd, bool escapes,
 		const struct console_ops *ops, void *opaque, struct console **ret,
 		struct err *err);
 
-/*
- * Write what the ring holds, within a second; then give up and free. NULL is fine.
- * The first -errno that lost output, 0 when none did or its reader has gone (EPIPE).
- */
+/* Write what is left of the output, within a second, and free: the result of outlet_close(). NULL is fine. */
 int console_close(struct console *console);
 
 /*
- * A full ring makes the guest as slow as whoever reads, but only as long as
- * somebody does: after a second without progress bytes are lost instead.
+ * Somebody else sits at it, too, at the other end of fd, a stream socket that is taken over in any
+ * case: gets all output from now on, and what comes from there is input. One at a time: -EBUSY.
+ * -ENOTSOCK, -ENOMEM. Under vm_lock(), as what follows.
  */
-void console_put(struct console *console, uint8_t byte);
+int console_attach(struct console *console, int fd);
 
-/* The receiver has room again: input() may be called from within. Under vm_lock(). */
+/* Output of the guest. Waits at most for a reader that is slow (outlet_write()). */
+void console_write(struct console *console, const uint8_t *data, size_t len);
+
+/* The receiver has room again: input() may be called from within. */
 void console_more_input(struct console *console);
 
 #endif

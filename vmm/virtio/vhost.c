@@ -119,6 +119,14 @@ int vhost_net_backend(const struct vhost *v, unsigned q, int fd)
 	return r < 0 ? r : 0;
 }
 
+int vhost_vsock_run(const struct vhost *v, bool on)
+{
+	int value = on;
+	int r = SIZED_IOCTL(v->fd, VHOST_VSOCK_SET_RUNNING, &value);
+
+	return r < 0 ? r : 0;
+}
+
 int vhost_set_call(const struct vhost *v, unsigned q, int fd)
 {
 	struct vhost_vring_file file = { .index = q, .fd = fd };

@@ -35,7 +35,10 @@ int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, u
 /* What ring q of a network device goes to and comes from; -1: nothing, and the ring stands. */
 int vhost_net_backend(const struct vhost *v, unsigned q, int fd);
 
-/* Who hears of ring q; -1: nobody. */
+/* A vsock device's rings are served, or stand. */
+int vhost_vsock_run(const struct vhost *v, bool on);
+
+/* Who hears of the kernel's ring q; -1: nobody. */
 int vhost_set_call(const struct vhost *v, unsigned q, int fd);
 
 #endif

@@ -19,7 +19,7 @@
 #include "base/range.h"
 #include "vmm/pci/pci.h"
 
-#define VIRTIO_QUEUES_MAX     17 /* a network device of 8 pairs, and its control queue */
+#define VIRTIO_QUEUES_MAX     20 /* a console of 8 ports and its own; a network device of 8 pairs has 17 */
 #define VIRTIO_QUEUE_SIZE_MAX 1024u /* a power of two */
 #define VIRTIO_NO_VECTOR      0xffffu
 
