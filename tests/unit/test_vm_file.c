@@ -69,6 +69,9 @@ static const char whole[] = "# a guest\n"
 			    "nic: tap:br0\n"
 			    "disk: [/var/a.img, \"/var/b.img,readonly\"]\n"
 			    "bind: true\n"
+			    "console: virtio\n"
+			    "port: [\"name=a,pty\", \"name=b,socket=/run/b\"]\n"
+			    "vsock: cid=7\n"
 			    "rng: no\n";
 
 static void test_a_file_says_what_options_say(void **state)
@@ -82,7 +85,10 @@ static void test_a_file_says_what_options_say(void **state)
 	assert_string_equal(o.devices[1].name, "eth0/vf3");
 	assert_int_equal(o.nic_count, 1);
 	assert_int_equal(o.disk_count, 2);
-	assert_true(o.bind);
+	assert_true(o.bind && o.virtio_console);
+	assert_int_equal(o.port_count, 2);
+	assert_string_equal(o.ports[1].path, "/run/b");
+	assert_int_equal(o.vsock.cid, 7);
 	assert_false(o.rng);
 	assert_string_equal(o.name, "web");
 	vm_opts_fini(&o);
