@@ -99,7 +99,7 @@ const char vm_run_help[] =
 	"                         io=thread           by a thread instead of io_uring\n"
 	"      --console serial|virtio\n"
 	"                       what this terminal is in the guest: ttyS0 (default), or hvc0, which\n"
-	"                       costs fewer exits and knows the terminal's size\n"
+	"                       knows the terminal's size\n"
 	"      --port name=NAME,socket=PATH|pty\n"
 	"                       a stream to a process of the guest, there /dev/virtio-ports/NAME, here\n"
 	"                       a unix socket or a terminal; may be repeated\n"
