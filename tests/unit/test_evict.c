@@ -136,7 +136,7 @@ static void test_of_our_own_vms_the_supervisor_is_told(void **state)
 {
 	pid_t supervisor = start(false), vmm = start(false);
 
-	evict_wait_ms = 500;
+	evict_wait_ms = 2000; /* also what a killed one may take on a busy machine */
 	fake_sysfs_text(host, "thruway", "proc/%d/comm", (int)supervisor);
 	holds(vmm, 'S', supervisor);
 	assert_int_equal(evict_holders(host, &dev, FORCE_VM, &err), 0);
