@@ -112,6 +112,28 @@ static void warn_of_small_pages(const struct vmm_config *c)
 	}
 }
 
+static int open_disks(const struct vm_opts *o, struct vmm_config *config, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < o->disk_count; i++) {
+		r = vm_disk_open(&o->disks[i], &config->disks[i], err);
+		if (r == 0)
+			config->disk_count++;
+	}
+	return r;
+}
+
+static int open_roms(int root, const struct vm_opts *o, const struct vm_devices *devices,
+		     struct vmm_config *config, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < devices->count; i++)
+		r = vm_open_rom(root, devices->bdf[i], &o->devices[i], &config->devices[i], err);
+	return r;
+}
+
 /* All that can be wrong before a device is touched. */
 static int open_files(int root, const struct vm_opts *o, const struct vm_devices *devices,
 		      struct vmm_config *config, struct err *err)
@@ -130,6 +152,10 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 		r = vm_pin_keep_off(&o->pin, err);
 	if (r == 0)
 		r = place_memory(root, o, devices, config, err);
+	if (r == 0)
+		r = open_roms(root, o, devices, config, err);
+	if (r == 0)
+		r = open_disks(o, config, err);
 	if (r == 0)
 		r = vm_open_kvm(root, &config->kvm_fd, err);
 	if (r == 0)
@@ -158,18 +184,6 @@ static int open_nics(int root, const struct vm_opts *o, struct vmm_config *confi
 		r = vm_nic_open(root, &o->nics[i], o->name ? o->name : vm, i, &config->nics[i], err);
 		if (r == 0)
 			config->nic_count++;
-	}
-	return r;
-}
-
-static int open_disks(const struct vm_opts *o, struct vmm_config *config, struct err *err)
-{
-	int r = 0;
-
-	for (unsigned i = 0; r == 0 && i < o->disk_count; i++) {
-		r = vm_disk_open(&o->disks[i], &config->disks[i], err);
-		if (r == 0)
-			config->disk_count++;
 	}
 	return r;
 }
@@ -251,8 +265,6 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 	struct supervisor_result result;
 	int r = open_devices(root, o, devices, config, err);
 
-	if (r == 0)
-		r = open_disks(o, config, err);
 	if (r == 0)
 		r = open_nics(root, o, config, err);
 	if (r == 0)

@@ -155,9 +155,8 @@ int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct er
 	return 0;
 }
 
-/* What the guest is to find as its ROM. */
-static int choose_rom(int root, struct bdf bdf, const struct vm_opt_device *opts,
-		      struct vmm_device *d, struct err *err)
+int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, struct vmm_device *d,
+		struct err *err)
 {
 	d->rom = opts->rom;
 	if (opts->rom == VMM_ROM_FILE)
@@ -176,8 +175,6 @@ int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
 	r = vm_check_bound(root, bdf, &dev, err);
-	if (r == 0)
-		r = choose_rom(root, bdf, opts, d, err);
 	if (r == 0 && config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);
 	if (r == 0)

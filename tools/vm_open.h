@@ -23,13 +23,22 @@ int vm_open_kvm(int root, int *ret_fd, struct err *err);
 
 struct pci_function;
 struct vm_opt_device;
+struct vmm_device;
 
 /* It is there, in a group, and bound to a VFIO driver: driver and group in *ret. Else err says. */
 int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
 
 /*
+ * What the guest is to find as the function's ROM, into d: its own, none, or a file's. Looks at no
+ * binding, so that what is wrong is said before there is one.
+ */
+int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, struct vmm_device *d,
+		struct err *err);
+
+/*
  * Open the group of the function (and the container with the first of them) and
- * add both to config, with what opts say of it. The function must be bound to a VFIO driver;
+ * add both to config, with what opts say of it. vm_open_rom() came first for the same place in
+ * config->devices. The function must be bound to a VFIO driver;
  * its guest node is the one of vm_nodes_for_device().
  */
 int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,

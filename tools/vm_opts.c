@@ -386,8 +386,8 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
 	if (o->bind && !o->device_count)
 		return err_usage(err, "--bind means something with --device only");
-	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count)
-		return err_usage(err, "--irq means something with --device only");
+	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count && !o->hotplug_slots)
+		return err_usage(err, "--irq means something with --device or --hotplug-slots only");
 	if (o->hotplug_pref && !o->hotplug_slots)
 		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)

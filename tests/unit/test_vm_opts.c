@@ -129,7 +129,7 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --pin 1 --no-exits mwait", "'mwait'" },
 		{ "-k k --halt-poll -1", "'-1'" },
 		{ "-k k -d 01:10.0 --irq nowhere", "'nowhere' is not possible" },
-		{ "-k k --irq follow", "--irq means something with --device only" },
+		{ "-k k --irq follow", "--irq means something with --device or --hotplug-slots only" },
 		{ "-k k --halt-poll 1000000001", "0 to 1000000000" },
 		{ "-k k --latency low", "--latency low means something with --pin" },
 		{ "-k k --pin 1 --latency none", "'none'" },
