@@ -55,6 +55,7 @@ struct vectors {
 	int epoll_fd;     /* the eventfds of USER vectors */
 	int timer_fd;
 	bool enabled, timer_armed, short_of_routes, said_noresize;
+	unsigned granted;      /* noresize: so many host vectors the device has */
 	unsigned fresh, ticks; /* unmasked since the last tick; ticks since settled */
 	unsigned waves;        /* settled while more of them came */
 	uint64_t relayed, failures;
@@ -156,6 +157,19 @@ static bool have_gsi(struct vectors *vs, struct vector *v)
 
 /* --- the device's side --- */
 
+/* What the host did not give when all had to be taken cannot be had later. */
+static bool can_signal(const struct vectors *vs, const struct vector *v)
+{
+	return vs->enabled && (!vs->config.noresize || index_of(vs, v) < vs->granted);
+}
+
+static int trigger(struct vectors *vs, unsigned first, unsigned n, const int *fds)
+{
+	int r = vs->config.ops->set_vectors(vs->config.opaque, first, n, fds);
+
+	return r > 0 ? -ENOSPC : r;
+}
+
 /* It may signal before we return, so v is on its path already. */
 static void wire(struct vectors *vs, struct vector *v)
 {
@@ -163,7 +177,7 @@ static void wire(struct vectors *vs, struct vector *v)
 
 	if (v->wired || v->path == VECTOR_OFF)
 		return;
-	r = vs->config.ops->set_vectors(vs->config.opaque, index_of(vs, v), 1, &v->fd);
+	r = trigger(vs, index_of(vs, v), 1, &v->fd);
 	if (r < 0)
 		failed(vs, v, "the host gives no interrupt for it", r);
 	v->wired = r >= 0;
@@ -195,12 +209,44 @@ static void wire_all(struct vectors *vs)
 		n = unwired_run(vs, i);
 		if (!n)
 			continue;
-		r = vs->config.ops->set_vectors(vs->config.opaque, i, n, vs->fds);
+		r = trigger(vs, i, n, vs->fds);
 		for (unsigned k = 0; k < n; k++) {
 			vs->v[i + k].wired = r >= 0;
 			/* One by one, those the host still has interrupts for come to life. */
 			wire(vs, &vs->v[i + k]);
 		}
+	}
+}
+
+/* The device's first n into its mode, or as many of them as the host has: their number or -errno. */
+static int enable_up_to(struct vectors *vs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		vs->fds[i] = -1;
+	while (n) {
+		int r = vs->config.ops->set_vectors(vs->config.opaque, 0, n, vs->fds);
+
+		if (r == 0)
+			return (int)n;
+		if (r < 0 && r != -ENOSPC)
+			return r;
+		/* It took none of them; what it named it may have no more a moment later. */
+		n = r > 0 && (unsigned)r < n ? (unsigned)r : n / 2;
+	}
+	return -ENOSPC;
+}
+
+static void say_granted(struct vectors *vs, unsigned n)
+{
+	if (vs->granted < n) {
+		vs->failures++;
+		log_warn_limited("%s: the host has interrupts for %u of the %u vectors; from vector "
+				 "%u on they stay off",
+				 vs->config.name, vs->granted, n, vs->granted);
+	} else if (n > 1 && !vs->said_noresize) {
+		log_note("%s takes all %u host vectors at once: this kernel cannot add them later",
+			 vs->config.name, n);
+		vs->said_noresize = true;
 	}
 }
 
@@ -219,15 +265,12 @@ void vectors_enable(struct vectors *vs, unsigned n)
 		n = 1;
 	if (n > vs->config.count)
 		n = vs->config.count;
-	for (unsigned i = 0; i < n; i++)
-		vs->fds[i] = -1;
-	r = vs->config.ops->set_vectors(vs->config.opaque, 0, n, vs->fds);
+	r = enable_up_to(vs, n);
+	vs->granted = r < 0 ? 0 : (unsigned)r;
 	if (r < 0)
-		failed(vs, &vs->v[n - 1], "the host cannot enable all up to it", r);
-	else if (vs->config.noresize && n > 1 && !vs->said_noresize)
-		log_note("%s takes all %u host vectors at once: this kernel cannot add them later",
-			 vs->config.name, n);
-	vs->said_noresize |= vs->config.noresize;
+		failed(vs, &vs->v[0], "the host cannot enable the device's interrupts", r);
+	else if (vs->config.noresize)
+		say_granted(vs, n);
 	vs->enabled = true;
 }
 
@@ -238,6 +281,7 @@ void vectors_disable(struct vectors *vs)
 		return;
 	vs->config.ops->disable(vs->config.opaque);
 	vs->enabled = false;
+	vs->granted = 0;
 	for (unsigned i = 0; i < vs->config.count; i++) {
 		struct vector *v = &vs->v[i];
 
@@ -283,7 +327,7 @@ static void arm_timer(struct vectors *vs)
 void vectors_update(struct vectors *vs, unsigned i)
 {
 	struct vector *v = &vs->v[i];
-	bool live = v->want && vs->enabled;
+	bool live = v->want && can_signal(vs, v);
 
 	if (!live && v->path != VECTOR_OFF)
 		stop(vs, v);
@@ -359,7 +403,7 @@ void vectors_update_all(struct vectors *vs)
 
 		if (!v->want && v->path != VECTOR_OFF)
 			stop(vs, v);
-		if (v->want && vs->enabled)
+		if (v->want && can_signal(vs, v))
 			(void)have_fd(vs, v);
 	}
 	vectors_settle(vs);

@@ -21,8 +21,8 @@ struct vectors;
 struct vector_ops {
 	/*
 	 * Vectors first..first+n-1 signal fds[i] from now on; -1: nobody. The first call
-	 * after disable() puts the device into this mode. 0 or -errno (-ENOSPC: the host
-	 * has not as many vectors).
+	 * after disable() puts the device into this mode. 0; -errno (-ENOSPC: the host has not
+	 * as many vectors); or above 0, nothing done either: it has only so many.
 	 */
 	int (*set_vectors)(void *opaque, unsigned first, unsigned n, const int *fds);
 	/* No vector signals any more, and the device leaves this mode. */

@@ -33,7 +33,6 @@ int vfio_irqset_get(int dev_fd, enum vfio_irq irq, struct vfio_irqset *ret)
 static int set_irqs(int dev_fd, const struct vfio_irq_set *head, const int *fds, unsigned n)
 {
 	_cleanup_free_ struct vfio_irq_set *set = calloc(1, sizeof(*set) + n * sizeof(int32_t));
-	int r;
 
 	if (!set)
 		return -ENOMEM;
@@ -41,9 +40,7 @@ static int set_irqs(int dev_fd, const struct vfio_irq_set *head, const int *fds,
 	set->argsz = (uint32_t)(sizeof(*set) + n * sizeof(int32_t));
 	if (n)
 		memcpy(set->data, fds, n * sizeof(int32_t));
-	r = sys_ioctl(dev_fd, VFIO_DEVICE_SET_IRQS, set);
-	/* Above 0: as many vectors as the host could have given. */
-	return r > 0 ? -ENOSPC : r;
+	return sys_ioctl(dev_fd, VFIO_DEVICE_SET_IRQS, set);
 }
 
 int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n, const int *fds)

@@ -25,7 +25,8 @@ int vfio_irqset_get(int dev_fd, enum vfio_irq irq, struct vfio_irqset *ret);
 
 /*
  * Vectors first..first+n-1 signal fds[i] from now on (-1: nobody). Where none was
- * enabled the device changes to this kind. -ENOSPC: the host has fewer vectors.
+ * enabled the device changes to this kind. Above 0, of MSI and MSI-X then: the host has
+ * only so many vectors, and the device changed nothing.
  */
 int vfio_irqset_trigger(int dev_fd, enum vfio_irq irq, unsigned first, unsigned n, const int *fds);
 

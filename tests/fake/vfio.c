@@ -98,7 +98,7 @@ static int msi_trigger(struct fake_vfio *dev, struct vfio_irq_set *set)
 		return -EINVAL;
 	if (dev->mode < 0) {
 		if (dev->host_limit && end > dev->host_limit)
-			return (int)dev->host_limit;
+			return dev->host_is_mute ? -ENOSPC : (int)dev->host_limit;
 		dev->mode = (int)set->index;
 		dev->granted = end;
 	} else if (dev->irq[set->index].flags & VFIO_IRQ_INFO_NORESIZE && end > dev->granted) {

@@ -36,6 +36,7 @@ struct fake_vfio {
 	int trigger[FAKE_VFIO_VECTORS];
 	bool hw_pending[FAKE_VFIO_VECTORS]; /* raised while no host vector was there */
 	unsigned host_limit;                /* vectors the host can give; 0: no limit */
+	bool host_is_mute;                  /* short of them it says -ENOSPC, not how many */
 	int unmask_fd, err_fd, req_fd;
 	/* Who signals an eventfd: fake_kvm_signal() or NULL for a plain write. */
 	void (*signal)(void *opaque, int fd);

@@ -395,19 +395,68 @@ static void test_noresize_takes_the_whole_table_first(void **state)
 	end();
 }
 
-static void test_too_few_host_vectors_leave_those_that_fit_working(void **state)
+/* Of 8 vectors the guest requests all but one, the lowest first; `works` of them do. */
+static void few_host_vectors(unsigned limit, bool mute, unsigned works)
 {
+	struct vector_stats s;
+	struct vector_info info;
+
 	begin(8, true);
-	t.vfio.host_limit = 4;
+	t.vfio.host_limit = limit;
+	t.vfio.host_is_mute = mute;
 	log_set_level(LOG_QUIET);
 	linux_enable();
-	linux_request(3);
-	linux_request(7);
+	for (unsigned v = 0; v < 7; v++)
+		linux_request(v);
 	log_set_level(LOG_WARN);
-	fire(3);
+	assert_int_equal(t.vfio.granted, works);
+	for (unsigned v = 0; v < 7; v++)
+		fire(v);
 	run_loop(1);
-	assert_int_equal(t.got[3], 1);
+	run_until_settled(works);
+	for (unsigned v = 0; v < 7; v++) {
+		assert_int_equal(t.got[v], v < works);
+		/* What has no interrupt of the host has none of the guest's things either. */
+		vectors_info(msix_vectors(t.msix), v, &info);
+		assert_int_equal(info.path != VECTOR_OFF, v < works);
+		assert_int_equal(info.gsi != 0, v < works);
+		assert_int_equal(pba(v), v >= works); /* it waits in the device */
+	}
+	vectors_stats(msix_vectors(t.msix), &s);
+	assert_int_equal(s.wired, works);
+	assert_int_equal(s.failures, 1); /* all said in one line */
+	/* Masks and the function mask do not bring them to life. */
+	set_mask(5, true);
+	set_mask(5, false);
+	set_control(true, true);
+	set_control(true, false);
+	assert_int_equal(t.kvm.nirqfds, works);
+	vectors_stats(msix_vectors(t.msix), &s);
+	assert_int_equal(s.failures, 1);
+	/* Enabled again when the host has more, all work. */
+	t.vfio.host_limit = 0;
+	set_control(false, false);
+	memset(t.owed, 0, sizeof(t.owed));
+	linux_enable();
+	linux_request(6);
+	fire(6);
+	run_loop(1);
+	assert_true(t.got[6] > 0);
 	end();
+}
+
+static void test_too_few_host_vectors_leave_those_that_fit_working(void **state)
+{
+	few_host_vectors(4, false, 4);
+	few_host_vectors(3, false, 3);
+	few_host_vectors(1, false, 1);
+}
+
+static void test_too_few_host_vectors_are_found_without_being_told(void **state)
+{
+	few_host_vectors(4, true, 4);
+	few_host_vectors(3, true, 2);
+	few_host_vectors(1, true, 1);
 }
 
 static void test_routes_that_run_out_leave_the_rest_on_the_user_path(void **state)
@@ -763,6 +812,7 @@ int main(void)
 		cmocka_unit_test(test_vectors_are_added_without_touching_live_ones),
 		cmocka_unit_test(test_noresize_takes_the_whole_table_first),
 		cmocka_unit_test(test_too_few_host_vectors_leave_those_that_fit_working),
+		cmocka_unit_test(test_too_few_host_vectors_are_found_without_being_told),
 		cmocka_unit_test(test_routes_that_run_out_leave_the_rest_on_the_user_path),
 		cmocka_unit_test(test_refused_commit_and_refused_irqfd_stay_in_userspace),
 		cmocka_unit_test(test_disable_frees_routes_and_descriptors),
