@@ -15,11 +15,12 @@
 #include "vfio/topology.h"
 #include "vmm/layout.h"
 
-enum { OPT_NODE = 256, OPT_TOKEN, OPT_NOW };
+enum { OPT_NODE = 256, OPT_TOKEN, OPT_INTX, OPT_NOW };
 
 static const struct option attach_options[] = {
 	{ "node", required_argument, NULL, OPT_NODE },
 	{ "token", required_argument, NULL, OPT_TOKEN },
+	{ "intx", required_argument, NULL, OPT_INTX },
 	{ 0 },
 };
 
@@ -53,6 +54,10 @@ static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 	while ((opt = opts_next(&o, err)) > 0) {
 		if (opt == OPT_TOKEN)
 			device.token = optarg;
+		else if (opt == OPT_INTX && strcmp(optarg, "shared") == 0)
+			device.shared_intx = true;
+		else if (opt == OPT_INTX)
+			return err_usage(err, "vm attach: --intx takes 'shared', not '%s'", optarg);
 		else if (uint_parse(optarg, VMM_MAX_NODES - 1, &node) < 0)
 			return err_usage(err, "vm attach: --node takes a node of the guest, 0 to %u, "
 					 "not '%s'", VMM_MAX_NODES - 1, optarg);
@@ -129,14 +134,15 @@ static int detach(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_vm_attach = {
 	.name = "vm attach",
-	.synopsis = "[--node N] [--token UUID] VM DEV",
+	.synopsis = "[--node N] [--token UUID] [--intx shared] VM DEV",
 	.summary = "give a device to a guest that runs",
 	.help = "The device, bound to a VFIO driver, is put into an empty slot of the guest: one\n"
 		"that a device has left, or one of vm run's --hotplug-slots. It stays bound when\n"
 		"the guest ends.\n"
 		"\n"
 		"      --node N       a slot of the guest's node N, where there is one (0)\n"
-		"      --token UUID   the VF token, where its PF is bound to VFIO too",
+		"      --token UUID   the VF token, where its PF is bound to VFIO too\n"
+		"      --intx shared  also where others of this host use its interrupt line",
 	.takes = TAKES_FORCE,
 	.run = attach,
 };

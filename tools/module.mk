@@ -77,6 +77,7 @@ tools_srcs := \
 	tools/vm_memory.c \
 	tools/vm_nic.c \
 	tools/vm_nodes.c \
+	tools/vm_intx.c \
 	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vm_opts_file.c \

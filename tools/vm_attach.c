@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "tools/vm_client.h"
+#include "tools/vm_intx.h"
 #include "tools/vm_open.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
@@ -47,10 +48,11 @@ static int refuse_mute(int root, const struct bdf bdf, struct err *err)
 			BDF_STR(bdf));
 }
 
-static json_t *params_of(const struct vm_attach *device, int group)
+static json_t *params_of(const struct vm_attach *device, int group, uint32_t intx)
 {
-	json_t *params = json_pack("{s:s, s:i, s:I}", "device", BDF_STR(device->bdf), "group", group,
-				   "node", (json_int_t)device->node);
+	json_t *params = json_pack("{s:s, s:i, s:I, s:b}", "device", BDF_STR(device->bdf), "group",
+				   group, "node", (json_int_t)device->node, "intx",
+				   intx != VMM_INTX_WITHHELD);
 
 	if (device->token && device->token[0])
 		json_object_set_new(params, "token", json_string(device->token));
@@ -63,10 +65,13 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 	_cleanup_close_ int container = -1, group = -1;
 	struct pci_function dev;
 	json_t *status = NULL;
+	uint32_t intx = VMM_INTX_OWN;
 	int r = vm_check_bound(root, device->bdf, &dev, err);
 
 	if (r == 0)
 		r = refuse_mute(root, device->bdf, err);
+	if (r == 0)
+		r = vm_intx_choose(root, device->bdf, device->shared_intx, &intx, err);
 	if (r == 0)
 		r = vm_client_call(vm, "status", &status, err);
 	if (r < 0)
@@ -80,7 +85,7 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 	json_decref(status);
 	if (r < 0)
 		return r;
-	return vm_client_call_with(vm, "attach", params_of(device, dev.group),
+	return vm_client_call_with(vm, "attach", params_of(device, dev.group, intx),
 				   (const int[]){ group, container }, group < 0 ? 0 : 2, NULL, err);
 }
 

@@ -15,6 +15,7 @@ struct vm_attach {
 	struct bdf bdf;
 	const char *token; /* VF token, NULL or "": none */
 	uint32_t node;	   /* of the guest */
+	bool shared_intx;  /* also where others of the host use its line */
 };
 
 /*

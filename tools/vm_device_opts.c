@@ -74,6 +74,14 @@ static int msix(const char *value, size_t len, struct vm_opt_device *ret, struct
 	return 0;
 }
 
+static int intx(const char *value, size_t len, struct vm_opt_device *ret, struct err *err)
+{
+	if (len != 6 || strncmp(value, "shared", 6) != 0)
+		return err_usage(err, "--device: 'intx=%.*s' is not 'intx=shared'", (int)len, value);
+	ret->shared_intx = true;
+	return 0;
+}
+
 static const struct word {
 	const char *name;
 	int (*take)(const char *value, size_t len, struct vm_opt_device *ret, struct err *err);
@@ -84,6 +92,7 @@ static const struct word {
 	{ "romfile", romfile, true },
 	{ "gpudirect-clique", clique, false },
 	{ "msix", msix, false },
+	{ "intx", intx, false },
 };
 
 static const struct word *find(const char *text, size_t len)
@@ -106,7 +115,8 @@ static int take_word(const char **text, unsigned *seen, struct vm_opt_device *re
 	if (!w) {
 		err_usage(err, "--device: '%.*s' after the device is not known", (int)(end - word),
 			  word);
-		return err_hint(err, "token=UUID, rom=off, msix=move, gpudirect-clique=N, romfile=FILE");
+		return err_hint(err, "token=UUID, rom=off, msix=move, intx=shared, gpudirect-clique=N, "
+				     "romfile=FILE");
 	}
 	bit = 1u << (w - words);
 	if (*seen & bit)

@@ -16,6 +16,7 @@ struct vm_opt_device {
 	const char *romfile; /* of VMM_ROM_FILE; borrowed from argv */
 	uint32_t clique;     /* as in struct vmm_device, and so the next */
 	bool move_msix;
+	bool shared_intx; /* also where others of the host use its line */
 };
 
 /* 0 or -EINVAL with err set. */

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "tools/vm_device_opts.h"
+#include "tools/vm_intx.h"
 #include "tools/vm_nic.h"
 #include "tools/vm_nodes.h"
 #include "tools/vm_rom.h"
@@ -175,6 +176,9 @@ int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
 	r = vm_check_bound(root, bdf, &dev, err);
+	/* Not before it is bound: until then the handlers of its own driver are on the line. */
+	if (r == 0)
+		r = vm_intx_choose(root, bdf, opts->shared_intx, &d->intx, err);
 	if (r == 0 && config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);
 	if (r == 0)

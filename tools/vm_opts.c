@@ -76,6 +76,7 @@ const char vm_run_help[] =
 	"                         rom=off             the guest sees no expansion ROM\n"
 	"                         msix=move           its MSI-X table in a BAR of its own, so that\n"
 	"                                             what shares its page costs no exit\n"
+	"                         intx=shared         INTx also on a line others of this host use\n"
 	"                         gpudirect-clique=N  of NVIDIA GPUs that may reach each other\n"
 	"                         romfile=FILE        this ROM instead of the device's; comes last\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"

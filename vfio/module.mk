@@ -33,6 +33,7 @@ vfio_host_srcs := \
 	vfio/pci_function.c \
 	vfio/pci_function_reset.c \
 	vfio/pci_interrupts.c \
+	vfio/pci_intx.c \
 	vfio/pci_link.c \
 	vfio/pci_path.c \
 	vfio/pci_recovery.c \

@@ -11,7 +11,7 @@
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
 
-const char *const control_attach_params[] = { "device", "group", "node", "token", NULL };
+const char *const control_attach_params[] = { "device", "group", "node", "token", "intx", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
 
 /* A text that must be there, or (optional) may. */
@@ -73,6 +73,17 @@ static void settings_from_start(const struct machine *m, struct vmm_device *devi
 	}
 }
 
+/* Whether the guest may have its INTx; it may when nothing is said. */
+static int get_intx(const json_t *params, uint32_t *ret, struct err *err)
+{
+	const json_t *value = json_object_get(params, "intx");
+
+	if (value && !json_is_boolean(value))
+		return err_usage(err, "\"intx\" is true or false");
+	*ret = value && !json_is_true(value) ? VMM_INTX_WITHHELD : VMM_INTX_OWN;
+	return 0;
+}
+
 int control_attach(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
@@ -88,6 +99,8 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 		r = get_number(params, "node", true, m->config->numa.nodes - 1, &device.node, err);
 	if (r == 0)
 		r = get_text(params, "token", true, device.token, sizeof(device.token), err);
+	if (r == 0)
+		r = get_intx(params, &device.intx, err);
 	if (r == 0)
 		r = refuse_merged(m, err);
 	if (r < 0)

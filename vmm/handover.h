@@ -23,7 +23,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     9
+#define HANDOVER_VERSION     10
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -35,6 +35,9 @@
 			      HANDOVER_MAX_PORTS)
 #define HANDOVER_CMDLINE_MAX 4096
 
+/* What the guest has of a device's INTx: all, also where the host's line is shared, or nothing. */
+enum vmm_intx { VMM_INTX_OWN, VMM_INTX_SHARED, VMM_INTX_WITHHELD };
+
 enum vmm_rom { VMM_ROM_DEVICE, VMM_ROM_OFF, VMM_ROM_FILE };
 
 struct vmm_device {
@@ -44,6 +47,7 @@ struct vmm_device {
 	char token[40];	  /* VF token (UUID), or "" */
 	uint32_t rom;	  /* enum vmm_rom */
 	int32_t rom_fd;	  /* of VMM_ROM_FILE; else -1 */
+	uint32_t intx;	  /* enum vmm_intx */
 	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
 	bool move_msix;	  /* the guest finds its MSI-X table in a BAR of its own */
 };

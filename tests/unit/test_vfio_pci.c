@@ -640,6 +640,25 @@ static void test_intx_follows_command_and_msix(void **state)
 	vfio_machine_free(&m);
 }
 
+static void test_intx_that_is_withheld_has_no_pin(void **state)
+{
+	uint8_t pin = 2;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_INTERRUPT_PIN, &pin, 1);
+	m.dev.irq[VFIO_PCI_INTX_IRQ_INDEX].count = 1;
+	m.dev.irq[VFIO_PCI_INTX_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+	m.config.devices[0].intx = VMM_INTX_WITHHELD;
+	assert_int_equal(vfio_machine_start(&m), 0);
+	assert_int_equal(get(PCI_INTERRUPT_PIN, 1), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.dev.mode, -1);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	vfio_machine_free(&m);
+}
+
 static void test_error_and_request_are_listened_to(void **state)
 {
 	begin();
@@ -678,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_a_small_bar_is_mapped_while_it_has_its_page),
 		cmocka_unit_test(test_two_devices_reach_each_others_bars),
 		cmocka_unit_test(test_intx_follows_command_and_msix),
+		cmocka_unit_test(test_intx_that_is_withheld_has_no_pin),
 		cmocka_unit_test(test_error_and_request_are_listened_to),
 	};
 

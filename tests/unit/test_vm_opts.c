@@ -174,6 +174,7 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -d 01:10.0,rom=on", "'rom=on' is not 'rom=off'" },
 		{ "-k k -d 01:10.0,romfile=", "names no file" },
 		{ "-k k -d 01:10.0,msix=off", "'msix=off' is not 'msix=move'" },
+		{ "-k k -d 01:10.0,intx=off", "'intx=off' is not 'intx=shared'" },
 		{ "-k k -d 01:10.0,rom=off,romfile=f", "exclude each other" },
 		{ "-k k -d 01:10.0,gpudirect-clique=16", "0 to 15" },
 		{ "-k k -d 01:10.0,gpudirect-clique=", "0 to 15" },
@@ -329,12 +330,13 @@ static void test_what_a_guest_sees_of_a_device(void **state)
 	struct vm_opts o = { 0 };
 	struct err err = ERR_INIT;
 
-	assert_int_equal(parse("-k k -d a -d b,rom=off,msix=move -d c,gpudirect-clique=0,romfile=/x,y=z", &o, &err),
+	assert_int_equal(parse("-k k -d a -d b,rom=off,msix=move,intx=shared -d c,gpudirect-clique=0,romfile=/x,y=z", &o, &err),
 			 0);
 	assert_int_equal(o.devices[0].rom, VMM_ROM_DEVICE);
 	assert_int_equal(o.devices[0].clique, 0);
 	assert_int_equal(o.devices[1].rom, VMM_ROM_OFF);
 	assert_true(o.devices[1].move_msix && !o.devices[0].move_msix);
+	assert_true(o.devices[1].shared_intx && !o.devices[0].shared_intx);
 	assert_int_equal(o.devices[2].rom, VMM_ROM_FILE);
 	assert_string_equal(o.devices[2].romfile, "/x,y=z");
 	assert_int_equal(o.devices[2].clique, 1);

@@ -98,6 +98,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	v->group = group->number;
 	v->clique = d->clique;
 	v->move_msix = d->move_msix;
+	v->no_intx = d->intx == VMM_INTX_WITHHELD;
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));

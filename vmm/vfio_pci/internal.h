@@ -87,6 +87,7 @@ struct vfio_pci {
 	struct msix_place table, pba;	    /* as the guest finds them */
 	struct msix_place hw_table, hw_pba; /* in the device; the same unless they were moved */
 	bool move_msix;
+	bool no_intx; /* withheld: the guest finds no pin */
 
 	char msix_name[40], msi_name[40];
 	struct msix *msix;

@@ -135,7 +135,10 @@ void vfio_pci_intx_update(struct vfio_pci *v)
 	     !(v->msi && vectors_enabled(msi_vectors(v->msi)));
 	r = intx_set(v->intx, on, v->pci.intx_gsi);
 	if (r < 0)
-		log_warn_limited("%s: no INTx: %s", v->pci.name, strerror(-r));
+		log_warn_limited("%s: no INTx: %s", v->pci.name,
+				 r == -EBUSY ? "another device of the host has the line, and this one "
+					       "cannot share it" :
+					       strerror(-r));
 }
 
 /* --- what the host has to say of the device --- */
@@ -287,8 +290,8 @@ static int init_intx(struct vfio_pci *v, const uint8_t *raw, struct err *err)
 {
 	struct vfio_irqset set;
 
-	if (!raw[PCI_INTERRUPT_PIN] || vfio_irqset_get(v->dev.fd, VFIO_IRQ_INTX, &set) < 0 ||
-	    !set.count)
+	if (v->no_intx || !raw[PCI_INTERRUPT_PIN] ||
+	    vfio_irqset_get(v->dev.fd, VFIO_IRQ_INTX, &set) < 0 || !set.count)
 		return 0;
 	v->intx = intx_new(v->set->vm->fd, &intx_ops, v);
 	if (!v->intx)
