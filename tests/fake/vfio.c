@@ -83,6 +83,16 @@ static void all_off(struct fake_vfio *dev)
 	dev->granted = 0;
 }
 
+/* vfio_msi_alloc_irq(): a vector beyond those takes an interrupt of the host when first used. */
+static bool host_has_enough(const struct fake_vfio *dev, const struct vfio_irq_set *set)
+{
+	unsigned need = dev->granted;
+
+	for (unsigned v = dev->granted; v < FAKE_VFIO_VECTORS; v++)
+		need += dev->trigger[v] >= 0 || (v >= set->start && v < set->start + set->count);
+	return !dev->host_limit || need <= dev->host_limit;
+}
+
 /* The rules of vfio_pci_set_msi_trigger() and vfio_msi_set_block(). */
 static int msi_trigger(struct fake_vfio *dev, struct vfio_irq_set *set)
 {
@@ -104,6 +114,8 @@ static int msi_trigger(struct fake_vfio *dev, struct vfio_irq_set *set)
 	} else if (dev->irq[set->index].flags & VFIO_IRQ_INFO_NORESIZE && end > dev->granted) {
 		return -EINVAL;
 	}
+	if (!host_has_enough(dev, set))
+		return -ENOSPC;
 	for (unsigned i = 0; i < set->count; i++) {
 		int fd;
 

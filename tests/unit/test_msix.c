@@ -452,6 +452,33 @@ static void test_too_few_host_vectors_leave_those_that_fit_working(void **state)
 	few_host_vectors(1, false, 1);
 }
 
+/* Where they are added one by one: those that come first, in one request or in many. */
+static void test_too_few_host_vectors_to_add_leave_the_first_working(void **state)
+{
+	struct vector_stats s;
+
+	for (unsigned at_once = 0; at_once < 2; at_once++) {
+		begin(8, false);
+		t.vfio.host_limit = 4; /* the mode takes that of vector 0 */
+		log_set_level(LOG_QUIET);
+		set_control(true, at_once);
+		for (unsigned v = 3; v < 8; v++)
+			linux_request(v);
+		set_control(true, false);
+		linux_request(0);
+		log_set_level(LOG_WARN);
+		for (unsigned v = 0; v < 8; v++)
+			if (v == 0 || v >= 3)
+				fire(v);
+		run_loop(1);
+		vectors_stats(msix_vectors(t.msix), &s);
+		assert_int_equal(s.wired, 4);
+		for (unsigned v = 0; v < 8; v++)
+			assert_int_equal(t.got[v], v == 0 || (v >= 3 && v < 6));
+		end();
+	}
+}
+
 static void test_too_few_host_vectors_are_found_without_being_told(void **state)
 {
 	few_host_vectors(4, true, 4);
@@ -813,6 +840,7 @@ int main(void)
 		cmocka_unit_test(test_noresize_takes_the_whole_table_first),
 		cmocka_unit_test(test_too_few_host_vectors_leave_those_that_fit_working),
 		cmocka_unit_test(test_too_few_host_vectors_are_found_without_being_told),
+		cmocka_unit_test(test_too_few_host_vectors_to_add_leave_the_first_working),
 		cmocka_unit_test(test_routes_that_run_out_leave_the_rest_on_the_user_path),
 		cmocka_unit_test(test_refused_commit_and_refused_irqfd_stay_in_userspace),
 		cmocka_unit_test(test_disable_frees_routes_and_descriptors),
