@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <linux/pci_regs.h>
+
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
@@ -24,6 +26,7 @@
 #include "tools/command.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
+#include "tools/vm_open.h"
 #include "tools/vm_opts.h"
 #include "vfio/lease.h"
 
@@ -306,6 +309,36 @@ static void test_what_does_not_answer_is_not_given_to_a_guest_that_runs(void **s
 	refused_as_mute("0000:04:00.0", "thruway reset 0000:04:00.0");
 }
 
+static void test_whose_line_others_use_is_refused_before_its_group_is_opened(void **state)
+{
+	static const struct fake_pci dev = { .bdf = "0000:05:00.0", .driver = "vfio-pci",
+					     .group = "25" };
+	static struct vmm_config config;
+	struct vm_opt_device opts = { .name = "0000:05:00.0" };
+	struct vm_client nobody = VM_CLIENT_INIT;
+	struct vm_attach device = { .bdf = { .bus = 5 } };
+	uint8_t c[256] = { [PCI_INTERRUPT_PIN] = 1 };
+
+	fake_pci_add(kernel.root, &dev);
+	fake_put_bytes(kernel.root, "sys/bus/pci/devices/0000:05:00.0/config", c, sizeof(c));
+	fake_sysfs_text(kernel.root, "16", "sys/bus/pci/devices/0000:05:00.0/irq");
+	fake_sysfs_text(kernel.root, "ehci_hcd:usb1", "sys/kernel/irq/16/actions");
+	vm_config_init(&config);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_open_device(kernel.root, device.bdf, &opts, &config, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "shared with ehci_hcd:usb1"));
+	assert_int_equal(config.device_count, 0);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_attach_device(kernel.root, &nobody, &device, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "shared with ehci_hcd:usb1"));
+	/* Allowed, it comes to what is not there. */
+	opts.shared_intx = true;
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_open_device(kernel.root, device.bdf, &opts, &config, &err), -ENOENT);
+	assert_int_equal(config.devices[0].intx, VMM_INTX_SHARED);
+	vm_config_close(&config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +352,7 @@ int main(void)
 		TEST(test_the_user_whose_node_it_is_may_have_it),
 		TEST(test_what_shares_a_group_with_a_leased_one_is_refused),
 		TEST(test_what_does_not_answer_is_not_given_to_a_guest_that_runs),
+		TEST(test_whose_line_others_use_is_refused_before_its_group_is_opened),
 #undef TEST
 	};
 
