@@ -44,8 +44,14 @@ int irq_place_check(int root, const struct irq_place *place, struct err *err);
 unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
 			 struct irq_list *ret_placed);
 
-/* Start the process for the VM called `name`. Its pid, or -errno. */
+/*
+ * Start the process for the VM called `name`. Its pid, or -errno. A VM that answers late is waited
+ * for: it ends when the VM does (it hangs up), with the caller, and by SIGTERM.
+ */
 pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place);
+
+/* It has ended by itself: say so, unless that was with its VM, and leave no zombie. */
+void irq_keeper_reap(pid_t pid);
 
 /* End it; pid 0: there is none. */
 void irq_keeper_end(pid_t pid);

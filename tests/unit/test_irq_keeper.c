@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "tests/fake/sysfs.h"
+#include "tools/vm_client.h"
 #include "tools/vm_socket.h"
 
 #define WAIT_MS 10000 /* for what comes within a second or two */
@@ -81,15 +82,17 @@ static bool asks(void)
 	return recv(vm, text, sizeof(text), 0) > 0;
 }
 
+static void say(const char *text)
+{
+	assert_int_equal(send(vm, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
 static void answer(void)
 {
-	static const char text[] =
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
+	say("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
 		"{\"device\":\"0000:01:10.0\",\"mode\":\"msix\",\"vectors\":[{\"vector\":0,\"path\":\"irqfd\","
 		"\"masked\":false,\"pending\":false,\"relayed\":0,\"guest_vector\":49,\"guest_cpu\":0,"
-		"\"delivery\":\"fixed\"}]}]}}\n";
-
-	assert_int_equal(send(vm, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+		"\"delivery\":\"fixed\"}]}]}}\n");
 }
 
 /* Asks, and puts the interrupt in its place, which it has left. */
@@ -149,6 +152,58 @@ static void test_it_ends_in_order_when_it_is_told(void **state)
 	assert_int_equal(ended(), 0);
 }
 
+/* As one does that is stopped, or pins a guest's RAM: it is neither gone nor to be asked twice. */
+static void test_a_late_answer_is_waited_for(void **state)
+{
+	struct pollfd again;
+
+	vm_client_answer_ms = 200;
+	start();
+	assert_true(asks());
+	again = (struct pollfd){ .fd = vm, .events = POLLIN };
+	assert_int_equal(poll(&again, 1, 2500), 0); /* it neither asks nor hangs up */
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	answer();
+	assert_keeps();
+}
+
+static void test_an_answer_in_pieces_is_one(void **state)
+{
+	start();
+	assert_true(asks());
+	say("{\"id\":1,");
+	(void)poll(NULL, 0, 400);
+	say("\"error\":{\"message\":\"not now\"}}\n");
+	assert_keeps();
+}
+
+/* What is no answer is asked for anew, on a connection that is not out of step. */
+static void test_what_is_no_answer_does_not_end_it(void **state)
+{
+	start();
+	assert_true(asks());
+	say("none\n");
+	assert_false(asks());
+	close_fdp(&vm);
+	assert_keeps();
+}
+
+static void test_it_ends_at_once_while_it_waits_for_an_answer(void **state)
+{
+	start();
+	assert_true(asks());
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+}
+
+static void test_it_ends_with_its_vm_while_it_waits_for_an_answer(void **state)
+{
+	start();
+	assert_true(asks());
+	close_fdp(&vm);
+	assert_int_equal(ended(), 1 << 8);
+}
+
 static void test_it_ends_with_its_vm(void **state)
 {
 	start();
@@ -196,7 +251,7 @@ static void test_what_the_supervisor_has_open_is_not_kept(void **state)
 	close(ends[0]);
 }
 
-static void test_one_that_asks_a_vm_that_hangs_is_killed(void **state)
+static void test_one_that_asks_a_vm_that_hangs_ends_in_order(void **state)
 {
 	struct timespec before, after;
 	pid_t pid;
@@ -207,10 +262,28 @@ static void test_one_that_asks_a_vm_that_hangs_is_killed(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	irq_keeper_end(pid);
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	assert_true(after.tv_sec - before.tv_sec < 9); /* the VM has 10 s for its answer */
+	assert_true(after.tv_sec - before.tv_sec < 3); /* then it would be killed */
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 	irq_keeper_end(0); /* none */
+}
+
+static void test_one_that_is_stopped_is_killed(void **state)
+{
+	start();
+	assert_int_equal(kill(keeper, SIGSTOP), 0);
+	irq_keeper_end(keeper);
+	assert_int_equal(waitpid(keeper, NULL, WNOHANG), -1);
+	keeper = 0;
+}
+
+static void test_one_that_was_killed_leaves_nothing(void **state)
+{
+	start();
+	assert_int_equal(kill(keeper, SIGKILL), 0);
+	irq_keeper_reap(keeper);
+	assert_int_equal(waitpid(keeper, NULL, WNOHANG), -1);
+	keeper = 0;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -220,11 +293,18 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_what_a_terminal_sends_to_all_of_them_is_not_for_it),
 		TEST(test_it_ends_in_order_when_it_is_told),
+		TEST(test_a_late_answer_is_waited_for),
+		TEST(test_an_answer_in_pieces_is_one),
+		TEST(test_what_is_no_answer_does_not_end_it),
+		TEST(test_it_ends_at_once_while_it_waits_for_an_answer),
+		TEST(test_it_ends_with_its_vm_while_it_waits_for_an_answer),
 		TEST(test_it_ends_with_its_vm),
 		TEST(test_a_vm_that_is_not_there_has_none),
 		TEST(test_it_ends_with_its_supervisor),
 		TEST(test_what_the_supervisor_has_open_is_not_kept),
-		TEST(test_one_that_asks_a_vm_that_hangs_is_killed),
+		TEST(test_one_that_asks_a_vm_that_hangs_ends_in_order),
+		TEST(test_one_that_is_stopped_is_killed),
+		TEST(test_one_that_was_killed_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
