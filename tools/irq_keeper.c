@@ -75,26 +75,37 @@ static void wanted(const json_t *row, const struct irq_place *place, char *buf, 
 		snprintf(buf, size, "%lld", (long long)json_integer_value(on));
 }
 
+static bool is_line(const json_t *row)
+{
+	const char *mode = json_string_value(json_object_get(row, "mode"));
+
+	return mode && strcmp(mode, "intx") == 0;
+}
+
 static bool move(int root, const json_t *row, const struct irq_place *place,
-		 struct irq_list *placed)
+		 struct irq_list *placed, struct irq_lines *lines)
 {
 	const json_t *irq = json_object_get(row, "host_irq");
 	unsigned n = (unsigned)json_integer_value(irq);
-	char want[sizeof(place->cpus)], now[sizeof(place->cpus)] = "";
+	char want[sizeof(place->cpus)], now[1024] = "";
 
 	wanted(row, place, want, sizeof(want));
 	if (!json_is_integer(irq) || !want[0])
 		return false;
+	if (is_line(row))
+		irq_lines_used(lines, n);
 	irq_list_add(placed, n); /* past as many as irqbalance may be told of, it is not told */
 	if (hostfs_read(root, now, sizeof(now), "proc/irq/%u/smp_affinity_list", n) < 0 ||
 	    strcmp(now, want) == 0)
+		return false;
+	if (is_line(row) && !irq_lines_moving(lines, n, now, want))
 		return false;
 	return hostfs_write(root, want, HOSTFS_DEADLINE_MS, NULL, "proc/irq/%u/smp_affinity_list",
 			    n) == 0;
 }
 
 unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
-			 struct irq_list *ret_placed)
+			 struct irq_list *ret_placed, struct irq_lines *lines)
 {
 	json_t *rows = vm_irq_rows(root, report, NULL, NULL), *row;
 	unsigned moved = 0;
@@ -102,8 +113,9 @@ unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place 
 
 	ret_placed->count = 0;
 	json_array_foreach(rows, i, row)
-		moved += move(root, row, place, ret_placed);
+		moved += move(root, row, place, ret_placed, lines);
 	json_decref(rows);
+	irq_lines_put_back_unused(root, lines);
 	return moved;
 }
 
@@ -125,6 +137,7 @@ struct keeper {
 	const char *name; /* of the VM */
 	const struct irq_place *place;
 	struct vm_client client;
+	struct irq_lines lines;
 	struct irq_list told; /* what irqbalance leaves alone because of us */
 	bool said;	      /* that it cannot be told */
 	bool said_failed;     /* that the VM could not be asked */
@@ -191,7 +204,8 @@ static int look(struct keeper *k)
 	if (r < 0)
 		return r;
 	/* One that is refused has none, which moves nothing. */
-	moved = irq_keeper_look(k->root, json_object_get(told, "result"), k->place, &placed);
+	moved = irq_keeper_look(k->root, json_object_get(told, "result"), k->place, &placed,
+			       &k->lines);
 	json_decref(told);
 	tell_irqbalance(k, &placed, moved);
 	return 0;
@@ -252,6 +266,8 @@ static _Noreturn void keep(int root, const char *name, const struct irq_place *p
 	k.root = keep_only_root(root);
 	k.signals = signalfd(-1, &set, SFD_CLOEXEC);
 	r = k.root < 0 || k.signals < 0 ? -errno : keep_until_the_end(&k);
+	if (k.root >= 0)
+		irq_lines_put_back(k.root, &k.lines);
 	/* The numbers will be others' interrupts. */
 	if (k.told.count)
 		(void)irqbalance_leave(k.root, &k.told, &none);

@@ -36,7 +36,9 @@ static int setup(void **state)
 	static const struct fake_node nodes[] = {
 		{ "proc/interrupts", "           CPU0       CPU1\n"
 				     " 36:         12          5   IR-PCI-MSIX-0000:01:10.0    0-edge      "
-				     "vfio-msix[0](0000:01:10.0)\n" },
+				     "vfio-msix[0](0000:01:10.0)\n"
+				     " 16:          3          0   IR-IO-APIC   16-fasteoi   ehci_hcd:usb1, "
+				     "vfio-intx(0000:04:01.0)\n" },
 		{ "run" },
 		{ 0 },
 	};
@@ -95,19 +97,47 @@ static void answer(void)
 		"\"delivery\":\"fixed\"}]}]}}\n");
 }
 
-/* Asks, and puts the interrupt in its place, which it has left. */
-static void assert_keeps(void)
+static void answer_with_a_line(void)
+{
+	say("{\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
+	    "{\"device\":\"0000:04:01.0\",\"mode\":\"intx\",\"vectors\":[]}]}}\n");
+}
+
+static void assert_comes_to(unsigned irq, const char *cpus)
 {
 	char now[64] = "";
 
+	for (unsigned i = 0; i < WAIT_MS / 10 && strcmp(now, cpus) != 0; i++) {
+		(void)poll(NULL, 0, 10);
+		assert_true(hostfs_read(root, now, sizeof(now), "proc/irq/%u/smp_affinity_list",
+					irq) >= 0);
+	}
+	assert_string_equal(now, cpus);
+}
+
+/* Asks, and puts the interrupt in its place, which it has left. */
+static void assert_keeps(void)
+{
 	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
 	assert_true(asks());
 	answer();
-	for (unsigned i = 0; i < WAIT_MS / 10 && strcmp(now, "1") != 0; i++) {
-		(void)poll(NULL, 0, 10);
-		assert_true(hostfs_read(root, now, sizeof(now), "proc/irq/36/smp_affinity_list") >= 0);
-	}
-	assert_string_equal(now, "1");
+	assert_comes_to(36, "1");
+}
+
+/* A keeper that moved a line, twice. */
+static void start_with_a_line(void)
+{
+	fake_sysfs_text(root, "0", "proc/irq/16/smp_affinity_list");
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	keeper = irq_keeper_start(root, "kept", &place);
+	assert_true(keeper > 0);
+	assert_true(asks());
+	answer_with_a_line();
+	assert_comes_to(16, "1");
+	fake_sysfs_text(root, "3", "proc/irq/16/smp_affinity_list"); /* which is not where it was */
+	assert_true(asks());
+	answer_with_a_line();
+	assert_comes_to(16, "1");
 }
 
 static void start(void)
@@ -211,6 +241,43 @@ static void test_it_ends_with_its_vm(void **state)
 	assert_int_equal(ended(), 1 << 8);
 }
 
+static void test_a_line_is_put_back_at_the_end(void **state)
+{
+	start_with_a_line();
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(16, "0");
+}
+
+static void test_a_line_is_put_back_when_the_vm_dies(void **state)
+{
+	start_with_a_line();
+	close_fdp(&vm);
+	assert_int_equal(ended(), 1 << 8);
+	assert_comes_to(16, "0");
+}
+
+/* The guest has vectors now, and no line any more. */
+static void test_a_line_is_put_back_when_the_guest_goes_over_to_msix(void **state)
+{
+	start_with_a_line();
+	assert_keeps();
+	assert_comes_to(16, "0");
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(36, "1"); /* which goes with the VM */
+}
+
+static void test_a_line_that_is_anothers_by_then_is_left_alone(void **state)
+{
+	start_with_a_line();
+	assert_true(asks()); /* in vain: it does not move it again */
+	fake_sysfs_text(root, "5", "proc/irq/16/smp_affinity_list");
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(16, "5");
+}
+
 static void test_a_vm_that_is_not_there_has_none(void **state)
 {
 	keeper = irq_keeper_start(root, "another", &place);
@@ -299,6 +366,10 @@ int main(void)
 		TEST(test_it_ends_at_once_while_it_waits_for_an_answer),
 		TEST(test_it_ends_with_its_vm_while_it_waits_for_an_answer),
 		TEST(test_it_ends_with_its_vm),
+		TEST(test_a_line_is_put_back_at_the_end),
+		TEST(test_a_line_is_put_back_when_the_vm_dies),
+		TEST(test_a_line_is_put_back_when_the_guest_goes_over_to_msix),
+		TEST(test_a_line_that_is_anothers_by_then_is_left_alone),
 		TEST(test_a_vm_that_is_not_there_has_none),
 		TEST(test_it_ends_with_its_supervisor),
 		TEST(test_what_the_supervisor_has_open_is_not_kept),
