@@ -30,7 +30,7 @@ struct supervisor {
 	int kill_timer;
 	pid_t irq_keeper; /* 0: none */
 	int irq_keeper_pidfd;
-	struct vm_return *devices; /* NULL: none to watch */
+	struct vm_return *devices; /* NULL: none to watch, or none yet */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
@@ -183,6 +183,7 @@ static void watch_devices(struct supervisor *s, const char *name)
 		.root = s->config->root,
 		.loop = s->loop,
 		.vm = name,
+		.vmm = s->config->vmm->pid,
 		.devices = s->config->devices,
 		.count = s->config->device_count,
 	};
@@ -212,7 +213,23 @@ static void offer_control(struct supervisor *s)
 	close_fdp(&control->fd);
 	log_note("it is called %s", control->name);
 	keep_interrupts(s, control->name);
-	watch_devices(s, control->name);
+	if (s->config->device_count)
+		watch_devices(s, control->name);
+}
+
+static void take_device_event(struct supervisor *s, const struct vmm_event *e)
+{
+	struct vmm_device device = { .node = e->node, .rom_fd = -1 };
+
+	if (e->reason != VM_DEVICE_ADDED) {
+		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
+		return;
+	}
+	memcpy(device.name, e->device, sizeof(device.name));
+	memcpy(device.token, e->token, sizeof(device.token));
+	if (s->config->control) /* which it came by */
+		watch_devices(s, s->config->control->name);
+	vm_return_added(s->devices, &device);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)
@@ -225,9 +242,7 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 		break;
 	case VMM_EVENT_RUNNING: offer_control(s); break;
 	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
-	case VMM_EVENT_DEVICE:
-		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
-		break;
+	case VMM_EVENT_DEVICE: take_device_event(s, e); break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
 			*s->err = e->err;
