@@ -32,6 +32,10 @@ $(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close
 $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
 # A clock of its own.
 $(O)/tests/unit/test_irq_many: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
+# The kernel's words and the VM are its own.
+$(O)/tests/unit/test_vm_return: TEST_LDLIBS = \
+	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \
+	-Wl,--wrap=vm_client_open,--wrap=vm_attach_device
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 

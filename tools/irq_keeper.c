@@ -21,6 +21,7 @@
 
 #define INTERVAL_MS 1000
 #define END_MS	    3000
+#define REST_MS	    100 /* for the rest of an answer that has begun to come */
 #define ONLINE	    "sys/devices/system/cpu/online"
 
 int irq_place_parse(const char *text, struct irq_place *ret, struct err *err)
@@ -74,26 +75,37 @@ static void wanted(const json_t *row, const struct irq_place *place, char *buf, 
 		snprintf(buf, size, "%lld", (long long)json_integer_value(on));
 }
 
+static bool is_line(const json_t *row)
+{
+	const char *mode = json_string_value(json_object_get(row, "mode"));
+
+	return mode && strcmp(mode, "intx") == 0;
+}
+
 static bool move(int root, const json_t *row, const struct irq_place *place,
-		 struct irq_list *placed)
+		 struct irq_list *placed, struct irq_lines *lines)
 {
 	const json_t *irq = json_object_get(row, "host_irq");
 	unsigned n = (unsigned)json_integer_value(irq);
-	char want[sizeof(place->cpus)], now[sizeof(place->cpus)] = "";
+	char want[sizeof(place->cpus)], now[1024] = "";
 
 	wanted(row, place, want, sizeof(want));
 	if (!json_is_integer(irq) || !want[0])
 		return false;
+	if (is_line(row))
+		irq_lines_used(lines, n);
 	irq_list_add(placed, n); /* past as many as irqbalance may be told of, it is not told */
 	if (hostfs_read(root, now, sizeof(now), "proc/irq/%u/smp_affinity_list", n) < 0 ||
 	    strcmp(now, want) == 0)
+		return false;
+	if (is_line(row) && !irq_lines_moving(lines, n, now, want))
 		return false;
 	return hostfs_write(root, want, HOSTFS_DEADLINE_MS, NULL, "proc/irq/%u/smp_affinity_list",
 			    n) == 0;
 }
 
 unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
-			 struct irq_list *ret_placed)
+			 struct irq_list *ret_placed, struct irq_lines *lines)
 {
 	json_t *rows = vm_irq_rows(root, report, NULL, NULL), *row;
 	unsigned moved = 0;
@@ -101,8 +113,9 @@ unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place 
 
 	ret_placed->count = 0;
 	json_array_foreach(rows, i, row)
-		moved += move(root, row, place, ret_placed);
+		moved += move(root, row, place, ret_placed, lines);
 	json_decref(rows);
+	irq_lines_put_back_unused(root, lines);
 	return moved;
 }
 
@@ -119,11 +132,15 @@ static int keep_only_root(int root)
 }
 
 struct keeper {
-	int root;
+	int root, signals;
+	pid_t supervisor;
+	const char *name; /* of the VM */
 	const struct irq_place *place;
 	struct vm_client client;
+	struct irq_lines lines;
 	struct irq_list told; /* what irqbalance leaves alone because of us */
 	bool said;	      /* that it cannot be told */
+	bool said_failed;     /* that the VM could not be asked */
 };
 
 /*
@@ -141,39 +158,103 @@ static void tell_irqbalance(struct keeper *k, const struct irq_list *placed, boo
 		k->told = *placed;
 	else if (r != -ENOENT && !k->said)
 		log_warn("irqbalance cannot be told to leave interrupts of %s alone (%s): they are put "
-			 "back once a second", k->client.name, strerror(-r));
+			 "back once a second", k->name, strerror(-r));
 	k->said |= r < 0 && r != -ENOENT;
+}
+
+/* A signal, or a parent that went before its end could be told by one. */
+static bool must_end(const struct keeper *k)
+{
+	struct pollfd p = { .fd = k->signals, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0 || getppid() != k->supervisor;
+}
+
+/*
+ * A VM that is stopped, or pins a large guest's RAM, answers when it goes on, however late that is;
+ * asking it again would only fill its socket. -EINTR: we are to end meanwhile.
+ */
+static int answer(struct keeper *k, json_t **ret)
+{
+	struct pollfd p[] = { { .fd = k->client.fd, .events = POLLIN },
+			      { .fd = k->signals, .events = POLLIN } };
+	int r = -ETIMEDOUT;
+
+	while (r == -ETIMEDOUT) {
+		(void)poll(p, 2, INTERVAL_MS);
+		if (must_end(k))
+			return -EINTR;
+		if (p[0].revents)
+			r = vm_client_answer(&k->client, REST_MS, ret, NULL);
+	}
+	return r;
 }
 
 static int look(struct keeper *k)
 {
 	struct irq_list placed;
-	json_t *report = NULL;
+	json_t *told = NULL;
 	unsigned moved;
-	int r = vm_client_call(&k->client, "interrupts", &report, NULL);
+	int r = k->client.fd < 0 ? vm_client_open(k->root, k->name, &k->client, NULL) : 0;
 
+	if (r == 0)
+		r = vm_client_ask(&k->client, "interrupts", NULL);
+	if (r == 0)
+		r = answer(k, &told);
 	if (r < 0)
 		return r;
-	moved = irq_keeper_look(k->root, report, k->place, &placed);
-	json_decref(report);
+	/* One that is refused has none, which moves nothing. */
+	moved = irq_keeper_look(k->root, json_object_get(told, "result"), k->place, &placed,
+			       &k->lines);
+	json_decref(told);
 	tell_irqbalance(k, &placed, moved);
 	return 0;
 }
 
-/* False: the supervisor is gone, or wants us to end. */
-static bool pause_between(int signals, const struct vm_client *c)
+/* Whether it is to end: -EPIPE and -ESRCH are the VM's end, -EINTR is ours. Else it asks anew. */
+static bool is_over(struct keeper *k, int r)
 {
-	struct pollfd p = { .fd = signals, .events = POLLIN };
-
-	return poll(&p, 1, INTERVAL_MS) == 0 && vm_client_wait_end(c, 0) < 0;
+	if (r == 0)
+		return false;
+	if (r == -EPIPE || r == -ESRCH || r == -EINTR)
+		return true;
+	if (!k->said_failed)
+		log_warn("%s cannot be asked for its interrupts (%s): tried again until it can be",
+			 k->name, strerror(-r));
+	k->said_failed = true;
+	vm_client_close(&k->client);
+	return false;
 }
 
-static _Noreturn void keep(int root, const char *name, const struct irq_place *place)
+static void pause_between(const struct keeper *k)
+{
+	struct pollfd p = { .fd = k->signals, .events = POLLIN };
+
+	(void)poll(&p, 1, INTERVAL_MS);
+}
+
+static int keep_until_the_end(struct keeper *k)
+{
+	int r;
+
+	for (;;) {
+		r = look(k);
+		if (is_over(k, r))
+			return r == -EINTR ? 0 : r;
+		pause_between(k);
+		if (must_end(k))
+			return 0;
+	}
+}
+
+static _Noreturn void keep(int root, const char *name, const struct irq_place *place,
+			   pid_t supervisor)
 {
 	static const struct irq_list none = { .count = 0 };
-	struct keeper k = { .place = place, .client = VM_CLIENT_INIT };
+	struct keeper k = { .supervisor = supervisor, .name = name, .place = place,
+			    .client = VM_CLIENT_INIT };
 	sigset_t set;
-	int signals, r;
+	int r;
 
 	/* What a terminal sends to all of them is the supervisor's to judge. */
 	sigfillset(&set);
@@ -183,13 +264,10 @@ static _Noreturn void keep(int root, const char *name, const struct irq_place *p
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	prctl(PR_SET_NAME, "thruway-irq");
 	k.root = keep_only_root(root);
-	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	r = k.root < 0 || signals < 0 ? -errno : vm_client_open(k.root, name, &k.client, NULL);
-	while (r == 0) {
-		r = look(&k);
-		if (r == 0 && !pause_between(signals, &k.client))
-			break;
-	}
+	k.signals = signalfd(-1, &set, SFD_CLOEXEC);
+	r = k.root < 0 || k.signals < 0 ? -errno : keep_until_the_end(&k);
+	if (k.root >= 0)
+		irq_lines_put_back(k.root, &k.lines);
 	/* The numbers will be others' interrupts. */
 	if (k.told.count)
 		(void)irqbalance_leave(k.root, &k.told, &none);
@@ -198,11 +276,26 @@ static _Noreturn void keep(int root, const char *name, const struct irq_place *p
 
 pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place)
 {
-	pid_t pid = fork();
+	pid_t supervisor = getpid(), pid = fork();
 
 	if (pid == 0)
-		keep(root, name, place);
+		keep(root, name, place, supervisor);
 	return pid < 0 ? -errno : pid;
+}
+
+void irq_keeper_reap(pid_t pid)
+{
+	int status = 0;
+
+	if (waitpid(pid, &status, 0) != pid)
+		return;
+	if (WIFSIGNALED(status))
+		log_warn("what keeps the guest's interrupts in their place was ended by signal %d (%s): "
+			 "nothing moves them there any more", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else if (status == 0)
+		log_warn("what keeps the guest's interrupts in their place was told to end: nothing "
+			 "moves them there any more");
 }
 
 void irq_keeper_end(pid_t pid)

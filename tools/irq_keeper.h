@@ -6,8 +6,9 @@
  *
  * A process beside the supervisor asks the VM once a second which of its CPUs each vector targets,
  * and writes proc/irq/N/smp_affinity_list where that is not so. irqbalance is told to leave these
- * interrupts alone, and at the end that it need not; one that cannot be told is written over. The
- * interrupts are VFIO's and go with the VM; there is nothing else to put back.
+ * interrupts alone, and at the end that it need not; one that cannot be told is written over. Vectors of
+ * MSI and MSI-X are VFIO's and go with the VM; lines (INTx) are put back at the end, and when the guest
+ * goes over to another kind.
  */
 #ifndef TOOLS_IRQ_KEEPER_H
 #define TOOLS_IRQ_KEEPER_H
@@ -17,6 +18,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
+#include "tools/irq_lines.h"
 #include "tools/irqbalance.h"
 
 enum irq_where {
@@ -39,13 +41,19 @@ int irq_place_check(int root, const struct irq_place *place, struct err *err);
 /*
  * Once: report is the VM's answer to "interrupts". Returns how many were moved; an interrupt
  * that cannot be (the kernel's -EIO, or gone meanwhile) is left where it is. *ret_placed: those
- * that have a place.
+ * that have a place. lines: what this and earlier looks moved; those not used any more are put back.
  */
 unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
-			 struct irq_list *ret_placed);
+			 struct irq_list *ret_placed, struct irq_lines *lines);
 
-/* Start the process for the VM called `name`. Its pid, or -errno. */
+/*
+ * Start the process for the VM called `name`. Its pid, or -errno. A VM that answers late is waited
+ * for: it ends when the VM does (it hangs up), with the caller, and by SIGTERM.
+ */
 pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place);
+
+/* It has ended by itself: say so, unless that was with its VM, and leave no zombie. */
+void irq_keeper_reap(pid_t pid);
 
 /* End it; pid 0: there is none. */
 void irq_keeper_end(pid_t pid);

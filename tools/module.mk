@@ -40,6 +40,7 @@ tools_srcs := \
 	tools/groups_why.c \
 	tools/host_show.c \
 	tools/irq_keeper.c \
+	tools/irq_lines.c \
 	tools/irq_trace.c \
 	tools/irqbalance.c \
 	tools/main.c \

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ struct supervisor {
 	struct err *err;
 	int kill_timer;
 	pid_t irq_keeper; /* 0: none */
-	struct vm_return *devices; /* NULL: none to watch */
+	int irq_keeper_pidfd;
+	struct vm_return *devices; /* NULL: none to watch, or none yet */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
 };
@@ -137,6 +139,23 @@ static void on_signal(void *opaque, int fd)
 	loop_quit(s->loop, 0);
 }
 
+static void forget_irq_keeper(struct supervisor *s)
+{
+	if (s->irq_keeper_pidfd >= 0)
+		loop_del(s->loop, s->irq_keeper_pidfd);
+	close_fdp(&s->irq_keeper_pidfd);
+	s->irq_keeper = 0;
+}
+
+static void on_irq_keeper_end(void *opaque, int fd)
+{
+	struct supervisor *s = opaque;
+
+	(void)fd;
+	irq_keeper_reap(s->irq_keeper);
+	forget_irq_keeper(s);
+}
+
 static void keep_interrupts(struct supervisor *s, const char *name)
 {
 	const struct irq_place *place = s->config->irq;
@@ -145,10 +164,16 @@ static void keep_interrupts(struct supervisor *s, const char *name)
 	if (!place || place->where == IRQ_ANYWHERE || s->irq_keeper)
 		return;
 	pid = irq_keeper_start(s->config->root, name, place);
-	if (pid < 0)
+	if (pid < 0) {
 		log_warn("interrupts stay where the kernel puts them: %s", strerror(-pid));
-	else
-		s->irq_keeper = pid;
+		return;
+	}
+	s->irq_keeper = pid;
+	s->irq_keeper_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	/* Without it, how it ends is seen with the guest's end. */
+	if (s->irq_keeper_pidfd >= 0 &&
+	    loop_add(s->loop, s->irq_keeper_pidfd, on_irq_keeper_end, s) < 0)
+		close_fdp(&s->irq_keeper_pidfd);
 }
 
 /* Without its control socket nobody could give the guest anything back. */
@@ -158,6 +183,7 @@ static void watch_devices(struct supervisor *s, const char *name)
 		.root = s->config->root,
 		.loop = s->loop,
 		.vm = name,
+		.vmm = s->config->vmm->pid,
 		.devices = s->config->devices,
 		.count = s->config->device_count,
 	};
@@ -187,7 +213,23 @@ static void offer_control(struct supervisor *s)
 	close_fdp(&control->fd);
 	log_note("it is called %s", control->name);
 	keep_interrupts(s, control->name);
-	watch_devices(s, control->name);
+	if (s->config->device_count)
+		watch_devices(s, control->name);
+}
+
+static void take_device_event(struct supervisor *s, const struct vmm_event *e)
+{
+	struct vmm_device device = { .node = e->node, .rom_fd = -1 };
+
+	if (e->reason != VM_DEVICE_ADDED) {
+		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
+		return;
+	}
+	memcpy(device.name, e->device, sizeof(device.name));
+	memcpy(device.token, e->token, sizeof(device.token));
+	if (s->config->control) /* which it came by */
+		watch_devices(s, s->config->control->name);
+	vm_return_added(s->devices, &device);
 }
 
 static void take_event(struct supervisor *s, const struct vmm_event *e)
@@ -200,9 +242,7 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 		break;
 	case VMM_EVENT_RUNNING: offer_control(s); break;
 	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
-	case VMM_EVENT_DEVICE:
-		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
-		break;
+	case VMM_EVENT_DEVICE: take_device_event(s, e); break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
 			*s->err = e->err;
@@ -281,7 +321,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 {
 	struct err own = ERR_INIT;
 	struct supervisor s = { .config = config, .result = ret, .err = err ? err : &own,
-				.kill_timer = -1 };
+				.kill_timer = -1, .irq_keeper_pidfd = -1 };
 	int r = prepare(&s);
 
 	*ret = (struct supervisor_result){ 0 };
@@ -294,6 +334,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 	s.devices = vm_return_free(s.devices);
 	vmm_process_end(config->vmm);
 	irq_keeper_end(s.irq_keeper); /* which may be asking the VMM */
+	forget_irq_keeper(&s);
 	tty_restore(&s.terminal);
 	close_fdp(&s.kill_timer);
 	loop_free(s.loop);

@@ -15,12 +15,13 @@
 #include "base/hostfs.h"
 #include "tools/vm_socket.h"
 
-#define ANSWER_MS  10000
 #define ANSWER_MAX (4u << 20)
 #define CHUNK	   65536u
 
 #define CONNECT_TRIES	 100
 #define CONNECT_PAUSE_MS 50
+
+unsigned vm_client_answer_ms = 10000;
 
 static int not_there(const char *name, int r, struct err *err)
 {
@@ -183,6 +184,34 @@ static int ask(struct vm_client *c, const char *method, json_t *params, const in
 	return r;
 }
 
+/* Notifications that came before it are passed over. */
+static int next_answer(struct vm_client *c, unsigned ms, json_t **ret)
+{
+	long until = now_ms() + ms;
+	int r;
+
+	for (;;) {
+		r = next_line(c, until, ret);
+		if (r < 0 || json_object_get(*ret, "id"))
+			return r;
+		json_decref(*ret);
+	}
+}
+
+int vm_client_ask(struct vm_client *c, const char *method, struct err *err)
+{
+	int r = ask(c, method, NULL, NULL, 0);
+
+	return r < 0 ? explain(c, r, err) : 0;
+}
+
+int vm_client_answer(struct vm_client *c, unsigned ms, json_t **ret_answer, struct err *err)
+{
+	int r = next_answer(c, ms, ret_answer);
+
+	return r < 0 ? explain(c, r, err) : 0;
+}
+
 int vm_client_call(struct vm_client *c, const char *method, json_t **ret_result, struct err *err)
 {
 	return vm_client_call_with(c, method, NULL, NULL, 0, ret_result, err);
@@ -192,15 +221,10 @@ int vm_client_call_with(struct vm_client *c, const char *method, json_t *params,
 			unsigned nfds, json_t **ret_result, struct err *err)
 {
 	json_t *answer = NULL, *result;
-	long until = now_ms() + ANSWER_MS;
 	int r = ask(c, method, params, fds, nfds);
 
-	while (r == 0) {
-		r = next_line(c, until, &answer);
-		if (r < 0 || json_object_get(answer, "id"))
-			break;
-		json_decref(answer); /* a notification */
-	}
+	if (r == 0)
+		r = next_answer(c, vm_client_answer_ms, &answer);
 	if (r < 0)
 		return explain(c, r, err);
 	result = json_object_get(answer, "result");

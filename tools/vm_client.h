@@ -30,8 +30,20 @@ void vm_client_close(struct vm_client *c);
  */
 int vm_client_call(struct vm_client *c, const char *method, json_t **ret_result, struct err *err);
 
+/* What vm_client_call() waits for an answer. Tests have less time. */
+extern unsigned vm_client_answer_ms;
+
 /*
- * The same with parameters, which are consumed (NULL: none), and up to VM_CLIENT_FDS descriptors
+ * For who has other things to wait for: ask, and when there is something to read of the descriptor,
+ * see whether that was the answer. *ret_answer has "result" or "error", and is the caller's.
+ * -ETIMEDOUT: not all of it was there within ms; it is not asked again, the answer comes when the
+ * VM gets to it. Else as vm_client_call().
+ */
+int vm_client_ask(struct vm_client *c, const char *method, struct err *err);
+int vm_client_answer(struct vm_client *c, unsigned ms, json_t **ret_answer, struct err *err);
+
+/*
+ * vm_client_call() with parameters, which are consumed (NULL: none), and up to VM_CLIENT_FDS descriptors
  * that go along and stay the caller's.
  */
 #define VM_CLIENT_FDS 2

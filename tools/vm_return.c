@@ -8,10 +8,12 @@
 #include "tools/vm_return.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "sriov/pf.h"
@@ -34,7 +36,7 @@
 enum where { IN_GUEST, FAILED, OUT };
 
 struct watched {
-	const struct vmm_device *device;
+	struct vmm_device device; /* what give_back() needs of it: name, token, node */
 	struct bdf bdf, pf; /* pf is bdf when it is no VF */
 	bool is_vf, had_link;
 	unsigned vf;
@@ -54,7 +56,7 @@ struct vm_return {
 	struct hotplug *hotplug;
 	int timer;
 	unsigned n;
-	struct watched w[];
+	struct watched *w;
 };
 
 /* --- what is known of them from before ----------------------------------------------------------- */
@@ -73,7 +75,7 @@ static int learn(int root, struct watched *w)
 	struct pf pf;
 	int n;
 
-	if (bdf_parse(w->device->name, &w->bdf) < 0 ||
+	if (bdf_parse(w->device.name, &w->bdf) < 0 ||
 	    pci_function_read_unlocked(root, w->bdf, &dev) < 0)
 		return -ENODEV;
 	w->is_vf = dev.is_vf && dev.vf_index >= 0;
@@ -124,7 +126,7 @@ static int restore_attrs(int root, struct watched *w)
 		    vf_group_format(&w->attrs, g, is, sizeof(is)) < 0 || strcmp(was, is) == 0)
 			continue;
 		r = vf_link_set(root, &pf, w->vf, g, &before);
-		log_note("%s: its %s again, which its driver forgot", w->device->name, was);
+		log_note("%s: its %s again, which its driver forgot", w->device.name, was);
 	}
 	w->attrs = before;
 	return r;
@@ -134,14 +136,14 @@ static int restore_attrs(int root, struct watched *w)
 
 static int give_back(struct vm_return *r, struct watched *w, struct err *err)
 {
-	const struct vm_attach device = { w->bdf, w->device->token, w->device->node,
-					    w->device->intx == VMM_INTX_SHARED };
+	const struct vm_attach device = { w->bdf, w->device.token, w->device.node,
+					    w->device.intx == VMM_INTX_SHARED };
 	struct vm_client vm = VM_CLIENT_INIT;
 	int ret = restore_attrs(r->config.root, w);
 
 	if (ret < 0)
 		return err_set(err, ret, "%s cannot be given back to the guest: its attributes are "
-					 "not what they were", w->device->name);
+					 "not what they were", w->device.name);
 	ret = vm_client_open(r->config.root, r->config.vm, &vm, err);
 	if (ret == 0)
 		ret = vm_attach_device(r->config.root, &vm, &device, err);
@@ -151,7 +153,7 @@ static int give_back(struct vm_return *r, struct watched *w, struct err *err)
 
 static void came_back(struct watched *w)
 {
-	log_warn("%s is well again, and back in the guest", w->device->name);
+	log_warn("%s is well again, and back in the guest", w->device.name);
 	w->where = IN_GUEST;
 	w->need = w->need * 2 < WELL_TICKS_MAX ? w->need * 2 : WELL_TICKS_MAX;
 }
@@ -217,11 +219,11 @@ static void gave_up(const struct vm_return *r, struct watched *w)
 		log_warn("%s: the host could not recover from the error, because %s has no driver "
 			 "(bind it to vfio-pci, and it can the next time); when it is well, "
 			 "thruway vm attach %s %s gives it back",
-			 w->device->name, BDF_STR(blocker), r->config.vm, w->device->name);
+			 w->device.name, BDF_STR(blocker), r->config.vm, w->device.name);
 	else
 		log_warn("%s: the host could not recover from the error (see dmesg); when it is well, "
 			 "thruway vm attach %s %s gives it back",
-			 w->device->name, r->config.vm, w->device->name);
+			 w->device.name, r->config.vm, w->device.name);
 }
 
 /* Where one function fails all below the port do; older kernels tell of the port alone. */
@@ -251,23 +253,94 @@ static void on_uevent(void *opaque, int fd)
 	}
 }
 
+static struct watched *find(struct vm_return *r, const char *name)
+{
+	for (unsigned i = 0; i < r->n; i++)
+		if (strcmp(r->w[i].device.name, name) == 0)
+			return &r->w[i];
+	return NULL;
+}
+
 void vm_return_event(struct vm_return *r, enum vm_device_event event, const char *device)
 {
-	for (unsigned i = 0; r && i < r->n; i++) {
-		struct watched *w = &r->w[i];
+	struct watched *w = r ? find(r, device) : NULL;
 
-		if (strcmp(w->device->name, device) != 0)
-			continue;
-		if (event == VM_DEVICE_ERROR) {
-			w->where = FAILED;
-			w->well = w->pause = 0;
-		} else if (event == VM_DEVICE_REMOVED && w->where == FAILED) {
-			w->where = OUT;
-			(void)loop_timer_arm(r->timer, TICK_NS);
-		} else if (event == VM_DEVICE_ADDED) {
-			w->where = IN_GUEST;
-			w->recovered = false;
-		}
+	if (!w)
+		return;
+	if (event == VM_DEVICE_ERROR) {
+		w->where = FAILED;
+		w->well = w->pause = 0;
+	} else if (event == VM_DEVICE_REMOVED && w->where == FAILED) {
+		w->where = OUT;
+		(void)loop_timer_arm(r->timer, TICK_NS);
+	} else if (event == VM_DEVICE_ADDED) {
+		w->where = IN_GUEST;
+		w->recovered = false;
+	}
+}
+
+/* --- which are watched --------------------------------------------------------------------------- */
+
+static int watch(struct vm_return *r, const struct vmm_device *device)
+{
+	struct watched w = { .device = *device }, *more;
+	int ret = learn(r->config.root, &w);
+
+	if (ret < 0)
+		return ret;
+	more = realloc(r->w, (r->n + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	r->w = more;
+	r->w[r->n++] = w;
+	return 0;
+}
+
+struct open_group {
+	const struct vm_return_config *config;
+	char node[32];
+};
+
+static int is_open_group(const char *fd, void *opaque)
+{
+	const struct open_group *g = opaque;
+	char target[64];
+
+	return hostfs_readlink(g->config->root, target, sizeof(target), "proc/%d/fd/%s",
+			       (int)g->config->vmm, fd) > 0 && strcmp(target, g->node) == 0;
+}
+
+/*
+ * The VMM runs what a guest may have taken over, and we open what it may not: a device comes back
+ * that somebody gave to it, which shows by its group, and no other that it names.
+ */
+static bool vmm_has(const struct vm_return_config *config, const char *name)
+{
+	struct open_group g = { .config = config };
+	struct pci_function dev;
+	struct bdf bdf;
+
+	if (bdf_parse(name, &bdf) < 0 ||
+	    pci_function_read_binding(config->root, bdf, &dev) < 0 || dev.group < 0)
+		return false;
+	snprintf(g.node, sizeof(g.node), "/dev/vfio/%d", dev.group);
+	return hostfs_list(config->root, is_open_group, &g, "proc/%d/fd", (int)config->vmm) == 1;
+}
+
+void vm_return_added(struct vm_return *r, const struct vmm_device *device)
+{
+	struct watched *w;
+
+	if (!r)
+		return;
+	w = find(r, device->name);
+	if (w) {
+		w->device = *device;
+		vm_return_event(r, VM_DEVICE_ADDED, device->name);
+	} else if (!vmm_has(&r->config, device->name) || watch(r, device) < 0) {
+		log_warn("%s: it does not come back by itself if an error takes it out of the guest, "
+			 "because the VMM is not seen to have its group; thruway vm attach %s %s "
+			 "gives it back", device->name, r->config.vm, device->name);
 	}
 }
 
@@ -279,9 +352,7 @@ int vm_return_new(const struct vm_return_config *config, struct vm_return **ret,
 	int e;
 
 	*ret = NULL;
-	if (!config->count)
-		return 0;
-	r = calloc(1, sizeof(*r) + config->count * sizeof(r->w[0]));
+	r = calloc(1, sizeof(*r));
 	if (!r)
 		return err_set(err, -ENOMEM, "cannot watch the devices");
 	r->config = *config;
@@ -291,12 +362,9 @@ int vm_return_new(const struct vm_return_config *config, struct vm_return **ret,
 		e = loop_add(config->loop, hotplug_fd(r->hotplug), on_uevent, r);
 	if (e == 0)
 		e = loop_timer_new(config->loop, on_tick, r, &r->timer);
-	for (unsigned i = 0; e == 0 && i < config->count; i++) {
-		r->w[r->n].device = &config->devices[i];
-		/* One that is gone already does not come back. */
-		if (learn(config->root, &r->w[r->n]) == 0)
-			r->n++;
-	}
+	/* One that is gone already does not come back. */
+	for (unsigned i = 0; e == 0 && i < config->count; i++)
+		e = watch(r, &config->devices[i]) == -ENOMEM ? -ENOMEM : 0;
 	if (e < 0) {
 		vm_return_free(r);
 		return err_set(err, e, "cannot watch the devices");
@@ -315,6 +383,7 @@ struct vm_return *vm_return_free(struct vm_return *r)
 		loop_del(r->config.loop, r->timer);
 	close_fdp(&r->timer);
 	hotplug_close(r->hotplug);
+	free(r->w);
 	free(r);
 	return NULL;
 }

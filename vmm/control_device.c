@@ -112,7 +112,10 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 	arrival.group = group;
 	arrival.group_fd = ctl_take_fd(m->ctl);
 	arrival.container_fd = ctl_take_fd(m->ctl);
-	return vfio_pci_plug(&m->vm, &m->host_devices, &arrival, err);
+	m->arriving = &device; /* for who is told of it */
+	r = vfio_pci_plug(&m->vm, &m->host_devices, &arrival, err);
+	m->arriving = NULL;
+	return r;
 }
 
 int control_detach(void *opaque, const json_t *params, json_t **ret, struct err *err)

@@ -162,6 +162,7 @@ int handover_next_event(int sock, struct vmm_event *ret)
 	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_DEVICE)
 		return -EPROTO;
 	event.device[sizeof(event.device) - 1] = '\0';
+	event.token[sizeof(event.token) - 1] = '\0';
 	event.err.text[sizeof(event.err.text) - 1] = '\0';
 	event.err.hint[sizeof(event.err.hint) - 1] = '\0';
 	*ret = event;

@@ -142,6 +142,8 @@ struct vmm_event {
 	uint32_t type;
 	uint32_t reason; /* enum vm_request */
 	char device[20]; /* BDF */
+	uint32_t node;	 /* of one that came by `vm attach`, as that gave them: */
+	char token[40];
 	struct vm_stats stats;
 	uint32_t gsi_commits;
 	uint32_t ram_banks; /* a memory slot each, and with devices a DMA mapping each */

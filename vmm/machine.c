@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -250,9 +251,14 @@ static void device_event(void *opaque, enum vm_device_event event, const char *d
 		[VM_DEVICE_REMOVED] = "device-removed",
 		[VM_DEVICE_ADDED] = "device-added",
 	};
+	const struct vmm_device *arriving = ((const struct machine *)opaque)->arriving;
 	struct vmm_event e = { .type = VMM_EVENT_DEVICE, .reason = event };
 
 	snprintf(e.device, sizeof(e.device), "%s", device);
+	if (event == VM_DEVICE_ADDED && arriving) {
+		e.node = arriving->node;
+		memcpy(e.token, arriving->token, sizeof(e.token));
+	}
 	handover_event(HANDOVER_FD, &e);
 	control_event(opaque, word[event], json_pack("{s:s}", "device", device));
 }

@@ -36,6 +36,7 @@ struct machine {
 	struct console *console;
 	int console_error; /* of machine_fini(): the first -errno that lost output */
 	struct vfio_pci_set *host_devices;
+	const struct vmm_device *arriving; /* while `attach` puts it in; else NULL */
 	struct virtio_rng *rng; /* NULL: none, as the next */
 	struct virtio_balloon *balloon;
 	struct virtio_vsock *vsock;

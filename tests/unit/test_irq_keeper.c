@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "tests/fake/sysfs.h"
+#include "tools/vm_client.h"
 #include "tools/vm_socket.h"
 
 #define WAIT_MS 10000 /* for what comes within a second or two */
@@ -35,7 +36,9 @@ static int setup(void **state)
 	static const struct fake_node nodes[] = {
 		{ "proc/interrupts", "           CPU0       CPU1\n"
 				     " 36:         12          5   IR-PCI-MSIX-0000:01:10.0    0-edge      "
-				     "vfio-msix[0](0000:01:10.0)\n" },
+				     "vfio-msix[0](0000:01:10.0)\n"
+				     " 16:          3          0   IR-IO-APIC   16-fasteoi   ehci_hcd:usb1, "
+				     "vfio-intx(0000:04:01.0)\n" },
 		{ "run" },
 		{ 0 },
 	};
@@ -81,30 +84,60 @@ static bool asks(void)
 	return recv(vm, text, sizeof(text), 0) > 0;
 }
 
+static void say(const char *text)
+{
+	assert_int_equal(send(vm, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
 static void answer(void)
 {
-	static const char text[] =
-		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
+	say("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
 		"{\"device\":\"0000:01:10.0\",\"mode\":\"msix\",\"vectors\":[{\"vector\":0,\"path\":\"irqfd\","
 		"\"masked\":false,\"pending\":false,\"relayed\":0,\"guest_vector\":49,\"guest_cpu\":0,"
-		"\"delivery\":\"fixed\"}]}]}}\n";
+		"\"delivery\":\"fixed\"}]}]}}\n");
+}
 
-	assert_int_equal(send(vm, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+static void answer_with_a_line(void)
+{
+	say("{\"id\":1,\"result\":{\"pid\":812,\"cpu_threads\":[900],\"devices\":["
+	    "{\"device\":\"0000:04:01.0\",\"mode\":\"intx\",\"vectors\":[]}]}}\n");
+}
+
+static void assert_comes_to(unsigned irq, const char *cpus)
+{
+	char now[64] = "";
+
+	for (unsigned i = 0; i < WAIT_MS / 10 && strcmp(now, cpus) != 0; i++) {
+		(void)poll(NULL, 0, 10);
+		assert_true(hostfs_read(root, now, sizeof(now), "proc/irq/%u/smp_affinity_list",
+					irq) >= 0);
+	}
+	assert_string_equal(now, cpus);
 }
 
 /* Asks, and puts the interrupt in its place, which it has left. */
 static void assert_keeps(void)
 {
-	char now[64] = "";
-
 	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
 	assert_true(asks());
 	answer();
-	for (unsigned i = 0; i < WAIT_MS / 10 && strcmp(now, "1") != 0; i++) {
-		(void)poll(NULL, 0, 10);
-		assert_true(hostfs_read(root, now, sizeof(now), "proc/irq/36/smp_affinity_list") >= 0);
-	}
-	assert_string_equal(now, "1");
+	assert_comes_to(36, "1");
+}
+
+/* A keeper that moved a line, twice. */
+static void start_with_a_line(void)
+{
+	fake_sysfs_text(root, "0", "proc/irq/16/smp_affinity_list");
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	keeper = irq_keeper_start(root, "kept", &place);
+	assert_true(keeper > 0);
+	assert_true(asks());
+	answer_with_a_line();
+	assert_comes_to(16, "1");
+	fake_sysfs_text(root, "3", "proc/irq/16/smp_affinity_list"); /* which is not where it was */
+	assert_true(asks());
+	answer_with_a_line();
+	assert_comes_to(16, "1");
 }
 
 static void start(void)
@@ -149,11 +182,100 @@ static void test_it_ends_in_order_when_it_is_told(void **state)
 	assert_int_equal(ended(), 0);
 }
 
+/* As one does that is stopped, or pins a guest's RAM: it is neither gone nor to be asked twice. */
+static void test_a_late_answer_is_waited_for(void **state)
+{
+	struct pollfd again;
+
+	vm_client_answer_ms = 200;
+	start();
+	assert_true(asks());
+	again = (struct pollfd){ .fd = vm, .events = POLLIN };
+	assert_int_equal(poll(&again, 1, 2500), 0); /* it neither asks nor hangs up */
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	answer();
+	assert_keeps();
+}
+
+static void test_an_answer_in_pieces_is_one(void **state)
+{
+	start();
+	assert_true(asks());
+	say("{\"id\":1,");
+	(void)poll(NULL, 0, 400);
+	say("\"error\":{\"message\":\"not now\"}}\n");
+	assert_keeps();
+}
+
+/* What is no answer is asked for anew, on a connection that is not out of step. */
+static void test_what_is_no_answer_does_not_end_it(void **state)
+{
+	start();
+	assert_true(asks());
+	say("none\n");
+	assert_false(asks());
+	close_fdp(&vm);
+	assert_keeps();
+}
+
+static void test_it_ends_at_once_while_it_waits_for_an_answer(void **state)
+{
+	start();
+	assert_true(asks());
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+}
+
+static void test_it_ends_with_its_vm_while_it_waits_for_an_answer(void **state)
+{
+	start();
+	assert_true(asks());
+	close_fdp(&vm);
+	assert_int_equal(ended(), 1 << 8);
+}
+
 static void test_it_ends_with_its_vm(void **state)
 {
 	start();
 	close_fdp(&vm);
 	assert_int_equal(ended(), 1 << 8);
+}
+
+static void test_a_line_is_put_back_at_the_end(void **state)
+{
+	start_with_a_line();
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(16, "0");
+}
+
+static void test_a_line_is_put_back_when_the_vm_dies(void **state)
+{
+	start_with_a_line();
+	close_fdp(&vm);
+	assert_int_equal(ended(), 1 << 8);
+	assert_comes_to(16, "0");
+}
+
+/* The guest has vectors now, and no line any more. */
+static void test_a_line_is_put_back_when_the_guest_goes_over_to_msix(void **state)
+{
+	start_with_a_line();
+	assert_keeps();
+	assert_comes_to(16, "0");
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(36, "1"); /* which goes with the VM */
+}
+
+static void test_a_line_that_is_anothers_by_then_is_left_alone(void **state)
+{
+	start_with_a_line();
+	assert_true(asks()); /* in vain: it does not move it again */
+	fake_sysfs_text(root, "5", "proc/irq/16/smp_affinity_list");
+	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(ended(), 0);
+	assert_comes_to(16, "5");
 }
 
 static void test_a_vm_that_is_not_there_has_none(void **state)
@@ -196,7 +318,7 @@ static void test_what_the_supervisor_has_open_is_not_kept(void **state)
 	close(ends[0]);
 }
 
-static void test_one_that_asks_a_vm_that_hangs_is_killed(void **state)
+static void test_one_that_asks_a_vm_that_hangs_ends_in_order(void **state)
 {
 	struct timespec before, after;
 	pid_t pid;
@@ -207,10 +329,28 @@ static void test_one_that_asks_a_vm_that_hangs_is_killed(void **state)
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	irq_keeper_end(pid);
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	assert_true(after.tv_sec - before.tv_sec < 9); /* the VM has 10 s for its answer */
+	assert_true(after.tv_sec - before.tv_sec < 3); /* then it would be killed */
 	assert_int_equal(waitpid(pid, NULL, WNOHANG), -1);
 	assert_int_equal(errno, ECHILD);
 	irq_keeper_end(0); /* none */
+}
+
+static void test_one_that_is_stopped_is_killed(void **state)
+{
+	start();
+	assert_int_equal(kill(keeper, SIGSTOP), 0);
+	irq_keeper_end(keeper);
+	assert_int_equal(waitpid(keeper, NULL, WNOHANG), -1);
+	keeper = 0;
+}
+
+static void test_one_that_was_killed_leaves_nothing(void **state)
+{
+	start();
+	assert_int_equal(kill(keeper, SIGKILL), 0);
+	irq_keeper_reap(keeper);
+	assert_int_equal(waitpid(keeper, NULL, WNOHANG), -1);
+	keeper = 0;
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -220,11 +360,22 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_what_a_terminal_sends_to_all_of_them_is_not_for_it),
 		TEST(test_it_ends_in_order_when_it_is_told),
+		TEST(test_a_late_answer_is_waited_for),
+		TEST(test_an_answer_in_pieces_is_one),
+		TEST(test_what_is_no_answer_does_not_end_it),
+		TEST(test_it_ends_at_once_while_it_waits_for_an_answer),
+		TEST(test_it_ends_with_its_vm_while_it_waits_for_an_answer),
 		TEST(test_it_ends_with_its_vm),
+		TEST(test_a_line_is_put_back_at_the_end),
+		TEST(test_a_line_is_put_back_when_the_vm_dies),
+		TEST(test_a_line_is_put_back_when_the_guest_goes_over_to_msix),
+		TEST(test_a_line_that_is_anothers_by_then_is_left_alone),
 		TEST(test_a_vm_that_is_not_there_has_none),
 		TEST(test_it_ends_with_its_supervisor),
 		TEST(test_what_the_supervisor_has_open_is_not_kept),
-		TEST(test_one_that_asks_a_vm_that_hangs_is_killed),
+		TEST(test_one_that_asks_a_vm_that_hangs_ends_in_order),
+		TEST(test_one_that_is_stopped_is_killed),
+		TEST(test_one_that_was_killed_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,10 +3,12 @@
 #include "tools/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -20,7 +22,9 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "base/log.h"
+#include "tests/fake/sysfs.h"
 
 /* Sooner than the shortest time the supervisor gives, which is 10 s. */
 #define SOON_S 9
@@ -41,8 +45,9 @@ static void wait_until_read(int sock)
 		usleep(1000);
 }
 
-static _Noreturn void vmm(int sock, const struct script *script)
+static void vmm(int sock, const void *opaque)
 {
+	const struct script *script = opaque;
 	struct vmm_event exits = { .type = VMM_EVENT_EXIT, .reason = VM_QUIT };
 	const int *next = script->signals;
 	uint32_t command;
@@ -67,6 +72,22 @@ static _Noreturn void vmm(int sock, const struct script *script)
 	_exit(0);
 }
 
+static void start_vmm(struct vmm_process *p, void (*fn)(int sock, const void *opaque),
+		      const void *opaque)
+{
+	int sv[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	p->pid = fork();
+	if (p->pid == 0) {
+		close(sv[0]);
+		fn(sv[1], opaque);
+	}
+	close(sv[1]);
+	p->sock = sv[0];
+	p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+}
+
 /* Serve such a VMM; seconds it took in *ret_seconds. */
 static int serve(const struct script *script, unsigned *ret_seconds, struct err *err)
 {
@@ -75,18 +96,9 @@ static int serve(const struct script *script, unsigned *ret_seconds, struct err 
 	_cleanup_close_ int signals = supervisor_signals();
 	struct timespec start, end;
 	struct supervisor_config config = { .root = -1, .vmm = &p, .signal_fd = signals };
-	int sv[2];
 
 	assert_true(signals >= 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
-	p.pid = fork();
-	if (p.pid == 0) {
-		close(sv[0]);
-		vmm(sv[1], script);
-	}
-	close(sv[1]);
-	p.sock = sv[0];
-	p.pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
+	start_vmm(&p, vmm, script);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	supervisor_run(&config, &result, err);
 	clock_gettime(CLOCK_MONOTONIC, &end);
@@ -160,6 +172,69 @@ static void test_a_vmm_that_was_killed_is_told_with_where_to_look(void **state)
 	assert_non_null(strstr(err.hint, "dmesg"));
 }
 
+/* --- beside the VMM ----------------------------------------------------------------------------- */
+
+/* The supervisor's child that is not the VMM; 0: none. */
+static pid_t other_child(pid_t supervisor)
+{
+	_cleanup_close_ int proc = open("/proc", O_DIRECTORY | O_CLOEXEC);
+	char text[256] = "", *p = text;
+	pid_t pid;
+
+	if (hostfs_read(proc, text, sizeof(text), "%d/task/%d/children", supervisor, supervisor) < 0)
+		return 0;
+	while ((pid = (pid_t)strtol(p, &p, 10)) == getpid())
+		;
+	return pid;
+}
+
+/* A VMM whose interrupts' keeper is killed; exits with 0 when no zombie stays while the guest runs. */
+static void vmm_without_keeper(int sock, const void *opaque)
+{
+	const pid_t supervisor = getppid();
+	uint32_t wire;
+	pid_t keeper;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_READY });
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_RUNNING });
+	/* Left there, its socket is one that listens. */
+	if (recv(sock, &wire, sizeof(wire), MSG_PEEK) != sizeof(wire) || wire != VMM_COMMAND_CONTROL)
+		_exit(2);
+	for (unsigned i = 0; !(keeper = other_child(supervisor)) && i < 500; i++)
+		usleep(10000);
+	if (!keeper || kill(keeper, SIGKILL) < 0)
+		_exit(3);
+	for (unsigned i = 0; kill(keeper, 0) == 0 && i < 500; i++)
+		usleep(10000);
+	if (kill(keeper, 0) == 0)
+		_exit(4);
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = VM_QUIT });
+	_exit(0);
+}
+
+static void test_a_keeper_that_was_killed_is_reaped_while_the_guest_runs(void **state)
+{
+	static const struct fake_node nodes[] = { { "run" }, { 0 } };
+	static const struct irq_place place = { IRQ_CPUS, "1" };
+	int root = fake_sysfs(nodes);
+	struct vm_socket control = { .name = "watched", .fd = -1 };
+	struct vmm_process p = VMM_PROCESS_INIT;
+	struct supervisor_result result;
+	_cleanup_close_ int signals = supervisor_signals();
+	struct supervisor_config config = { .root = root, .vmm = &p, .signal_fd = signals,
+					    .control = &control, .irq = &place };
+	struct err err = ERR_INIT;
+
+	start_vmm(&p, vmm_without_keeper, NULL);
+	supervisor_run(&config, &result, &err);
+	assert_string_equal(err.text, "");
+	assert_int_equal(result.status, 0);
+	assert_true(result.have_event);
+	vm_socket_remove(root, &control);
+	fake_sysfs_free(&root);
+}
+
 static void test_a_reader_who_goes_ends_nothing(void **state)
 {
 	_cleanup_close_ int signals = supervisor_signals(), to = -1;
@@ -181,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_sigquit_ends_the_guest_at_once),
 		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
 		cmocka_unit_test(test_a_reader_who_goes_ends_nothing),
+		cmocka_unit_test(test_a_keeper_that_was_killed_is_reaped_while_the_guest_runs),
 		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),
 	};
 

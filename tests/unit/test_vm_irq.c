@@ -260,12 +260,14 @@ static unsigned look(const char *words)
 				   json_loads("[" VECTOR(0, "irqfd", false, TO("0", "fixed")) ","
 					      VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
 					      VECTOR(7, "irqfd", false, TO("0", "fixed")) "]", 0, NULL));
+	struct irq_lines lines = { 0 };
 	struct irq_place place;
 	struct irq_list placed;
 	unsigned moved;
 
 	assert_int_equal(irq_place_parse(words, &place, NULL), 0);
-	moved = irq_keeper_look(root, report, &place, &placed);
+	moved = irq_keeper_look(root, report, &place, &placed, &lines);
+	assert_int_equal(lines.count, 0); /* vectors are not lines */
 	json_decref(report);
 	return moved;
 }
