@@ -21,6 +21,7 @@
 #include "tools/supervisor.h"
 #include "tools/vm_cpu_model.h"
 #include "tools/vm_devices.h"
+#include "tools/vm_failover.h"
 #include "tools/vm_memory.h"
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
@@ -68,12 +69,22 @@ static bool wants_thp(const struct vm_opts *o)
 	return wants;
 }
 
+/* Of network devices that stand by for one. */
+static unsigned vfs_wanted(const struct vm_opts *o)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->nic_count; i++)
+		n += o->nics[i].vf[0] != '\0';
+	return n;
+}
+
 /* Where its RAM is to come from, and whether it is there. */
 static int place_memory(int root, const struct vm_opts *o, const struct vm_devices *devices,
 			struct vmm_config *config, struct err *err)
 {
 	struct vm_mem_request q;
-	bool pinned = devices->count > 0;
+	bool pinned = devices->count > 0 || vfs_wanted(o) > 0;
 	int r;
 
 	vm_opts_mem(o, &q);
@@ -196,7 +207,8 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
 		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
-			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->hotplug_slots),
+			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->hotplug_slots +
+							 config->nic_count),
 		.rtprio = config->fifo,
 	};
 	struct vmm_event e;
@@ -250,16 +262,17 @@ static int write_stats(const char *path, int fd, const struct vmm_event *e, stru
 static int choose_name(int root, const struct vm_opts *o, struct vm_socket *control,
 		       struct err *err)
 {
-	if (!o->name)
+	/* A VF comes and goes by the socket. */
+	if (!o->name && !vfs_wanted(o))
 		return 0;
-	snprintf(control->name, sizeof(control->name), "%s", o->name);
+	snprintf(control->name, sizeof(control->name), "%s", o->name ? o->name : "");
 	return vm_socket_open(root, control, err);
 }
 
 /* With all devices taken, to the guest's end. The exit status, or -errno with err set. */
 static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
-		     struct vmm_config *config, struct vm_socket *control, int signal_fd,
-		     int stats_fd, struct err *err)
+		     struct vmm_config *config, struct vm_socket *control,
+		     struct vm_failover *failover, int signal_fd, int stats_fd, struct err *err)
 {
 	struct vmm_process vmm = VMM_PROCESS_INIT;
 	struct supervisor_result result;
@@ -267,6 +280,8 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 
 	if (r == 0)
 		r = open_nics(root, o, config, err);
+	if (r == 0)
+		r = vm_failover_claim(failover, config, err);
 	if (r == 0)
 		r = start(root, config, &vmm, err);
 	/* Any copy left here would keep the devices open, unreset and pinned. */
@@ -281,6 +296,7 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 						    .tty = config->tty,
 						    .control = control,
 						    .irq = &o->irq,
+						    .failover = failover,
 						    .devices = config->devices,
 						    .device_count = config->device_count },
 		       &result, err);
@@ -297,6 +313,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_socket control = VM_SOCKET_INIT;
 	struct vm_ports ports = VM_PORTS_INIT;
+	struct vm_failover *failover = NULL;
 	_cleanup_(vm_opts_fini) struct vm_opts o = { .file = VM_FILE_INIT };
 	struct err undo_err = ERR_INIT;
 	int r;
@@ -326,18 +343,24 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	r = vm_ports_open(ctx->root, o.ports, o.port_count, &config, &ports, err);
 	if (r == 0)
 		r = vm_devices_take(ctx, &o, &devices, err);
+	if (r == 0)
+		r = vm_failover_new(ctx->root, &o, ctx->force, ctx->lock_timeout_s, &failover, err);
+	devices.bound |= vfs_wanted(&o) > 0; /* also what was done before it failed */
 	if (r == 0 && devices.bound) /* which may have taken long */
 		r = supervisor_interrupted(signal_fd);
 	if (r == 0)
-		r = run_guest(ctx->root, &o, &devices, &config, &control, signal_fd, stats_fd, err);
+		r = run_guest(ctx->root, &o, &devices, &config, &control, failover, signal_fd, stats_fd,
+			      err);
 	vm_socket_remove(ctx->root, &control);
 	vm_ports_remove(&ports);
+	vm_failover_stop(failover);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)
 			err_print(&undo_err, "thruway");
 		else
 			r = undo_err.code, *err = undo_err;
 	}
+	vm_failover_free(failover);
 	return r;
 }
 

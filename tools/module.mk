@@ -29,14 +29,19 @@ tools_srcs := \
 	tools/cmd_vm_control.c \
 	tools/cmd_vm_disk.c \
 	tools/cmd_vm_events.c \
-	tools/cmd_vm_nic.c \
 	tools/cmd_vm_irq.c \
+	tools/cmd_vm_nic.c \
 	tools/cmd_vm_ps.c \
 	tools/cmd_vm_run.c \
 	tools/cmd_vm_stats.c \
 	tools/cmd_vm_status.c \
 	tools/cmd_vm_stop.c \
 	tools/describe.c \
+	tools/failover_opts.c \
+	tools/failover_pick.c \
+	tools/failover_state.c \
+	tools/failover_uplink.c \
+	tools/failover_vf.c \
 	tools/groups_why.c \
 	tools/host_show.c \
 	tools/irq_keeper.c \
@@ -72,6 +77,7 @@ tools_srcs := \
 	tools/vm_device_opts.c \
 	tools/vm_devices.c \
 	tools/vm_disk.c \
+	tools/vm_failover.c \
 	tools/vm_macvtap.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \

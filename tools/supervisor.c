@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "tools/tty.h"
+#include "tools/vm_failover.h"
 #include "tools/vm_return.h"
 
 /* A guest that was asked to power off gets this long before it is ended. */
@@ -215,12 +216,18 @@ static void offer_control(struct supervisor *s)
 	keep_interrupts(s, control->name);
 	if (s->config->device_count)
 		watch_devices(s, control->name);
+	if (vm_failover_start(s->config->failover, s->loop, control->name, s->config->vmm->sock,
+			      &err) < 0)
+		log_warn("%s: the guest goes by its virtio devices", err.text);
 }
 
 static void take_device_event(struct supervisor *s, const struct vmm_event *e)
 {
 	struct vmm_device device = { .node = e->node, .rom_fd = -1 };
 
+	/* It brings its VFs back itself, and knows better when. */
+	if (vm_failover_device(s->config->failover, (enum vm_device_event)e->reason, e->device))
+		return;
 	if (e->reason != VM_DEVICE_ADDED) {
 		vm_return_event(s->devices, (enum vm_device_event)e->reason, e->device);
 		return;
@@ -243,6 +250,9 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 	case VMM_EVENT_RUNNING: offer_control(s); break;
 	case VMM_EVENT_REBOOT: log_note("the guest reboots"); break;
 	case VMM_EVENT_DEVICE: take_device_event(s, e); break;
+	case VMM_EVENT_NIC:
+		vm_failover_nic(s->config->failover, e->nic, (enum vm_nic_event)e->reason);
+		break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
 			*s->err = e->err;
@@ -332,6 +342,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 	else if (!ret->status && s.err->code != -ETIMEDOUT)
 		judge(&s);
 	s.devices = vm_return_free(s.devices);
+	vm_failover_stop(config->failover);
 	vmm_process_end(config->vmm);
 	irq_keeper_end(s.irq_keeper); /* which may be asking the VMM */
 	forget_irq_keeper(&s);

@@ -30,6 +30,8 @@ int supervisor_signals(void);
 /* A signal is waiting: the exit status it asks for, else 0. Does not wait. */
 int supervisor_interrupted(int signal_fd);
 
+struct vm_failover;
+
 struct supervisor_result {
 	int status;		 /* exit status */
 	bool have_event;	 /* the VMM said how it ended: */
@@ -42,6 +44,7 @@ struct supervisor_config {
 	int signal_fd;		   /* of supervisor_signals() */
 	bool tty;		   /* stdin is a terminal and becomes the guest's console at READY */
 	struct vm_socket *control; /* the VM's, bound when its CPUs run if it is not yet; NULL: none */
+	struct vm_failover *failover; /* of its network devices; NULL: none has it */
 	const struct irq_place *irq; /* of its devices, on the host; NULL: anywhere */
 	const struct vmm_device *devices; /* that the guest started with */
 	unsigned device_count;

@@ -56,6 +56,8 @@ static json_t *params_of(const struct vm_attach *device, int group, uint32_t int
 
 	if (device->token && device->token[0])
 		json_object_set_new(params, "token", json_string(device->token));
+	if (device->nic)
+		json_object_set_new(params, "nic", json_integer(device->nic - 1));
 	return params;
 }
 

@@ -16,6 +16,7 @@ struct vm_attach {
 	const char *token; /* VF token, NULL or "": none */
 	uint32_t node;	   /* of the guest */
 	bool shared_intx;  /* also where others of the host use its line */
+	unsigned nic;	   /* the network device whose primary it is, plus one; 0: none's */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 /* Of a tap: what fits a packet of 64 KiB with its Ethernet header. */
 #define VM_NIC_MTU_MAX 65521
+#define VM_NIC_VF_MAX 64
 
 struct vm_opt_nic {
 	char bridge[IFNAMSIZ];	/* or a tap that is there; "" with macvtap */
@@ -21,6 +22,7 @@ struct vm_opt_nic {
 	uint8_t mac[6];
 	unsigned queues; /* pairs; 1 to VMM_NIC_PAIRS_MAX */
 	unsigned mtu;	 /* 0: not said */
+	char vf[VM_NIC_VF_MAX]; /* for which it stands by (tools/failover_opts.h); "": for none */
 };
 
 /* "tap:BRIDGE|TAP" or "macvtap:DEV", and words behind a comma each. 0 or -EINVAL with err set. */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/size.h"
 #include "tools/command.h"
+#include "tools/failover_opts.h"
 #include "tools/opts.h"
 #include "tools/vm_cpu_model.h"
 #include "tools/vm_opts_file.h"
@@ -90,6 +91,9 @@ const char vm_run_help[] =
 	"                         queues=N            pairs, 1 to 8 (default: 1)\n"
 	"                         mtu=N               of the tap and the guest (default: the bridge's)\n"
 	"                         vhost=off           packets by the VMM instead of the kernel\n"
+	"      --nic vf=VF,standby=tap:BRIDGE|TAP[,WORD=VALUE]..., --nic vf=VF,standby=macvtap:DEV\n"
+	"                       the same with a VF as its primary, which the guest has as long as\n"
+	"                       it carries traffic: PF/vfN, pool:NAME (of host.yaml) or auto\n"
 	"      --disk FILE[,WORD[=VALUE]]...\n"
 	"                       a disk (virtio): a file or block device of this host; may be repeated\n"
 	"                         readonly            the guest may not write to it\n"
@@ -247,6 +251,8 @@ static int add_nic(struct vm_opts *o, const char *text, struct err *err)
 {
 	if (o->nic_count == HANDOVER_MAX_NICS)
 		return err_usage(err, "--nic: at most %u fit one VM", HANDOVER_MAX_NICS);
+	if (failover_opts_are(text))
+		return failover_opts_parse(text, &o->nics[o->nic_count++], err);
 	return vm_nic_parse(text, &o->nics[o->nic_count++], err);
 }
 
@@ -375,6 +381,43 @@ static int check_pin(const struct vm_opts *o, struct err *err)
 	return 0;
 }
 
+static bool has_failover(const struct vm_opts *o)
+{
+	for (unsigned i = 0; i < o->nic_count; i++)
+		if (o->nics[i].vf[0])
+			return true;
+	return false;
+}
+
+/* Two of one name would both get it, if it is to be had. */
+static int check_nics(const struct vm_opts *o, struct err *err)
+{
+	for (unsigned i = 0; i < o->nic_count; i++) {
+		const char *vf = o->nics[i].vf;
+
+		for (unsigned k = 0; vf[0] && k < i; k++)
+			if (strcmp(vf, o->nics[k].vf) == 0 && strcmp(vf, "auto") != 0 &&
+			    strncmp(vf, "pool:", 5) != 0)
+				return err_usage(err, "--nic: %s is given twice", vf);
+		for (unsigned k = 0; vf[0] && k < o->device_count; k++)
+			if (strcmp(vf, o->devices[k].name) == 0)
+				return err_usage(err, "--nic: %s is given with --device, too", vf);
+	}
+	return 0;
+}
+
+/* The kernel writes to pages that it merges behind the VF's back. */
+static int refuse_merge(const struct vm_opts *o, const struct mem_node *mem, struct err *err)
+{
+	for (unsigned i = 0; i < o->nodes; i++) {
+		if (!mem[i].merge || !has_failover(o))
+			continue;
+		err_usage(err, "--nic: a VF needs the guest's RAM where it is, and merge=on moves it");
+		return err_hint(err, "leave one of them out");
+	}
+	return 0;
+}
+
 static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err)
 {
 	if (!o->kernel) {
@@ -385,14 +428,17 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 	}
 	if (strlen(o->cmdline) >= HANDOVER_CMDLINE_MAX)
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
-	if (o->bind && !o->device_count)
-		return err_usage(err, "--bind means something with --device only");
-	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count && !o->hotplug_slots)
+	if (o->bind && !o->device_count && !has_failover(o))
+		return err_usage(err, "--bind means something with --device and --nic vf= only");
+	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count && !o->hotplug_slots &&
+	    !has_failover(o))
 		return err_usage(err, "--irq means something with --device or --hotplug-slots only");
 	if (o->hotplug_pref && !o->hotplug_slots)
 		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)
 		return err_usage(err, "--force means something with --bind only");
+	if (check_nics(o, err) < 0)
+		return err->code;
 	return check_pin(o, err);
 }
 
@@ -430,6 +476,8 @@ static int check_machine(struct vm_opts *o, struct err *err)
 
 	vm_opts_mem(o, &q);
 	r = vm_mem_opts_resolve(&q, mem, cpu_node, err);
+	if (r == 0)
+		r = refuse_merge(o, mem, err);
 	return r < 0 ? r : vm_cpu_opts_resolve(&o->cpus, o->nodes, cpu_node, err);
 }
 

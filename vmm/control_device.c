@@ -11,7 +11,7 @@
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
 
-const char *const control_attach_params[] = { "device", "group", "node", "token", "intx", NULL };
+const char *const control_attach_params[] = { "device", "group", "node", "token", "intx", "nic", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
 
 /* A text that must be there, or (optional) may. */
@@ -42,6 +42,24 @@ static int get_number(const json_t *params, const char *key, bool optional, json
 	if (!json_is_integer(value) || n < 0 || n > max)
 		return err_usage(err, "\"%s\" is a number from 0 to %lld", key, (long long)max);
 	*ret = (uint32_t)n;
+	return 0;
+}
+
+/* Of a device that is a network device's primary: that one's number, plus one. */
+static int get_nic(const struct machine *m, const json_t *params, uint32_t *ret, struct err *err)
+{
+	uint32_t nic = 0;
+	int r;
+
+	if (!json_object_get(params, "nic"))
+		return 0;
+	r = get_number(params, "nic", false, HANDOVER_MAX_NICS - 1, &nic, err);
+	if (r < 0)
+		return r;
+	if (nic >= m->config->nic_count || !m->config->nics[nic].standby)
+		return err_plain(err, -EINVAL, "the guest's network device %u stands by for no other",
+				 nic);
+	*ret = nic + 1;
 	return 0;
 }
 
@@ -88,7 +106,7 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 {
 	struct machine *m = opaque;
 	struct vmm_device device = { .rom_fd = -1 };
-	uint32_t group = 0;
+	uint32_t group = 0, nic = 0;
 	struct vfio_pci_arrival arrival = { .device = &device };
 	int r = get_text(params, "device", false, device.name, sizeof(device.name), err);
 
@@ -102,6 +120,8 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 	if (r == 0)
 		r = get_intx(params, &device.intx, err);
 	if (r == 0)
+		r = get_nic(m, params, &nic, err);
+	if (r == 0)
 		r = refuse_merged(m, err);
 	if (r < 0)
 		return r;
@@ -109,6 +129,7 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 	if (m->balloon && virtio_balloon_asked(m->balloon))
 		virtio_balloon_ask(m->balloon, 0);
 	settings_from_start(m, &device);
+	device.nic = nic;
 	arrival.group = group;
 	arrival.group_fd = ctl_take_fd(m->ctl);
 	arrival.container_fd = ctl_take_fd(m->ctl);

@@ -4,18 +4,27 @@
 #include <errno.h>
 #include <string.h>
 
+#include "vmm/control_failover.h"
 #include "vmm/control_net.h"
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 
-const char *const control_nic_params[] = { "nic", "link", NULL };
+const char *const control_nic_params[] = { "nic", "link", "use", NULL };
+
+static json_t *report_one(const struct machine *m, unsigned i)
+{
+	json_t *nic = control_net_report(m, i);
+
+	json_object_set_new(nic, "failover", control_failover_report(m, i));
+	return nic;
+}
 
 static int report(const struct machine *m, json_t **ret, struct err *err)
 {
 	json_t *nics = json_array();
 
 	for (unsigned i = 0; i < m->config->nic_count; i++)
-		json_array_append_new(nics, control_net_report(m, i));
+		json_array_append_new(nics, report_one(m, i));
 	*ret = json_pack("{s:o}", "nics", nics);
 	return *ret ? 0 : err_set(err, -ENOMEM, "cannot report");
 }
@@ -53,12 +62,17 @@ static int set_link(struct machine *m, const json_t *params, const char *word, s
 int control_nic(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	const json_t *link = json_object_get(params, "link");
+	const json_t *use = json_object_get(params, "use");
 	struct machine *m = opaque;
 	int r = 0;
 
-	if (link)
+	if (link && use)
+		r = err_usage(err, "one of \"link\" and \"use\" at a time");
+	else if (use)
+		r = control_failover_use(m, params, json_string_value(use), err);
+	else if (link)
 		r = set_link(m, params, json_string_value(link), err);
 	else if (json_object_get(params, "nic"))
-		r = err_usage(err, "\"nic\" means something with \"link\" only");
+		r = err_usage(err, "\"nic\" means something with \"link\" or \"use\" only");
 	return r < 0 ? r : report(m, ret, err);
 }

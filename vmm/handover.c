@@ -159,7 +159,7 @@ int handover_next_event(int sock, struct vmm_event *ret)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)
 		return -EPIPE;
-	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_DEVICE)
+	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_NIC)
 		return -EPROTO;
 	event.device[sizeof(event.device) - 1] = '\0';
 	event.token[sizeof(event.token) - 1] = '\0';
@@ -167,6 +167,13 @@ int handover_next_event(int sock, struct vmm_event *ret)
 	event.err.hint[sizeof(event.err.hint) - 1] = '\0';
 	*ret = event;
 	return 0;
+}
+
+int handover_nic(int sock, const struct vmm_nic_state *state)
+{
+	struct vmm_order wire = { .command = VMM_COMMAND_NIC, .fd = -1, .nic = *state };
+
+	return send(sock, &wire, sizeof(wire), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int handover_command(int sock, enum vmm_command command, int fd)
@@ -190,20 +197,29 @@ int handover_command(int sock, enum vmm_command command, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static bool command_valid(uint32_t wire, ssize_t len, bool has_fd)
+/* A command is a word; one about a network device comes as the whole of struct vmm_order. */
+static bool command_valid(const struct vmm_order *o, ssize_t len, bool has_fd)
 {
-	return len == sizeof(wire) && wire >= VMM_COMMAND_POWER_BUTTON &&
-	       wire <= VMM_COMMAND_CONTROL && has_fd == (wire == VMM_COMMAND_CONTROL);
+	ssize_t want = o->command == VMM_COMMAND_NIC ? (ssize_t)sizeof(*o) :
+						       (ssize_t)sizeof(o->command);
+
+	return len == want && o->command >= VMM_COMMAND_POWER_BUTTON &&
+	       o->command <= VMM_COMMAND_NIC && has_fd == (o->command == VMM_COMMAND_CONTROL) &&
+	       (o->command != VMM_COMMAND_NIC ||
+		(o->nic.nic < HANDOVER_MAX_NICS &&
+		 memchr(o->nic.device, '\0', sizeof(o->nic.device)) &&
+		 memchr(o->nic.cause, '\0', sizeof(o->nic.cause)) &&
+		 memchr(o->nic.detail, '\0', sizeof(o->nic.detail))));
 }
 
-int handover_next_command(int sock, enum vmm_command *ret, int *ret_fd)
+int handover_next_command(int sock, struct vmm_order *ret)
 {
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	uint32_t wire = 0;
-	struct iovec iov = { .iov_base = &wire, .iov_len = sizeof(wire) };
+	struct vmm_order order = { 0 };
+	struct iovec iov = { .iov_base = &order, .iov_len = sizeof(order) };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	_cleanup_close_ int fd = -1;
@@ -217,9 +233,9 @@ int handover_next_command(int sock, enum vmm_command *ret, int *ret_fd)
 	if (len == 0)
 		return -EPIPE;
 	(void)received_fds(&msg, &fd);
-	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !command_valid(wire, len, fd >= 0))
+	if (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC) || !command_valid(&order, len, fd >= 0))
 		return -EPROTO;
-	*ret = (enum vmm_command)wire;
-	*ret_fd = TAKE_FD(fd);
+	order.fd = TAKE_FD(fd);
+	*ret = order;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct vmm_device {
 	uint32_t intx;	  /* enum vmm_intx */
 	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
 	bool move_msix;	  /* the guest finds its MSI-X table in a BAR of its own */
+	uint32_t nic;	  /* it is the primary of this network device, plus one; 0: of none */
 };
 
 /* A virtio network device. */
@@ -61,6 +62,19 @@ struct vmm_nic {
 	char host[16];	/* the host's interface, for reports */
 	int32_t tap_fd[VMM_NIC_PAIRS_MAX];   /* of each pair, with IFF_VNET_HDR, not blocking */
 	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
+	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that */
+};
+
+/* What the supervisor says of a network device with failover. */
+struct vmm_nic_state {
+	uint32_t nic;
+	bool announce; /* send a RARP through its tap: it is the one by which the guest is reached */
+	bool report;   /* the rest is news */
+	bool primary;  /* the guest uses the VF */
+	bool wanted;   /* and is to, when it can */
+	char device[20]; /* the VF that it has, or will have; "": none yet */
+	char cause[24];	 /* a word: why it is as it is */
+	char detail[120]; /* what it waits for, or "" */
 };
 
 #define VMM_DISK_SERIAL_MAX 20
@@ -136,6 +150,7 @@ enum vmm_event_type {
 	VMM_EVENT_REBOOT,    /* the guest resets in place */
 	VMM_EVENT_RUNNING,   /* its CPUs run: time for what a start need not wait for */
 	VMM_EVENT_DEVICE,    /* reason: enum vm_device_event, of device */
+	VMM_EVENT_NIC,	     /* reason: enum vm_nic_event, of nic */
 };
 
 struct vmm_event {
@@ -144,6 +159,7 @@ struct vmm_event {
 	char device[20]; /* BDF */
 	uint32_t node;	 /* of one that came by `vm attach`, as that gave them: */
 	char token[40];
+	uint32_t nic;
 	struct vm_stats stats;
 	uint32_t gsi_commits;
 	uint32_t ram_banks; /* a memory slot each, and with devices a DMA mapping each */
@@ -156,6 +172,7 @@ enum vmm_command {
 	VMM_COMMAND_POWER_BUTTON = 1, /* ACPI power button: an orderly shutdown, if the guest listens */
 	VMM_COMMAND_QUIT,	      /* end now, as Ctrl-A x does */
 	VMM_COMMAND_CONTROL,	      /* with a descriptor: the control socket, listening */
+	VMM_COMMAND_NIC,	      /* with a vmm_nic_state: handover_nic() sends it */
 };
 
 /* Supervisor's side. 0 or -errno. */
@@ -165,14 +182,19 @@ int handover_next_event(int sock, struct vmm_event *ret);
 
 /* fd goes along with VMM_COMMAND_CONTROL and stays the caller's; else -1. */
 int handover_command(int sock, enum vmm_command command, int fd);
+int handover_nic(int sock, const struct vmm_nic_state *state);
 
 /* The VMM's side. -EPROTO with err set when it is not from this build. */
 int handover_receive(int sock, struct vmm_config *ret, struct err *err);
 void handover_event(int sock, const struct vmm_event *event);
 /*
- * One command, without waiting; *ret_fd is what came with it, the caller's, or -1.
- * 0; -EAGAIN: none; -EPIPE: the supervisor is gone; -EPROTO.
+ * One command, without waiting. 0; -EAGAIN: none; -EPIPE: the supervisor is gone; -EPROTO.
  */
-int handover_next_command(int sock, enum vmm_command *ret, int *ret_fd);
+struct vmm_order {
+	uint32_t command; /* enum vmm_command */
+	int32_t fd;	  /* that came with it, the caller's; -1: none */
+	struct vmm_nic_state nic; /* of VMM_COMMAND_NIC */
+};
+int handover_next_command(int sock, struct vmm_order *ret);
 
 #endif

@@ -13,6 +13,7 @@
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
 #include "vmm/control_balloon.h"
+#include "vmm/control_failover.h"
 #include "vmm/control_net.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
@@ -187,6 +188,16 @@ static bool may_take_pages(void *opaque)
 	return control_balloon_refuse(opaque, NULL) == 0;
 }
 
+/* Each has a slot for the VF that it stands by for. */
+static uint32_t standbys(const struct vmm_config *config)
+{
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < config->nic_count; i++)
+		mask |= (uint32_t)config->nics[i].standby << i;
+	return mask;
+}
+
 /* 64-bit windows are above RAM, in the largest piece that both CPU and devices reach. */
 static int add_pci(struct machine *m, struct err *err)
 {
@@ -196,6 +207,7 @@ static int add_pci(struct machine *m, struct err *err)
 		.nodes = m->config->numa.nodes,
 		.hotplug_slots = m->config->hotplug_slots,
 		.hotplug_pref = m->config->hotplug_pref,
+		.owners = standbys(m->config),
 		.mmio64_start = room.start,
 		.mmio64_end = room.start + room.size,
 	};
@@ -260,7 +272,14 @@ static void device_event(void *opaque, enum vm_device_event event, const char *d
 		memcpy(e.token, arriving->token, sizeof(e.token));
 	}
 	handover_event(HANDOVER_FD, &e);
-	control_event(opaque, word[event], json_pack("{s:s}", "device", device));
+	if (event < ARRAY_SIZE(word) && word[event])
+		control_event(opaque, word[event], json_pack("{s:s}", "device", device));
+}
+
+static void nic_event(unsigned nic, enum vm_nic_event event)
+{
+	handover_event(HANDOVER_FD,
+		       &(struct vmm_event){ .type = VMM_EVENT_NIC, .reason = event, .nic = nic });
 }
 
 int machine_new(struct machine *m, const struct vmm_config *config, struct err *err)
@@ -276,6 +295,7 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	m->vm.fifo = config->fifo;
 	m->vm.on_event = device_event;
 	m->vm.on_event_opaque = m;
+	m->vm.on_nic = nic_event;
 	r = vm_set_idle(&m->vm, &config->idle, err);
 	if (r == 0)
 		r = add_memory(m, err);
@@ -306,6 +326,7 @@ void machine_fini(struct machine *m)
 		m->nics[i] = virtio_net_free(m->nics[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++)
 		m->disks[i] = virtio_blk_free(m->disks[i]);
+	control_failover_fini(m);
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);
 	m->console = NULL;

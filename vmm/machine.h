@@ -22,6 +22,7 @@ struct virtio_console;
 struct virtio_rng;
 struct virtio_vsock;
 struct vmm_config;
+struct vmm_nic_state;
 struct winsize_watch;
 
 #define MACHINE_NICS  8
@@ -44,6 +45,7 @@ struct machine {
 	struct winsize_watch *winsize; /* of its terminal */
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
 	struct virtio_blk *disks[MACHINE_DISKS];
+	struct vmm_nic_state *nic_state[MACHINE_NICS]; /* as the supervisor said last; NULL: never */
 	struct ctl *ctl; /* NULL: no control socket */
 	bool paused;	 /* from outside: CPUs stand until they are resumed */
 	bool stats_asked; /* the CPUs' KVM statistics are open */

@@ -13,6 +13,7 @@
 #include "irq/gsi.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
+#include "vmm/control_failover.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
 #include "vmm/machine.h"
@@ -46,16 +47,18 @@ static void on_request(void *opaque, int fd)
 static void on_command(void *opaque, int fd)
 {
 	struct machine *m = opaque;
-	enum vmm_command command;
-	int with = -1, r = handover_next_command(fd, &command, &with);
+	struct vmm_order order = { .fd = -1 };
+	int r = handover_next_command(fd, &order);
 
 	if (r == -EAGAIN)
 		return;
-	if (r < 0 || command == VMM_COMMAND_QUIT)
+	if (r < 0 || order.command == VMM_COMMAND_QUIT)
 		vm_request(&m->vm, VM_QUIT);
-	else if (command == VMM_COMMAND_POWER_BUTTON)
+	else if (order.command == VMM_COMMAND_POWER_BUTTON)
 		pm_power_button(m->pm);
-	else if (command == VMM_COMMAND_CONTROL && control_start(m, with) < 0)
+	else if (order.command == VMM_COMMAND_NIC)
+		control_failover_told(m, &order.nic);
+	else if (order.command == VMM_COMMAND_CONTROL && control_start(m, order.fd) < 0)
 		log_warn("this machine cannot be controlled: out of memory");
 	if (r < 0)
 		loop_del(m->vm.loop, fd);

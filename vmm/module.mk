@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 vmm_srcs := vmm/bus.c vmm/coalesced.c vmm/control.c vmm/control_balloon.c vmm/control_console.c vmm/control_device.c \
-	vmm/control_disk.c vmm/control_net.c vmm/control_nic.c vmm/control_report.c vmm/ctl.c vmm/handover.c vmm/idle.c \
+	vmm/control_disk.c vmm/control_failover.c vmm/control_net.c vmm/control_nic.c vmm/control_report.c vmm/ctl.c vmm/handover.c vmm/idle.c \
 	vmm/jsonrpc.c vmm/kvm_stats.c vmm/machine.c vmm/main.c vmm/mem.c vmm/mem_backend.c \
 	vmm/mem_bind.c vmm/mem_plan.c vmm/mem_populate.c vmm/memslot.c vmm/vcpu.c vmm/vcpu_exit.c vmm/vm.c \
 	vmm/hw/console.c vmm/hw/outlet.c vmm/hw/pm.c vmm/hw/rtc.c vmm/hw/serial.c vmm/hw/winsize.c \
@@ -11,8 +11,8 @@ vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/p
 	vmm/x86/acpi.c vmm/x86/aml.c vmm/x86/aml_res.c vmm/x86/dsdt.c
 vmm_srcs += vmm/vfio_pci/bars.c vmm/vfio_pci/caps.c vmm/vfio_pci/clique.c vmm/vfio_pci/closing.c vmm/vfio_pci/config.c vmm/vfio_pci/dev.c \
 	vmm/vfio_pci/dma.c vmm/vfio_pci/irqs.c vmm/vfio_pci/kvm_vfio.c \
-	vmm/vfio_pci/plug.c vmm/vfio_pci/rom.c vmm/vfio_pci/set.c
+	vmm/vfio_pci/plug.c vmm/vfio_pci/rom.c vmm/vfio_pci/set.c vmm/vfio_pci/use.c
 vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/console.c vmm/virtio/disk_io.c vmm/virtio/pci.c \
 	vmm/virtio/queue.c vmm/virtio/rng.c vmm/virtio/stream.c vmm/virtio/vhost.c vmm/virtio/vsock.c \
-	vmm/virtio/net.c vmm/virtio/net_ctrl.c vmm/virtio/net_filter.c vmm/virtio/net_pairs.c vmm/virtio/net_tap.c \
+	vmm/virtio/announce.c vmm/virtio/net.c vmm/virtio/net_ctrl.c vmm/virtio/net_filter.c vmm/virtio/net_pairs.c vmm/virtio/net_tap.c \
 	vmm/virtio/net_user.c vmm/virtio/net_vhost.c

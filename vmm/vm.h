@@ -51,6 +51,18 @@ enum vm_device_event {
 	VM_DEVICE_REQUEST,   /* the host wants it back */
 	VM_DEVICE_REMOVED,   /* it is out of the guest, and closed */
 	VM_DEVICE_ADDED,     /* it is in the guest */
+	/* Of one that came for a network device with failover: whether the guest's driver uses it. */
+	VM_DEVICE_STARTED, /* it may do DMA, and the guest hears its first interrupt vector */
+	VM_DEVICE_STOPPED, /* not any more */
+};
+
+/* What a guest's driver does with a network device that stands by for another. */
+enum vm_nic_event {
+	VM_NIC_ACKNOWLEDGED = 1, /* it runs, and knows what standing by is */
+	VM_NIC_ALONE,		 /* it runs, and does not know */
+	VM_NIC_STOPPED,		 /* it was reset */
+	VM_NIC_WANT_STANDBY,	 /* somebody who controls the machine asks for it, as for the next */
+	VM_NIC_WANT_PRIMARY,
 };
 
 struct vm {
@@ -94,6 +106,8 @@ struct vm {
 	/* Where what happens to a device is told to; NULL: nowhere. Set before devices are. */
 	void (*on_event)(void *opaque, enum vm_device_event event, const char *device);
 	void *on_event_opaque;
+	/* The same for network devices with failover, by their number; NULL: nowhere. */
+	void (*on_nic)(unsigned nic, enum vm_nic_event event);
 };
 
 /*

@@ -159,7 +159,8 @@ static void test_options_that_contradict_each_other_are_refused(void **state)
 		{ &cmd_vf_lease, "--pf eth0 --pool p --ttl 5s", "one of --pf and --pool", "" },
 		{ &cmd_vf_lease, "--pf eth0", "for how long?", "" },
 		{ &cmd_vf_lease, "-j --pf eth0 sleep 5", "not as JSON", "" },
-		{ &cmd_vm_run, "-k k --bind", "--bind means something with --device only", "" },
+		{ &cmd_vm_run, "-k k --bind", "--bind means something with --device and --nic vf= only",
+		  "" },
 		{ &cmd_vm_run, "-k k --force=vm -d " VF0, "--force means something with --bind", "" },
 		{ &cmd_vm_run, "-k k --hotplug-slots 0,pref=1G", "a window for none of them", "" },
 	};

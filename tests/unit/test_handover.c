@@ -166,30 +166,56 @@ static void test_event_of_the_wrong_size_is_no_event(void **state)
 static void test_commands_are_checked_and_never_waited_for(void **state)
 {
 	int *sv = *state;
-	enum vmm_command got = 0;
+	struct vmm_order got = { .fd = -1 };
 	uint32_t unknown = 99, control = VMM_COMMAND_CONTROL;
-	int fd = -1;
 
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EAGAIN);
+	assert_int_equal(handover_next_command(sv[1], &got), -EAGAIN);
 	assert_int_equal(send(sv[0], &unknown, sizeof(unknown), 0), sizeof(unknown));
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
 	assert_int_equal(handover_command(sv[0], VMM_COMMAND_POWER_BUTTON, -1), 0);
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), 0);
-	assert_int_equal(got, VMM_COMMAND_POWER_BUTTON);
-	assert_int_equal(fd, -1);
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got.command, VMM_COMMAND_POWER_BUTTON);
+	assert_int_equal(got.fd, -1);
 	/* A descriptor comes with one command, and that never without. */
 	assert_int_equal(send(sv[0], &control, sizeof(control), 0), sizeof(control));
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
 	assert_int_equal(handover_command(sv[0], VMM_COMMAND_QUIT, STDERR_FILENO), 0);
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPROTO);
-	assert_int_equal(fd, -1);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	assert_int_equal(got.fd, -1);
 	assert_int_equal(handover_command(sv[0], VMM_COMMAND_CONTROL, STDERR_FILENO), 0);
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), 0);
-	assert_int_equal(got, VMM_COMMAND_CONTROL);
-	assert_true(fd > 2);
-	close_fdp(&fd);
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got.command, VMM_COMMAND_CONTROL);
+	assert_true(got.fd > 2);
+	close_fdp(&got.fd);
 	close_fdp(&sv[0]);
-	assert_int_equal(handover_next_command(sv[1], &got, &fd), -EPIPE);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPIPE);
+}
+
+static void test_what_is_said_of_a_nic_is_whole_or_nothing(void **state)
+{
+	struct vmm_nic_state nic = { .nic = 1, .report = true, .primary = true, .cause = "operator",
+				     .device = "0000:01:10.0" };
+	struct vmm_order got = { .fd = -1 }, bad = { .command = VMM_COMMAND_NIC };
+	int *sv = *state;
+
+	assert_int_equal(handover_nic(sv[0], &nic), 0);
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got.command, VMM_COMMAND_NIC);
+	assert_int_equal(got.fd, -1);
+	assert_memory_equal(&got.nic, &nic, sizeof(nic));
+
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_NIC, -1), 0); /* the word alone */
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	nic.nic = HANDOVER_MAX_NICS;
+	assert_int_equal(handover_nic(sv[0], &nic), 0);
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	memset(bad.nic.cause, 'x', sizeof(bad.nic.cause)); /* a text without an end */
+	assert_int_equal(send(sv[0], &bad, sizeof(bad), 0), sizeof(bad));
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	/* Another command, as long as that one. */
+	bad = (struct vmm_order){ .command = VMM_COMMAND_QUIT };
+	assert_int_equal(send(sv[0], &bad, sizeof(bad), 0), sizeof(bad));
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
 }
 
 static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **state)
@@ -214,6 +240,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_counts_beyond_the_arrays_are_refused, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_pairs_of_a_network_device, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_what_is_said_of_a_nic_is_whole_or_nothing, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_last_words_are_heard_also_of_one_that_did_not_listen,
 						pair, unpair),
 		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),

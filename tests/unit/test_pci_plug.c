@@ -180,6 +180,38 @@ static void test_a_reset_forgets_the_button(void **state)
 	guest_pci_free(&s.m);
 }
 
+/* Slots 1 and 2 are anybody's, 3 and 4 those of the first and the fourth. */
+static void test_a_slot_that_is_kept_is_its_owners_alone(void **state)
+{
+	struct pci_config kept = config;
+	struct fake_fn fn[5];
+	struct guest_pci m;
+
+	kept.owners = 1u << 0 | 1u << 3;
+	guest_pci_new(&m, &kept);
+	assert_int_equal(pci_assign(m.vm.pci, &m.err), 0);
+	for (unsigned i = 0; i < 5; i++)
+		describe(&fn[i], "a", 4 * KiB, 0);
+	fn[0].dev.owner = 4;
+	fn[4].dev.owner = 4;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(pci_plug(m.vm.pci, &fn[i].dev, 0, &m.err), 0);
+	assert_int_equal(fn[0].dev.bus, 4);
+	assert_int_equal(fn[1].dev.bus, 1);
+	assert_int_equal(fn[2].dev.bus, 2);
+	assert_int_equal(pci_plug(m.vm.pci, &fn[3].dev, 0, &m.err), -ENOSPC);
+	assert_string_equal(m.err.text, "a: the guest has no empty slot");
+	m.err = (struct err)ERR_INIT;
+	assert_int_equal(pci_plug(m.vm.pci, &fn[4].dev, 0, &m.err), -ENOSPC);
+	assert_string_equal(m.err.text, "a: the slot that is kept for it is not empty");
+	pci_remove(&fn[0].dev);
+	assert_int_equal(pci_plug(m.vm.pci, &fn[4].dev, 0, &m.err), 0);
+	assert_int_equal(fn[4].dev.bus, 4);
+	for (unsigned i = 1; i < 5; i++)
+		pci_remove(&fn[i].dev);
+	guest_pci_free(&m);
+}
+
 static void test_what_is_in_no_slot_has_no_button(void **state)
 {
 	struct fake_fn fn;
@@ -202,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_the_button_waits_for_the_power_indicator),
 		cmocka_unit_test(test_a_reset_forgets_the_button),
 		cmocka_unit_test(test_what_is_in_no_slot_has_no_button),
+		cmocka_unit_test(test_a_slot_that_is_kept_is_its_owners_alone),
 	};
 
 	return cmocka_run_group_tests_name("pci_plug", tests, NULL, NULL);

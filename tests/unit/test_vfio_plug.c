@@ -19,11 +19,15 @@
 static struct vfio_machine m;
 static char told[64];
 
-/* E: error, R: the host wants it, -: out, +: in. What was waited for ends the loop. */
+/*
+ * E: error, R: the host wants it, -: out, +: in, u and n: used and not. What was waited for ends the
+ * loop.
+ */
 static void on_event(void *opaque, enum vm_device_event event, const char *device)
 {
 	static const char letter[] = { [VM_DEVICE_ERROR] = 'E', [VM_DEVICE_REQUEST] = 'R',
-				       [VM_DEVICE_REMOVED] = '-', [VM_DEVICE_ADDED] = '+' };
+				       [VM_DEVICE_REMOVED] = '-', [VM_DEVICE_ADDED] = '+',
+				       [VM_DEVICE_STARTED] = 'u', [VM_DEVICE_STOPPED] = 'n' };
 
 	assert_string_equal(device, "0000:01:10.0");
 	told[strlen(told)] = letter[event];
@@ -237,6 +241,79 @@ static void test_a_reset_of_the_machine_ends_the_wait(void **state)
 	vfio_machine_free(&m);
 }
 
+/* What a driver does when its interface comes up, and when it goes down: vector 0 of BAR 3's table. */
+static void mask_vector(bool masked)
+{
+	uint64_t at = cfg_get_bar64(&m.guest, MACHINE_BUS, 0, 3);
+	uint8_t b[4] = { masked };
+
+	bus_write(m.guest.vm.mmio, at + PCI_MSIX_ENTRY_VECTOR_CTRL, b, sizeof(b));
+}
+
+static void begin_owned(void)
+{
+	begin();
+	m.set->devices[0]->pci.owner = 1;
+}
+
+static void test_the_use_of_a_nics_vf_is_told(void **state)
+{
+	begin_owned();
+	mask_vector(false);
+	assert_string_equal(told, ""); /* nothing is sent yet */
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_string_equal(told, "u");
+	mask_vector(true);
+	mask_vector(true);
+	assert_string_equal(told, "un");
+	mask_vector(false);
+	assert_string_equal(told, "unu");
+	/* Without DMA no network device works. */
+	cfg_put(&m.guest, MACHINE_BUS, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_string_equal(told, "unun");
+	vfio_machine_free(&m);
+}
+
+static void test_the_use_of_others_is_not(void **state)
+{
+	begin();
+	mask_vector(false);
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_string_equal(told, "");
+	pci_reset(m.guest.vm.pci);
+	vfio_pci_finish_leaving(m.set);
+	assert_true(there());
+	assert_string_equal(told, "");
+	vfio_machine_free(&m);
+}
+
+static void test_a_reset_of_the_machine_hides_a_nics_vf(void **state)
+{
+	begin_owned();
+	mask_vector(false);
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	pci_reset(m.guest.vm.pci);
+	assert_true(there());
+	vfio_pci_finish_leaving(m.set);
+	assert_false(there());
+	assert_string_equal(told, "un-");
+	vfio_machine_free(&m);
+}
+
+/* The capability that tells so is the device's own; the kernel makes up what a VF says else. */
+static void test_what_was_pulled_out_is_not_waited_for(void **state)
+{
+	static const uint8_t ones[4] = { 0xff, 0xff, 0xff, 0xff };
+
+	begin();
+	fake_vfio_poke(&m.dev, 7, 0xa0 + PCI_EXP_DEVCAP, ones, 4);
+	kick(m.dev.req_fd);
+	loop_run(m.guest.vm.loop);
+	assert_string_equal(told, "R-");
+	assert_false(there());
+	vfio_machine_free(&m);
+}
+
 static void test_a_reset_of_the_bus_does_not(void **state)
 {
 	struct err err = ERR_INIT;
@@ -417,6 +494,10 @@ int main(void)
 		cmocka_unit_test(test_a_request_presses_the_button_once),
 		cmocka_unit_test(test_a_reset_of_the_machine_ends_the_wait),
 		cmocka_unit_test(test_a_reset_of_the_bus_does_not),
+		cmocka_unit_test(test_the_use_of_a_nics_vf_is_told),
+		cmocka_unit_test(test_the_use_of_others_is_not),
+		cmocka_unit_test(test_a_reset_of_the_machine_hides_a_nics_vf),
+		cmocka_unit_test(test_what_was_pulled_out_is_not_waited_for),
 		cmocka_unit_test(test_what_cannot_come_leaves_nothing),
 		cmocka_unit_test(test_the_first_device_of_a_machine_brings_the_container),
 		cmocka_unit_test(test_a_thousand_times_nothing_grows),

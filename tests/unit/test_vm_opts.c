@@ -181,6 +181,23 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -d 01:10.0,gpudirect-clique=123456789", "0 to 15" },
 		{ "-k k -d 01:10.0,", "'' after" },
 		{ "-k k --nic br0", "'br0' is no network device" },
+		{ "-k k --nic vf=eth0/vf0", "'vf=' without 'standby='" },
+		{ "-k k --nic standby=tap:br0", "'standby=' without 'vf='" },
+		{ "-k k --nic tap:br0,vf=eth0/vf0", "'vf=' without 'standby='" },
+		{ "-k k --nic vf=,standby=tap:br0", "'vf=' names nothing" },
+		{ "-k k --nic vf=pool:,standby=tap:br0", "'vf=pool:' names no pool" },
+		{ "-k k --nic vf=a,standby=", "'standby=' names nothing" },
+		{ "-k k --nic vf=a,vf=b,standby=tap:br0", "'vf=' is there twice" },
+		{ "-k k --nic vf=a,standby=tap:a,standby=tap:b", "'standby=' is there twice" },
+		{ "-k k --nic vf=a,standby=br0", "'br0' is no network device" },
+		{ "-k k --nic vf=a,standby=vhost-user:/x", "vhost-user is not there yet" },
+		{ "-k k --nic vf=a,standby=tap:br0,frob=9", "frob=9" },
+		{ "-k k --nic vf=a,standby=tap:br0,mac=1", "no MAC of one device" },
+		{ "-k k --nic vf=a23456789a23456789a23456789a23456789a23456789a23456789a23456789a234,standby=tap:b",
+		  "is no name of a VF" },
+		{ "-k k --nic vf=a,standby=tap:a --nic vf=a,standby=tap:b", "a is given twice" },
+		{ "-k k --nic vf=a,standby=tap:a -d a", "a is given with --device, too" },
+		{ "-k k -m 1G,merge=on --nic vf=a,standby=tap:a", "merge=on moves it" },
 		{ "-k k --nic tap:", "'' is no name of a bridge" },
 		{ "-k k --nic tap:a-name-of-16-byte", "no name of a bridge" },
 		{ "-k k --nic tap:a/b", "no name of a bridge" },
@@ -313,6 +330,27 @@ static void test_consoles_and_ports(void **state)
 	assert_false(o.virtio_console || o.vsock.wanted);
 }
 
+static void test_a_network_device_that_stands_by(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --bind --nic vf=eth0/vf3,standby=tap:br0 "
+			       "--nic standby=tap:br1,mac=02:00:00:00:00:01,vf=pool:fast "
+			       "--nic vf=auto,mac=02:00:00:00:00:02,standby=tap:br2 "
+			       "--nic vf=auto,standby=tap:br2", &o, &err), 0);
+	assert_int_equal(o.nic_count, 4);
+	assert_string_equal(o.nics[0].vf, "eth0/vf3");
+	assert_string_equal(o.nics[0].bridge, "br0");
+	assert_false(o.nics[0].has_mac);
+	assert_string_equal(o.nics[1].vf, "pool:fast");
+	assert_string_equal(o.nics[1].bridge, "br1");
+	assert_int_equal(o.nics[1].mac[5], 1);
+	assert_string_equal(o.nics[2].vf, "auto");
+	assert_string_equal(o.nics[2].bridge, "br2");
+	assert_int_equal(o.nics[2].mac[5], 2);
+}
+
 static void test_disks(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -349,6 +387,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
 		cmocka_unit_test(test_network_devices),
 		cmocka_unit_test(test_consoles_and_ports),
+		cmocka_unit_test(test_a_network_device_that_stands_by),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),

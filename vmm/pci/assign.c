@@ -103,6 +103,11 @@ static const struct need *place(struct needs *needs, uint64_t *cursor, uint64_t 
 	return NULL;
 }
 
+static unsigned spare_slots(const struct pci_config *config)
+{
+	return config->hotplug_slots + (unsigned)__builtin_popcount(config->owners);
+}
+
 /* At most a quarter of the 64-bit addresses go to slots that nobody asked to be that large. */
 static uint64_t spare_pref(const struct pci *pci)
 {
@@ -111,7 +116,7 @@ static uint64_t spare_pref(const struct pci *pci)
 
 	if (pci->config.hotplug_pref)
 		return pci->config.hotplug_pref;
-	while (size > PORT_MEM64_MIN && size * pci->config.hotplug_slots > room / 4)
+	while (size > PORT_MEM64_MIN && size * spare_slots(&pci->config) > room / 4)
 		size /= 2;
 	return size;
 }
@@ -377,22 +382,35 @@ void pci_program(struct pci *pci)
 	}
 }
 
-int pci_assign(struct pci *pci, struct err *err)
+static int add_spare_ports(struct pci *pci, struct err *err)
 {
-	for (unsigned i = 0; i < pci->config.hotplug_slots; i++) {
+	uint32_t owners = pci->config.owners;
+
+	for (unsigned i = 0; i < spare_slots(&pci->config); i++) {
 		struct pci_port *port;
 		int r = port_new(pci, 0, &port, err);
 
 		if (r < 0)
 			return err_prefix(err, "hotplug slot %u", i + 1), r;
+		if (i < pci->config.hotplug_slots)
+			continue;
+		port->owner = (unsigned)__builtin_ctz(owners) + 1;
+		owners &= owners - 1;
 	}
-	number_root_buses(pci);
-	for (enum win kind = 0; kind < WINS; kind++) {
-		int r = assign_space(pci, kind, err);
+	return 0;
+}
 
-		if (r < 0)
-			return r;
-	}
+int pci_assign(struct pci *pci, struct err *err)
+{
+	int r = add_spare_ports(pci, err);
+
+	if (r < 0)
+		return r;
+	number_root_buses(pci);
+	for (enum win kind = 0; r == 0 && kind < WINS; kind++)
+		r = assign_space(pci, kind, err);
+	if (r < 0)
+		return r;
 	pci_program(pci);
 	return 0;
 }

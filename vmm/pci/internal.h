@@ -27,6 +27,7 @@ struct pci_port {
 	struct pci_dev *child;	/* borrowed; NULL: the slot is empty */
 	bool leaving;		/* its button was pressed, and the guest has not let go yet */
 	unsigned slot;		/* physical slot number, from 1, unique in the machine */
+	unsigned owner;		/* kept for devices with this one; 0: for those with none */
 	struct range win[WINS]; /* by pci_assign(); size 0: none */
 };
 

@@ -24,7 +24,7 @@ static struct pci_port *find_port(const struct bridge *bridge, struct pci_dev *d
 		struct pci_dev *fn = bridge_function(bridge, i);
 		struct pci_port *port = fn ? port_of(fn) : NULL;
 
-		if (!port || port->child)
+		if (!port || port->child || port->owner != dev->owner)
 			continue;
 		why->empty++;
 		if (port_place(port, dev, &why->bar) == 0)
@@ -37,6 +37,9 @@ static int refuse(const struct pci_dev *dev, const struct refusal *why, struct e
 {
 	const struct pci_bar *bar = &dev->bar[why->bar];
 
+	if (!why->empty && dev->owner)
+		return err_plain(err, -ENOSPC, "%s: the slot that is kept for it is not empty",
+				 dev->name);
 	if (!why->empty) {
 		err_plain(err, -ENOSPC, "%s: the guest has no empty slot", dev->name);
 		return err_hint(err, "start it with some: --hotplug-slots N");

@@ -72,6 +72,13 @@ static void bar_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
 	}
 }
 
+static void write_table(struct vfio_pci *v, uint64_t off, const uint8_t *data, unsigned len)
+{
+	msix_table_write(v->msix, off, data, len);
+	if (v->pci.owner)
+		vfio_pci_use_changed(v);
+}
+
 static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
 {
 	struct vfio_bar *bar = opaque;
@@ -83,7 +90,7 @@ static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 
 		n = run_length(bar, off, len);
 		if (owner == OWNER_TABLE)
-			msix_table_write(v->msix, off - v->table.range.start, data, n);
+			write_table(v, off - v->table.range.start, data, n);
 		else if (owner == OWNER_DEVICE)
 			(void)vfio_region_write(v->dev.fd, &bar->region, off, data, n);
 		/* The pending bits are read-only. */

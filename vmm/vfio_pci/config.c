@@ -242,9 +242,11 @@ void vfio_pci_cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, 
 	write_through(v, off, data, len);
 	if (off < PCI_STD_HEADER_SIZEOF) {
 		write_header(v, off, data, len);
-		return;
+	} else {
+		pci_cfg_store_write(pci, off, data, len);
+		write_msix(v, off, data, len);
+		write_msi(v, off, data, len);
 	}
-	pci_cfg_store_write(pci, off, data, len);
-	write_msix(v, off, data, len);
-	write_msi(v, off, data, len);
+	if (v->pci.owner)
+		vfio_pci_use_changed(v);
 }

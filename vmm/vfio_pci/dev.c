@@ -24,6 +24,7 @@ static void reset_hardware(struct vfio_pci *v)
 	int r;
 
 	vfio_pci_irqs_reset(v);
+	vfio_pci_use_changed(v);
 	vfio_pci_set_command(v, 0);
 	r = vfio_device_reset(&v->dev, v->flr, v->set->groups, v->set->ngroups, NULL);
 	if (r < 0)
@@ -99,6 +100,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	v->clique = d->clique;
 	v->move_msix = d->move_msix;
 	v->no_intx = d->intx == VMM_INTX_WITHHELD;
+	v->pci.owner = d->nic;
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));

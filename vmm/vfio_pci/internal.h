@@ -88,6 +88,7 @@ struct vfio_pci {
 	struct msix_place hw_table, hw_pba; /* in the device; the same unless they were moved */
 	bool move_msix;
 	bool no_intx; /* withheld: the guest finds no pin */
+	bool started; /* of one with an owner: as VM_DEVICE_STARTED */
 
 	char msix_name[40], msi_name[40];
 	struct msix *msix;
@@ -168,6 +169,11 @@ void vfio_pci_irqs_reset(struct vfio_pci *v);
 unsigned vfio_pci_max_vectors(const struct vfio_pci *v);
 /* INTx follows the command register and the two message modes. */
 void vfio_pci_intx_update(struct vfio_pci *v);
+
+/* use.c: tell of the first and the last that the guest's driver does with a device that has an owner. */
+void vfio_pci_use_changed(struct vfio_pci *v);
+/* It does not answer any more. */
+bool vfio_pci_is_gone(const struct vfio_pci *v);
 
 /* dev.c; a failure leaves nothing. */
 int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *group,

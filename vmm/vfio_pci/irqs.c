@@ -174,7 +174,10 @@ static void on_request(void *opaque, int fd)
 			 vfio_pci_may_leave(v) ? "the guest lets go of it" :
 						 "this virtual machine ends");
 	vm_event(v->set->vm, VM_DEVICE_REQUEST, v->pci.name);
-	if (vfio_pci_may_leave(v))
+	/* What was pulled out of the host does not work on while the guest takes its time. */
+	if (vfio_pci_may_leave(v) && vfio_pci_is_gone(v))
+		vfio_pci_take_out(v);
+	else if (vfio_pci_may_leave(v))
 		vfio_pci_leave(v);
 }
 

@@ -123,10 +123,11 @@ void vfio_pci_ejected(struct pci_dev *pci)
 	leave_in(v, 1);
 }
 
+/* What came for a network device is not the new guest's before that one's driver asked for it. */
 void vfio_pci_finish_leaving(struct vfio_pci_set *set)
 {
 	for (unsigned i = vfio_pci_count(set); i-- > 0;) {
-		if (set->devices[i]->leave == LEAVE_NOT)
+		if (set->devices[i]->leave == LEAVE_NOT && !set->devices[i]->pci.owner)
 			continue;
 		set->devices[i]->leave = LEAVE_READY;
 		vfio_pci_take_out(set->devices[i]);

@@ -102,7 +102,10 @@ int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct
 /* RAM is mapped for a device, which may be on its way out. NULL: no. */
 bool vfio_pci_pins_ram(const struct vfio_pci_set *set);
 
-/* The guest is being reset: what was asked to leave is out now. NULL is fine. */
+/*
+ * The guest is being reset: what was asked to leave is out now, and so is what came for a
+ * network device. NULL is fine.
+ */
 void vfio_pci_finish_leaving(struct vfio_pci_set *set);
 
 /*

@@ -63,10 +63,17 @@ static void forget(struct virtio_net *net)
 	memcpy(net->mac, net->nic->mac, sizeof(net->mac));
 }
 
+static void tell(const struct virtio_net *net, enum vm_nic_event event)
+{
+	if (net->nic->standby && net->dev.vm->on_nic)
+		net->dev.vm->on_nic(net->index, event);
+}
+
 static void stop(struct virtio_dev *dev)
 {
 	struct virtio_net *net = to_net(dev);
 
+	tell(net, VM_NIC_STOPPED);
 	(void)virtio_hear(dev, net_ctrl_queue(net), false);
 	net_pairs_stop(net);
 	forget(net);
@@ -88,6 +95,8 @@ static int start(struct virtio_dev *dev)
 		r = virtio_hear(dev, ctrl, true);
 	if (r < 0)
 		stop(dev);
+	else
+		tell(net, virtio_has(dev, VIRTIO_NET_F_STANDBY) ? VM_NIC_ACKNOWLEDGED : VM_NIC_ALONE);
 	return r;
 }
 
@@ -140,6 +149,9 @@ static int choose_features(struct virtio_net *net)
 	      (vhost & BIT(VIRTIO_NET_F_MRG_RXBUF));
 	if (!net->nic->macvtap)
 		can |= FILTER_FEATURES;
+	/* The VF has the same, which its PF keeps. */
+	if (net->nic->standby)
+		can = (can & ~BIT(VIRTIO_NET_F_CTRL_MAC_ADDR)) | BIT(VIRTIO_NET_F_STANDBY);
 	if (net->nic->mtu)
 		can |= BIT(VIRTIO_NET_F_MTU);
 	if (net->nic->pairs > 1)

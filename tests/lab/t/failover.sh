@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What tests of `vm run --nic vf=…,standby=…` share; sourced after vm.sh.
+#
+# The network: a switch, brp, which is also the peer (10.9.0.1). One of its ports is the other NIC, whose
+# cable is that of the PF: there the VF's frames come out. Another is the uplink of br0, in which the
+# standby's tap is. So the guest is at one port or at the other, and only what it or somebody else sends
+# tells brp which.
+#
+#	guest ── VF ══ PF ~ other NIC ── brp (10.9.0.1) ── up1 ~ up0 ── br0 ── tap ── guest
+
+FO_GUEST=10.9.0.2
+FO_PEER=10.9.0.1
+FO_MAC=52:54:00:01:00:10
+
+# Pull both NICs and plug them in with these cables: n0 and n1 are QEMU's networks of the host, which
+# answer for everybody whatever MAC that is sent to.
+fo_cables()		# OF-PF OF-OTHER
+{
+	lab-qmp device_del '{"id":"pf0"}' >/dev/null
+	lab-qmp device_del '{"id":"pf1"}' >/dev/null
+	wait_for 30 test ! -e "$SYS_PCI/$PF0" && wait_for 30 test ! -e "$SYS_PCI/$PF1"
+	sleep 1
+	fo_plug 0 "$1" && fo_plug 1 "$2"
+}
+
+fo_plug()		# 0|1 CABLE
+{
+	lab-qmp device_add "{\"driver\":\"igb\",\"id\":\"pf$1\",\"bus\":\"rp$1\",\"netdev\":\"$2\",\"mac\":\"52:54:00:00:00:0$(($1 + 1))\"}" >/dev/null
+	[[ $1 == 1 ]] || { wait_for 30 netdev_of "$PF0"; return; }
+	wait_for 30 netdev_of "$PF1"
+}
+
+# QEMU's igb gives a NIC what it sends to all back, which no card does: brp would take the guest for a
+# neighbour of that NIC.
+fo_no_echo()
+{
+	tc qdisc add dev "$FO_OTHER" clsact
+	tc filter add dev "$FO_OTHER" egress flower src_mac "$FO_MAC" action drop
+}
+
+fo_network()
+{
+	modprobe -a tun vhost_net bridge veth
+	for c in w0 w1; do lab-qmp netdev_add "{\"type\":\"hubport\",\"id\":\"$c\",\"hubid\":7}" >/dev/null; done
+	fo_cables w0 w1
+	FO_DEV=$(netdev_of "$PF0")
+	FO_OTHER=$(netdev_of "$PF1")
+	ip link add brp type bridge
+	ip link add br0 type bridge
+	ip link add up0 type veth peer name up1
+	ip link set up0 master br0
+	ip link set up1 master brp
+	ip link set "$FO_OTHER" master brp
+	ip link set brp address "$(<"/sys/class/net/$FO_OTHER/address")"
+	fo_no_echo
+	for d in brp br0 up0 up1 "$FO_OTHER" "$FO_DEV"; do ip link set "$d" up; done
+	ip addr add "$FO_PEER/24" dev brp
+}
+
+fo_network_end()
+{
+	tc qdisc del dev "$FO_OTHER" clsact
+	ip link set "$FO_OTHER" nomaster
+	for d in brp br0 up0; do ip link del "$d"; done
+	fo_cables n0 n1
+	for c in w0 w1; do lab-qmp netdev_del "{\"id\":\"$c\"}" >/dev/null; done
+}
+
+# For lab.cmd: net_failover's device, which is the one that the others are below.
+fo_guest_begin='m=; for n in /sys/class/net/*/master; do [ -e $n ] && m=$(basename $(readlink $n)); done
+ip link set $m up; ip addr add '$FO_GUEST'/24 dev $m; say "master $m"'
+
+fo_nic()		# JQ
+{
+	thruway vm nic -j fo | jq -r ".nic.nics[0].failover | $1"
+}
+
+fo_is()			# standby|primary
+{
+	[[ $(fo_nic .active) == "$1" ]]
+}
+
+# The port of the switch behind which the guest is.
+fo_port()
+{
+	bridge fdb show br brp | sed -n "s/^$FO_MAC dev \([^ ]*\) .*/\1/p" | head -n 1
+}
+
+fo_is_at()		# PORT
+{
+	[[ $(fo_port) == "$1" ]]
+}
+
+# What the PF has as its VF's MAC.
+vf_mac_is()		# MAC
+{
+	ip link show "$FO_DEV" | grep -q "vf 0 .*link/ether $1 "
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Whether a VF could carry a guest's traffic, as sysfs tells it; and by which card a bridge does. */
+#include "tools/failover_vf.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rarp.h"
+#include "tests/fake/pf.h"
+#include "tests/fake/sysfs.h"
+#include "tools/failover_uplink.h"
+
+#define VF0 "0000:01:10.0"
+#define NET "sys/class/net/eth0"
+
+static struct fake_pf k;
+static const struct bdf pf_bdf = { .bus = 1 }, vf_bdf0 = { .bus = 1, .dev = 0x10 };
+static struct failover_vf vf;
+
+static void link_state(const char *flags, const char *carrier)
+{
+	fake_sysfs_text(k.root, flags, NET "/flags");
+	fake_sysfs_text(k.root, carrier, NET "/carrier");
+}
+
+static void bound_to(const char *driver)
+{
+	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
+	if (driver)
+		fake_sysfs_link(k.root, driver, "sys/bus/pci/devices/" VF0 "/driver");
+}
+
+static int setup(void **state)
+{
+	fake_pf_init(&k);
+	fake_pf_set(&k, 2);
+	assert_int_equal(failover_vf_describe(k.root, vf_bdf0, &vf, NULL), 0);
+	link_state("0x1003", "1");
+	bound_to("../../../../bus/pci/drivers/vfio-pci");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_pf_fini(&k);
+	return 0;
+}
+
+static void test_it_is_a_vf_of_its_pf(void **state)
+{
+	assert_true(vf.have);
+	assert_true(bdf_eq(vf.bdf, vf_bdf0));
+	assert_true(bdf_eq(vf.pf, pf_bdf));
+	assert_int_equal(vf.index, 0);
+}
+
+static void test_what_is_no_vf_is_refused(void **state)
+{
+	struct err pf = ERR_INIT, none = ERR_INIT;
+	struct failover_vf other = { .index = 77 };
+
+	assert_int_equal(failover_vf_describe(k.root, pf_bdf, &other, &pf), -EINVAL);
+	assert_string_equal(pf.text, "--nic: 0000:01:00.0 is no VF: its MAC cannot be given away");
+	assert_non_null(strstr(pf.hint, "thruway vf create"));
+	assert_int_equal(failover_vf_describe(k.root, (struct bdf){ .bus = 9 }, &other, &none),
+			 -ENODEV);
+	assert_int_equal(other.index, 77);
+}
+
+static void test_each_thing_that_keeps_it_from_working(void **state)
+{
+	const struct failover_vf none = { .have = false };
+
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_WELL);
+	assert_int_equal(failover_vf_look(k.root, &none), FAILOVER_NO_VF);
+	bound_to(NULL);
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_UNBOUND);
+	bound_to("../../../../bus/pci/drivers/igbvf");
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_UNBOUND);
+	link_state("0x1003", "0");
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_NO_LINK);
+	link_state("0x1002", "0");
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_PF_DOWN);
+	link_state("0x1003", "1");
+	fake_pf_set(&k, 0);
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_VF_GONE);
+	fake_sysfs_remove(k.root, FAKE_PF_DIR "/net");
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_PF_GONE);
+}
+
+static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
+{
+	static const struct fake_node nodes[] = {
+		{ "sys/class/net/br0/bridge" },
+		{ "sys/class/net/br0/lower_tap0" },
+		{ "sys/class/net/br0/lower_bond0.5" },
+		{ "sys/class/net/tap0" },
+		{ "sys/class/net/bond0.5/lower_bond0" },
+		{ "sys/class/net/bond0/lower_eth0" },
+		{ "sys/class/net/br1/lower_tap0" },
+		{ "sys/class/net/tap1/master", .link = "../br0" },
+		{ "sys/class/net/macvtap0/lower_eth0" },
+		/* A circle, which the kernel does not make. */
+		{ "sys/class/net/br2/lower_br3" },
+		{ "sys/class/net/br3/lower_br2" },
+		{ 0 },
+	};
+
+	fake_sysfs_add(k.root, nodes);
+	assert_true(failover_uplink_is(k.root, "br0", pf_bdf));
+	assert_true(failover_uplink_is(k.root, "eth0", pf_bdf));
+	assert_true(failover_uplink_is(k.root, "tap1", pf_bdf));
+	assert_true(failover_uplink_is(k.root, "macvtap0", pf_bdf));
+	assert_false(failover_uplink_is(k.root, "br1", pf_bdf));
+	assert_false(failover_uplink_is(k.root, "br2", pf_bdf));
+	assert_false(failover_uplink_is(k.root, "br0", (struct bdf){ .bus = 2 }));
+}
+
+static void test_an_announcement_is_a_rarp_request(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 },
+			     want[42] = { 255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x80, 0x35,
+					  0, 1, 8, 0, 6, 4, 0, 3, 2, 0, 0, 0, 0, 9, 0, 0, 0, 0,
+					  2, 0, 0, 0, 0, 9, 0, 0, 0, 0 };
+	uint8_t frame[RARP_FRAME_LEN];
+
+	memset(frame, 0xee, sizeof(frame));
+	rarp_frame(frame, mac);
+	assert_memory_equal(frame, want, sizeof(want));
+	for (size_t i = sizeof(want); i < sizeof(frame); i++)
+		assert_int_equal(frame[i], 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_it_is_a_vf_of_its_pf),
+		T(test_what_is_no_vf_is_refused),
+		T(test_each_thing_that_keeps_it_from_working),
+		T(test_an_uplink_is_found_below_bonds_and_vlans),
+		cmocka_unit_test(test_an_announcement_is_a_rarp_request),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/failover_pick.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "host/change.h"
+#include "host/device.h"
+#include "host/lease.h"
+#include "sriov/pf.h"
+#include "tools/failover_uplink.h"
+#include "tools/vm_open.h"
+#include "vfio/pci_function.h"
+
+#define CLASS_NETWORK 0x02
+
+bool failover_pick_named(const struct failover_want *want)
+{
+	return strncmp(want->vf, "pool:", 5) != 0 && strcmp(want->vf, "auto") != 0;
+}
+
+static int refuse_uplink(int root, const struct failover_want *want, const struct failover_vf *vf,
+			 struct err *err)
+{
+	if (!failover_uplink_is(root, want->bridge, vf->pf))
+		return 0;
+	err_plain(err, -EINVAL, "--nic: %s cannot stand by for %s: its uplink is that VF's own card %s, "
+				"which keeps the frames for the guest's MAC to the VF",
+		  want->bridge, BDF_STR(vf->bdf), BDF_STR(vf->pf));
+	return err_hint(err, "take a VF of another card, or a bridge with another uplink");
+}
+
+/* --- those there are ---------------------------------------------------------------------------- */
+
+struct list {
+	int root;
+	const struct failover_want *want;
+	struct bdf *among; /* malloced */
+	size_t count;
+};
+
+static int add(struct list *list, struct bdf bdf)
+{
+	struct bdf *grown = realloc(list->among, (list->count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	list->among = grown;
+	grown[list->count++] = bdf;
+	return 0;
+}
+
+/* One that would be of use now. */
+static bool is_fit(const struct list *list, struct bdf bdf)
+{
+	struct failover_vf vf;
+	enum failover_fault fault;
+
+	if (failover_vf_describe(list->root, bdf, &vf, NULL) < 0 ||
+	    failover_uplink_is(list->root, list->want->bridge, vf.pf))
+		return false;
+	fault = failover_vf_look(list->root, &vf);
+	return fault == FAILOVER_WELL || (fault == FAILOVER_UNBOUND && list->want->bind);
+}
+
+static int add_vfs(const struct pf *pf, void *opaque)
+{
+	struct list *list = opaque;
+	struct bdf bdf = { 0 };
+	int r = 0;
+
+	if (pf->class >> 16 != CLASS_NETWORK || pf->busy)
+		return 0;
+	for (unsigned i = 0; r == 0 && i < pf->numvfs; i++)
+		if (pf_vf_here(list->root, pf, i, &bdf) == 0 && is_fit(list, bdf))
+			r = add(list, bdf);
+	return r;
+}
+
+static int list_pool(struct list *list, const char *pool, struct err *err)
+{
+	_cleanup_free_ struct bdf *members = NULL;
+	size_t n = 0;
+	int r = lease_pool(list->root, pool, &members, &n, err);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (is_fit(list, members[i]))
+			r = add(list, members[i]);
+	return r;
+}
+
+static int list_named(struct list *list, struct err *err)
+{
+	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
+	struct failover_vf vf;
+	struct bdf bdf = { 0 };
+	int r = topo_scan(list->root, &topo, err);
+
+	if (r == 0)
+		r = device_resolve_one(list->root, &topo, list->want->vf, "attach", &bdf, err);
+	if (r == 0)
+		r = failover_vf_describe(list->root, bdf, &vf, err);
+	if (r == 0)
+		r = refuse_uplink(list->root, list->want, &vf, err);
+	return r < 0 ? r : add(list, bdf);
+}
+
+static int make_list(struct list *list, char *what, size_t size, struct err *err)
+{
+	const char *name = list->want->vf;
+
+	if (strncmp(name, "pool:", 5) == 0) {
+		snprintf(what, size, "VFs in the pool '%.24s' that are well", name + 5);
+		return list_pool(list, name + 5, err);
+	}
+	if (strcmp(name, "auto") == 0) {
+		snprintf(what, size, "VFs of this host's cards that are well");
+		return pf_each(list->root, add_vfs, list);
+	}
+	snprintf(what, size, "VFs called %.32s", name);
+	return list_named(list, err);
+}
+
+/* --- one of them -------------------------------------------------------------------------------- */
+
+static int bind(int root, const struct failover_want *want, struct bdf bdf, struct err *err)
+{
+	const struct bind_request req = { .devs = &bdf, .count = 1, .force = want->force };
+	const struct journal_owner owner = { .command = "vm run --bind", .until_exit = true };
+	struct pci_function dev;
+
+	if (want->bind && pci_function_read_binding(root, bdf, &dev) == 0 &&
+	    !pci_function_driver_is_vfio(dev.driver)) {
+		int r = change_bind(root, &req, &owner, want->lock_timeout_s, err);
+
+		if (r < 0)
+			return r;
+	}
+	return vm_check_bound(root, bdf, &dev, err);
+}
+
+int failover_pick(int root, const struct failover_want *want, struct failover_vf *ret,
+		  struct err *err)
+{
+	struct list list = { .root = root, .want = want };
+	char what[80];
+	struct lease_request req = { .what = what, .near_node = -1, .holder = getpid(),
+				     .lock_timeout_s = want->lock_timeout_s };
+	struct failover_vf vf = { 0 };
+	struct pci_function dev;
+	struct lease lease = { 0 };
+	int r = make_list(&list, what, sizeof(what), err);
+
+	/* Without --bind this says how to bind it, and no lease has to end again. */
+	if (r == 0 && failover_pick_named(want) && !want->bind && list.among)
+		r = vm_check_bound(root, list.among[0], &dev, err);
+	req.among = list.among;
+	req.count = list.count;
+	if (r == 0)
+		r = lease_take(root, &req, &lease, err);
+	free(list.among);
+	if (r < 0)
+		return r < 0 && err && !err->code ? err_set(err, r, "--nic: no VF") : r;
+	r = failover_vf_describe(root, lease.bdf, &vf, err);
+	if (r == 0)
+		r = bind(root, want, lease.bdf, err);
+	if (r < 0) {
+		(void)lease_release(root, lease.bdf, true, want->lock_timeout_s, NULL);
+		return r;
+	}
+	*ret = vf;
+	return 0;
+}
+
+void failover_pick_release(int root, const struct failover_want *want, struct failover_vf *vf)
+{
+	if (vf->have)
+		(void)lease_release(root, vf->bdf, true, want->lock_timeout_s, NULL);
+	vf->have = false;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which VF a guest's network device gets: the one that was named, or a free one. */
+#ifndef TOOLS_FAILOVER_PICK_H
+#define TOOLS_FAILOVER_PICK_H
+
+#include <stdbool.h>
+
+#include "tools/failover_vf.h"
+
+struct failover_want {
+	const char *vf;	    /* a device's name, "pool:NAME" or "auto"; borrowed, as the next */
+	const char *bridge; /* of the standby, or its tap or macvtap */
+	bool bind;	    /* to its VFIO driver first */
+	unsigned force, lock_timeout_s;
+};
+
+/* One that is named is there from the start, or the guest does not start. */
+bool failover_pick_named(const struct failover_want *want);
+
+/*
+ * Promise it to this process (a lease), and bind it where wanted, in a change that ends with
+ * this process. 0; -EBUSY: taken, or of a pool none is free; -ENODEV, -EINVAL and what binding
+ * gives, with err set.
+ */
+int failover_pick(int root, const struct failover_want *want, struct failover_vf *ret,
+		  struct err *err);
+
+/* The lease ends. What was changed is the journal's to put back. */
+void failover_pick_release(int root, const struct failover_want *want, struct failover_vf *vf);
+
+#endif

@@ -1,0 +1,482 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/vm_failover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "sriov/link_watch.h"
+#include "sriov/pf.h"
+#include "sriov/pf_announce.h"
+#include "tools/failover_pick.h"
+#include "tools/failover_state.h"
+#include "tools/failover_vf.h"
+#include "tools/vm_attach.h"
+#include "tools/vm_client.h"
+#include "tools/vm_opts.h"
+#include "vfio/hotplug.h"
+
+/* When the network is told where the guest is, in milliseconds after a change: a frame may be lost. */
+static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150 };
+#define ANNOUNCES ARRAY_SIZE(announce_ms)
+#define LOCK_TIMEOUT_S 2
+#define MS	  1000000ull
+
+struct nic {
+	unsigned index; /* of the guest's network devices */
+	struct failover_want want;
+	struct failover_vf vf;
+	uint8_t mac[6];
+	struct failover state;
+	struct vmm_nic_state told;
+	unsigned announced; /* of ANNOUNCES */
+	uint64_t changed;   /* when it went over to the other device */
+	char refusal[120];  /* why the VF did not go in, "" */
+};
+
+struct vm_failover {
+	int root;
+	struct loop *loop; /* NULL: not started */
+	const char *vm;	   /* borrowed */
+	int sock, link_fd, timer;
+	struct hotplug *hotplug;
+	unsigned n;
+	struct nic nic[HANDOVER_MAX_NICS];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * FAILOVER_S + (uint64_t)t.tv_nsec;
+}
+
+/* --- before the guest --------------------------------------------------------------------------- */
+
+static int take_first(struct vm_failover *f, struct nic *n, struct vm_opt_nic *opt, struct err *err)
+{
+	static const uint8_t none[6];
+	struct err own = ERR_INIT;
+	uint8_t mac[6];
+	int r = failover_pick(f->root, &n->want, &n->vf, &own);
+
+	if (r == -EBUSY && !failover_pick_named(&n->want)) {
+		log_note("%s: the guest starts with its virtio network device", own.text);
+		return 0;
+	}
+	if (r == 0)
+		r = failover_vf_mac(f->root, &n->vf, mac, &own);
+	if (r < 0) {
+		*err = own;
+		return r;
+	}
+	/* A macvtap has its own, which becomes the VF's. */
+	if (!opt->has_mac && !opt->macvtap[0] && memcmp(mac, none, 6) != 0) {
+		memcpy(opt->mac, mac, sizeof(opt->mac));
+		opt->has_mac = true;
+	}
+	return 0;
+}
+
+int vm_failover_new(int root, struct vm_opts *opts, unsigned force, unsigned lock_timeout_s,
+		    struct vm_failover **ret, struct err *err)
+{
+	struct vm_failover *f = NULL;
+	int r = 0;
+
+	*ret = NULL;
+	for (unsigned i = 0; r == 0 && i < opts->nic_count; i++) {
+		struct vm_opt_nic *opt = &opts->nics[i];
+		struct nic *n;
+
+		if (!opt->vf[0])
+			continue;
+		if (!f)
+			f = calloc(1, sizeof(*f));
+		if (!f)
+			return err_set(err, -ENOMEM, "--nic");
+		f->root = root;
+		f->sock = f->link_fd = f->timer = -1;
+		n = &f->nic[f->n++];
+		n->index = i;
+		n->want = (struct failover_want){
+			opt->vf, opt->macvtap[0] ? opt->macvtap : opt->bridge, opts->bind, force,
+			lock_timeout_s,
+		};
+		failover_init(&n->state);
+		r = take_first(f, n, opt, err);
+	}
+	if (r < 0) {
+		vm_failover_free(f);
+		return r;
+	}
+	*ret = f;
+	return 0;
+}
+
+int vm_failover_claim(struct vm_failover *f, struct vmm_config *config, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; f && r == 0 && i < f->n; i++) {
+		struct nic *n = &f->nic[i];
+
+		config->nics[n->index].standby = true;
+		memcpy(n->mac, config->nics[n->index].mac, sizeof(n->mac));
+		if (n->vf.have)
+			r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, err);
+		if (r == 0 && n->vf.have)
+			failover_vf_rest(f->root, &n->vf);
+	}
+	return r;
+}
+
+/* --- what others are told ----------------------------------------------------------------------- */
+
+static void put(char *buf, size_t size, const char *text)
+{
+	snprintf(buf, size, "%.*s", (int)size - 1, text);
+}
+
+static void say(const struct nic *n, const struct vmm_nic_state *now)
+{
+	const char *device = n->vf.have ? BDF_STR(n->vf.bdf) : "its VF";
+
+	if (n->state.cause == FAILOVER_ALONE && strcmp(n->told.cause, now->cause) != 0)
+		log_warn("network device %u: the guest's driver does not know how to stand by "
+			 "(VIRTIO_NET_F_STANDBY): it has the virtio device alone, and not %s",
+			 n->index, device);
+	if (now->primary != n->told.primary)
+		log_warn("network device %u: the guest goes by %s (%s)", n->index,
+			 now->primary ? device : "its standby", now->cause);
+}
+
+static void report(struct vm_failover *f, struct nic *n)
+{
+	struct vmm_nic_state now = { .nic = n->index, .report = true, .primary = n->state.used,
+				     .wanted = n->state.wanted };
+
+	if (n->vf.have)
+		put(now.device, sizeof(now.device), BDF_STR(n->vf.bdf));
+	put(now.cause, sizeof(now.cause), failover_cause_word(&n->state));
+	if (failover_waits(&n->state))
+		put(now.detail, sizeof(now.detail),
+		    n->state.fault != FAILOVER_WELL ? failover_fault_text(n->state.fault) : n->refusal);
+	else if (n->state.where == FAILOVER_IN && !n->state.used)
+		put(now.detail, sizeof(now.detail), "the guest's driver for the VF");
+	if (memcmp(&now, &n->told, sizeof(now)) == 0)
+		return;
+	if (now.primary != n->told.primary) {
+		n->announced = 0;
+		n->changed = now_ns();
+	}
+	say(n, &now);
+	n->told = now;
+	(void)handover_nic(f->sock, &now);
+}
+
+/* By the port through which it is to be reached: the PF's, or the tap, which the VMM has. */
+static void announce(struct vm_failover *f, struct nic *n)
+{
+	struct pf pf;
+
+	if (!n->state.used) {
+		(void)handover_nic(f->sock, &(struct vmm_nic_state){ .nic = n->index, .announce = true });
+		return;
+	}
+	if (pf_read(f->root, n->vf.pf, &pf, NULL) == 0 && pf.netdev[0])
+		(void)pf_announce(pf.netdev, n->mac);
+}
+
+static uint64_t announce_at(const struct nic *n)
+{
+	return n->announced < ANNOUNCES && n->changed ? n->changed + announce_ms[n->announced] * MS : 0;
+}
+
+static void announce_due(struct vm_failover *f, struct nic *n, uint64_t now)
+{
+	if (!announce_at(n) || announce_at(n) > now)
+		return;
+	announce(f, n);
+	n->announced++;
+}
+
+/* --- what is done ------------------------------------------------------------------------------- */
+
+static int attach(struct vm_failover *f, struct nic *n, struct err *err)
+{
+	const struct vm_attach device = { .bdf = n->vf.bdf, .nic = n->index + 1 };
+	struct vm_client vm = VM_CLIENT_INIT;
+	int r = failover_vf_ready(f->root, &n->vf, err);
+
+	if (r == 0)
+		r = vm_client_open(f->root, f->vm, &vm, err);
+	if (r == 0)
+		r = vm_attach_device(f->root, &vm, &device, err);
+	vm_client_close(&vm);
+	return r;
+}
+
+static void give(struct vm_failover *f, struct nic *n)
+{
+	struct err err = ERR_INIT;
+	int r = attach(f, n, &err);
+
+	n->refusal[0] = '\0';
+	if (r < 0) {
+		failover_vf_rest(f->root, &n->vf);
+		put(n->refusal, sizeof(n->refusal), err.text);
+		log_warn_limited("network device %u: %s", n->index, err.text);
+	}
+	failover_attached(&n->state, r < 0, now_ns());
+}
+
+static void take(struct vm_failover *f, struct nic *n, bool now)
+{
+	struct vm_client vm = VM_CLIENT_INIT;
+	struct err err = ERR_INIT;
+	int r = vm_client_open(f->root, f->vm, &vm, &err);
+
+	if (r == 0)
+		r = vm_detach_device(&vm, n->vf.bdf, now, &err);
+	/* What cannot be asked for is taken. */
+	if (r < 0 && r != -ENODEV && !now)
+		r = vm_detach_device(&vm, n->vf.bdf, true, &err);
+	vm_client_close(&vm);
+	if (r < 0 && r != -ENODEV)
+		log_warn_limited("network device %u: %s", n->index, err.text);
+}
+
+/* A VF that is gone is not the one that will have its address: promised and given anew. */
+static void find_vf(struct vm_failover *f, struct nic *n)
+{
+	struct err err = ERR_INIT;
+	int r = failover_pick(f->root, &n->want, &n->vf, &err);
+
+	if (r == 0) {
+		r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, &err);
+		if (r == 0)
+			failover_vf_rest(f->root, &n->vf);
+		else
+			failover_pick_release(f->root, &n->want, &n->vf);
+	}
+	if (r < 0)
+		log_note("network device %u: %s", n->index, err.text);
+}
+
+static void look(struct vm_failover *f, struct nic *n, uint64_t now)
+{
+	enum failover_fault fault = failover_vf_look(f->root, &n->vf);
+
+	if (n->state.where == FAILOVER_OUT) {
+		/* One of several may be better off than this one. */
+		if (n->vf.have && (fault == FAILOVER_VF_GONE || fault == FAILOVER_PF_GONE ||
+				   (fault != FAILOVER_WELL && !failover_pick_named(&n->want))))
+			failover_pick_release(f->root, &n->want, &n->vf);
+		if (!n->vf.have && failover_waits(&n->state))
+			find_vf(f, n);
+		fault = failover_vf_look(f->root, &n->vf);
+	}
+	failover_looked(&n->state, fault, now);
+}
+
+static void act(struct vm_failover *f, struct nic *n)
+{
+	switch (failover_step(&n->state, now_ns())) {
+	case FAILOVER_ATTACH: give(f, n); break;
+	case FAILOVER_ASK: take(f, n, false); break;
+	case FAILOVER_TAKE: take(f, n, true); break;
+	case FAILOVER_NOTHING: break;
+	}
+	report(f, n);
+	announce_due(f, n, now_ns());
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* The timer rests when there is nothing to wait for. */
+static void arm(struct vm_failover *f)
+{
+	uint64_t now = now_ns(), at = 0;
+
+	for (unsigned i = 0; i < f->n; i++)
+		at = sooner(at, sooner(failover_next(&f->nic[i].state, now), announce_at(&f->nic[i])));
+	(void)loop_timer_arm(f->timer, !at ? 0 : at > now ? at - now : 1);
+}
+
+static void look_and_act(struct vm_failover *f, struct nic *n)
+{
+	look(f, n, now_ns());
+	act(f, n);
+}
+
+static void on_timer(void *opaque, int fd)
+{
+	struct vm_failover *f = opaque;
+
+	(void)fd;
+	for (unsigned i = 0; i < f->n; i++) {
+		announce_due(f, &f->nic[i], now_ns());
+		if (failover_waits(&f->nic[i].state))
+			look_and_act(f, &f->nic[i]);
+	}
+	arm(f);
+}
+
+/* --- what happens on the host ------------------------------------------------------------------- */
+
+static void drop(const struct link_change *change, void *opaque)
+{
+	(void)change, (void)opaque;
+}
+
+/* Which link it was matters less than what all PFs are like now, which is a few reads. */
+static void on_link(void *opaque, int fd)
+{
+	struct vm_failover *f = opaque;
+
+	(void)link_watch_read(fd, drop, NULL);
+	for (unsigned i = 0; i < f->n; i++)
+		look_and_act(f, &f->nic[i]);
+	arm(f);
+}
+
+static void take_uevent(struct nic *n, const struct hotplug_event *e)
+{
+	if (strcmp(e->error, "SUCCESSFUL_RECOVERY") == 0)
+		failover_recovered(&n->state);
+	else if (strcmp(e->error, "BEGIN_RECOVERY") == 0 || strcmp(e->error, "FAILED_RECOVERY") == 0)
+		failover_recovering(&n->state);
+}
+
+static void on_uevent(void *opaque, int fd)
+{
+	struct vm_failover *f = opaque;
+	struct hotplug_event e;
+	int r;
+
+	(void)fd;
+	while ((r = hotplug_next(f->hotplug, &e)) == 1 || r == -ENOBUFS) {
+		for (unsigned i = 0; i < f->n; i++) {
+			struct nic *n = &f->nic[i];
+
+			if (r == 1 && n->vf.have && !bdf_eq(e.bdf, n->vf.bdf) &&
+			    !bdf_eq(e.bdf, n->vf.pf))
+				continue;
+			if (r == 1 && n->vf.have)
+				take_uevent(n, &e);
+			look_and_act(f, n);
+		}
+	}
+	arm(f);
+}
+
+/* --- what the VMM says -------------------------------------------------------------------------- */
+
+void vm_failover_nic(struct vm_failover *f, unsigned nic, enum vm_nic_event event)
+{
+	for (unsigned i = 0; f && f->loop && i < f->n; i++) {
+		if (f->nic[i].index != nic)
+			continue;
+		failover_guest(&f->nic[i].state, event, now_ns());
+		look_and_act(f, &f->nic[i]);
+		arm(f);
+	}
+}
+
+bool vm_failover_device(struct vm_failover *f, enum vm_device_event event, const char *device)
+{
+	bool ours = false;
+
+	for (unsigned i = 0; f && f->loop && i < f->n; i++) {
+		struct nic *n = &f->nic[i];
+
+		if (!n->vf.have || strcmp(BDF_STR(n->vf.bdf), device) != 0)
+			continue;
+		ours = true;
+		failover_device(&n->state, event, now_ns());
+		if (event == VM_DEVICE_REMOVED ||
+		    (event == VM_DEVICE_STOPPED && n->state.where == FAILOVER_LEAVING))
+			failover_vf_rest(f->root, &n->vf);
+		act(f, n);
+		arm(f);
+	}
+	return ours;
+}
+
+/* --- the whole ---------------------------------------------------------------------------------- */
+
+int vm_failover_start(struct vm_failover *f, struct loop *loop, const char *vm, int sock,
+		      struct err *err)
+{
+	int r;
+
+	if (!f || f->loop)
+		return 0;
+	f->loop = loop;
+	f->vm = vm;
+	f->sock = sock;
+	r = hotplug_open(f->root, &f->hotplug, err);
+	if (r == 0)
+		r = loop_add(loop, hotplug_fd(f->hotplug), on_uevent, f);
+	if (r == 0)
+		r = f->link_fd = link_watch_open();
+	if (r >= 0)
+		r = loop_add(loop, f->link_fd, on_link, f);
+	if (r == 0)
+		r = loop_timer_new(loop, on_timer, f, &f->timer);
+	if (r < 0) {
+		vm_failover_stop(f);
+		return err_set(err, r, "cannot watch the VFs of the network devices");
+	}
+	for (unsigned i = 0; i < f->n; i++) {
+		/* There is a next time now, and others wait for this process. */
+		f->nic[i].want.lock_timeout_s = LOCK_TIMEOUT_S;
+		look_and_act(f, &f->nic[i]);
+	}
+	arm(f);
+	return 0;
+}
+
+static void stop_watching(struct vm_failover *f)
+{
+	if (f->hotplug)
+		loop_del(f->loop, hotplug_fd(f->hotplug));
+	if (f->link_fd >= 0)
+		loop_del(f->loop, f->link_fd);
+	if (f->timer >= 0)
+		loop_del(f->loop, f->timer);
+	hotplug_close(f->hotplug);
+	f->hotplug = NULL;
+	close_fdp(&f->link_fd);
+	close_fdp(&f->timer);
+	f->loop = NULL;
+}
+
+void vm_failover_stop(struct vm_failover *f)
+{
+	if (f && f->loop)
+		stop_watching(f);
+	/* As the journal left them, so that it does not take them for somebody else's. */
+	for (unsigned i = 0; f && i < f->n; i++)
+		if (f->nic[i].vf.have && f->nic[i].vf.attrs.have)
+			(void)failover_vf_ready(f->root, &f->nic[i].vf, NULL);
+}
+
+struct vm_failover *vm_failover_free(struct vm_failover *f)
+{
+	for (unsigned i = 0; f && i < f->n; i++)
+		failover_pick_release(f->root, &f->nic[i].want, &f->nic[i].vf);
+	free(f);
+	return NULL;
+}
