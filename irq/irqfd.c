@@ -84,22 +84,22 @@ int irqfd_reserve(unsigned n, uint64_t *ret_need)
 {
 	uint64_t need = (uint64_t)n + OTHER_FDS;
 	struct rlimit limit;
+	uint64_t room;
 	int high;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
-	if (limit.rlim_max < need) {
-		*ret_need = need;
-		return -EMFILE;
-	}
-	if (limit.rlim_cur < need) {
-		limit.rlim_cur = need;
+	/* Too low for all of them is no reason to have fewer than it allows. */
+	room = limit.rlim_max < need ? limit.rlim_max : need;
+	if (limit.rlim_cur < room) {
+		limit.rlim_cur = room;
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 			return -errno;
 	}
 	/* Growing it once threads run waits for an RCU grace period, in the middle of an unmask. */
-	high = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, (int)need - 1);
+	high = room ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, (int)room - 1) : -1;
 	if (high >= 0)
 		close(high);
-	return 0;
+	*ret_need = need;
+	return room < need ? -EMFILE : 0;
 }

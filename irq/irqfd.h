@@ -36,7 +36,7 @@ bool irqfd_pending(int event_fd);
 /*
  * Room for n more descriptors: raises the soft limit towards the hard one and
  * grows the process's table now, while it is single-threaded and that is cheap.
- * -EMFILE: the hard limit is too low, with what would be needed in *ret_need.
+ * -EMFILE: the hard limit, up to which it was done, is too low, with what would be needed in *ret_need.
  */
 int irqfd_reserve(unsigned n, uint64_t *ret_need);
 

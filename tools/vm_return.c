@@ -36,7 +36,7 @@
 enum where { IN_GUEST, FAILED, OUT };
 
 struct watched {
-	struct vmm_device device; /* what give_back() needs of it: name, token, node */
+	struct vmm_device device; /* what give_back() needs of it */
 	struct bdf bdf, pf; /* pf is bdf when it is no VF */
 	bool is_vf, had_link;
 	unsigned vf;
@@ -336,7 +336,9 @@ void vm_return_added(struct vm_return *r, const struct vmm_device *device)
 		return;
 	w = find(r, device->name);
 	if (w) {
-		w->device = *device;
+		/* The rest is as at the start. */
+		w->device.node = device->node;
+		memcpy(w->device.token, device->token, sizeof(w->device.token));
 		vm_return_event(r, VM_DEVICE_ADDED, device->name);
 	} else if (!vmm_has(&r->config, device->name) || watch(r, device) < 0) {
 		log_warn("%s: it does not come back by itself if an error takes it out of the guest, "

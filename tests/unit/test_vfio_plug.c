@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/loop.h"
@@ -88,6 +89,7 @@ static void turn(void)
 
 static void test_in_order_and_back(void **state)
 {
+	struct rlimit limit;
 	struct vfio_pci_arrival back;
 	struct err err = ERR_INIT;
 
@@ -107,11 +109,16 @@ static void test_in_order_and_back(void **state)
 	assert_int_equal(vfio_pci_count(m.set), 0);
 	assert_int_equal(m.kvm.nslots, 0);
 
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 64; /* fewer than its vectors may take, beside all else */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	memset(m.order, 0, sizeof(m.order));
 	back = arrival();
 	assert_int_equal(vfio_pci_plug(&m.guest.vm, &m.set, &back, &err), 0);
 	assert_int_equal(back.group_fd, -1);
 	assert_string_equal(m.order, "CIKmD"); /* as at the start */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(limit.rlim_cur > 64);
 	assert_string_equal(told, "-+");
 	assert_true(there());
 	assert_true(m.dev.err_fd >= 0 && m.dev.req_fd >= 0);

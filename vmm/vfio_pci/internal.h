@@ -127,6 +127,12 @@ int vfio_pci_add_group(struct vfio_pci_set *set, int fd, unsigned number, struct
 /* When no device of it is left. With the last group RAM is unmapped, and no longer pinned. */
 void vfio_pci_del_group(struct vfio_pci_set *set, unsigned number);
 
+/*
+ * Room for every vector's eventfd: best while the process is single-threaded; for one that is attached
+ * later, at least not amid the guest's unmasking of it.
+ */
+void vfio_pci_reserve_fds(struct vfio_pci_set *set);
+
 /* dma.c: guest RAM becomes reachable for the devices, bank by bank. */
 int vfio_pci_map_ram(struct vfio_pci_set *set, struct err *err);
 void vfio_pci_unmap_ram(struct vfio_pci_set *set);

@@ -221,6 +221,7 @@ static int add(struct vfio_pci_set *set, const struct vfio_pci_arrival *a, struc
 		return r;
 	}
 	set->devices[set->ndevices++] = v;
+	vfio_pci_reserve_fds(set);
 	vfio_pci_map_live_bars(set);
 	return 0;
 }

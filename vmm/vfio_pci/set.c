@@ -69,11 +69,8 @@ static int join_groups(struct vfio_pci_set *set, const struct vmm_config *config
 	return 0;
 }
 
-/*
- * Room for every vector's eventfd, as long as the process is single-threaded. Too
- * low a limit is no reason not to start: few guests use all their vectors.
- */
-static void reserve_fds(struct vfio_pci_set *set)
+/* Too low a limit is no reason not to start: few guests use all their vectors. */
+void vfio_pci_reserve_fds(struct vfio_pci_set *set)
 {
 	uint64_t need = 0;
 	unsigned n = 0;
@@ -109,7 +106,7 @@ static int open_devices(struct vfio_pci_set *set, const struct vmm_config *confi
 		if (r < 0)
 			return r;
 	}
-	reserve_fds(set);
+	vfio_pci_reserve_fds(set);
 	return 0;
 }
 
