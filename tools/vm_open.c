@@ -159,10 +159,12 @@ int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct er
 int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, struct vmm_device *d,
 		struct err *err)
 {
+	/* Asked once, since each question is a part of every start. */
+	d->vf = hostfs_exists(root, "sys/bus/pci/devices/%s/physfn", BDF_STR(bdf));
 	d->rom = opts->rom;
 	if (opts->rom == VMM_ROM_FILE)
 		return vm_rom_open(root, bdf, opts->romfile, &d->rom_fd, err);
-	return opts->rom == VMM_ROM_DEVICE ? vm_rom_refuse_boot_display(root, bdf, err) : 0;
+	return opts->rom == VMM_ROM_DEVICE && !d->vf ? vm_rom_refuse_boot_display(root, bdf, err) : 0;
 }
 
 int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
@@ -177,7 +179,7 @@ int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
 	r = vm_check_bound(root, bdf, &dev, err);
 	/* Not before it is bound: until then the handlers of its own driver are on the line. */
-	if (r == 0)
+	if (r == 0 && !d->vf)
 		r = vm_intx_choose(root, bdf, opts->shared_intx, &d->intx, err);
 	if (r == 0 && config->container_fd < 0)
 		r = vfio_container_open(root, &config->container_fd, err);

@@ -29,8 +29,8 @@ struct vmm_device;
 int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
 
 /*
- * What the guest is to find as the function's ROM, into d: its own, none, or a file's. Looks at no
- * binding, so that what is wrong is said before there is one.
+ * What the guest is to find as the function's ROM, into d: its own, none, or a file's; also whether it
+ * is a VF. Looks at no binding, so that what is wrong is said before there is one.
  */
 int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, struct vmm_device *d,
 		struct err *err);

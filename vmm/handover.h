@@ -23,7 +23,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     11
+#define HANDOVER_VERSION     12
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -50,6 +50,7 @@ struct vmm_device {
 	uint32_t intx;	  /* enum vmm_intx */
 	uint32_t clique;  /* of NVIDIA's GPUDirect, plus one; 0: not said */
 	bool move_msix;	  /* the guest finds its MSI-X table in a BAR of its own */
+	bool vf;	  /* a virtual function: it has no INTx and is no display */
 	uint32_t nic;	  /* it is the primary of this network device, plus one; 0: of none */
 };
 
