@@ -19,7 +19,7 @@ static int read_operands(struct ctx *ctx, int argc, char **argv, const struct vm
 	r = opts_next(&o, err);
 	if (r == 0)
 		r = opts_operands(&o, 1, operand ? 2 : 1, operand ? operand->operands : "VM", err);
-	if (r < 0 || argc - optind < 2)
+	if (r < 0 || !operand || argc - optind < 2)
 		return r;
 	return operand->parse(argv[optind + 1], ret_params, err);
 }
