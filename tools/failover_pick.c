@@ -41,6 +41,7 @@ struct list {
 	const struct failover_want *want;
 	struct bdf *among; /* malloced */
 	size_t count;
+	char unfit[200]; /* those that are of no use now, and why; "" */
 };
 
 static int add(struct list *list, struct bdf bdf)
@@ -54,17 +55,41 @@ static int add(struct list *list, struct bdf bdf)
 	return 0;
 }
 
-/* One that would be of use now. */
-static bool is_fit(const struct list *list, struct bdf bdf)
+/* Why it would be of no use now; NULL: it would be. */
+static const char *unfit_because(const struct list *list, struct bdf bdf)
 {
 	struct failover_vf vf;
 	enum failover_fault fault;
 
-	if (failover_vf_describe(list->root, bdf, &vf, NULL) < 0 ||
-	    failover_uplink_is(list->root, list->want->bridge, vf.pf))
-		return false;
+	if (failover_vf_describe(list->root, bdf, &vf, NULL) < 0)
+		return "no VF";
+	if (failover_uplink_is(list->root, list->want->bridge, vf.pf))
+		return "the standby's own card";
 	fault = failover_vf_look(list->root, &vf);
-	return fault == FAILOVER_WELL || (fault == FAILOVER_UNBOUND && list->want->bind);
+	if (fault == FAILOVER_WELL || (fault == FAILOVER_UNBOUND && list->want->bind))
+		return NULL;
+	return failover_fault_word(fault);
+}
+
+/* As many as there is room for. */
+static void note_unfit(struct list *list, struct bdf bdf, const char *why)
+{
+	size_t len = strlen(list->unfit);
+	int n = snprintf(list->unfit + len, sizeof(list->unfit) - len, "%s%s (%s)", len ? ", " : "",
+			 BDF_STR(bdf), why);
+
+	if (n < 0 || (size_t)n >= sizeof(list->unfit) - len)
+		list->unfit[len] = '\0';
+}
+
+static int add_fit(struct list *list, struct bdf bdf)
+{
+	const char *why = unfit_because(list, bdf);
+
+	if (!why)
+		return add(list, bdf);
+	note_unfit(list, bdf, why);
+	return 0;
 }
 
 static int add_vfs(const struct pf *pf, void *opaque)
@@ -76,8 +101,8 @@ static int add_vfs(const struct pf *pf, void *opaque)
 	if (pf->class >> 16 != CLASS_NETWORK || pf->busy)
 		return 0;
 	for (unsigned i = 0; r == 0 && i < pf->numvfs; i++)
-		if (pf_vf_here(list->root, pf, i, &bdf) == 0 && is_fit(list, bdf))
-			r = add(list, bdf);
+		if (pf_vf_here(list->root, pf, i, &bdf) == 0)
+			r = add_fit(list, bdf);
 	return r;
 }
 
@@ -88,8 +113,7 @@ static int list_pool(struct list *list, const char *pool, struct err *err)
 	int r = lease_pool(list->root, pool, &members, &n, err);
 
 	for (size_t i = 0; r == 0 && i < n; i++)
-		if (is_fit(list, members[i]))
-			r = add(list, members[i]);
+		r = add_fit(list, members[i]);
 	return r;
 }
 
@@ -143,6 +167,22 @@ static int bind(int root, const struct failover_want *want, struct bdf bdf, stru
 	return vm_check_bound(root, bdf, &dev, err);
 }
 
+/* One of those that are of use, or why there is none. */
+static int take(const struct list *list, const struct lease_request *req, struct lease *lease,
+		struct err *err)
+{
+	struct err own = ERR_INIT;
+	int r = lease_take(list->root, req, lease, &own);
+
+	if (r == 0)
+		return 0;
+	if (r == -EBUSY && list->unfit[0])
+		err_plain(err, r, "%s; of no use now: %s", own.text, list->unfit);
+	else
+		err_plain(err, r, "%s", own.text);
+	return own.hint[0] ? err_hint(err, "%s", own.hint) : r;
+}
+
 int failover_pick(int root, const struct failover_want *want, struct failover_vf *ret,
 		  struct err *err)
 {
@@ -161,7 +201,7 @@ int failover_pick(int root, const struct failover_want *want, struct failover_vf
 	req.among = list.among;
 	req.count = list.count;
 	if (r == 0)
-		r = lease_take(root, &req, &lease, err);
+		r = take(&list, &req, &lease, err);
 	free(list.among);
 	if (r < 0)
 		return r < 0 && err && !err->code ? err_set(err, r, "--nic: no VF") : r;

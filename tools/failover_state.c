@@ -46,6 +46,8 @@ void failover_guest(struct failover *f, enum vm_nic_event event, uint64_t now)
 		f->guest = GUEST_KNOWS;
 		if (f->where == FAILOVER_OUT && f->cause == FAILOVER_ALONE)
 			f->cause = FAILOVER_RESET;
+		if (f->cause == FAILOVER_START)
+			f->cause = FAILOVER_ACKNOWLEDGED;
 		break;
 	case VM_NIC_ALONE:
 		f->guest = GUEST_ALONE;
@@ -71,8 +73,8 @@ void failover_guest(struct failover *f, enum vm_nic_event event, uint64_t now)
 void failover_device(struct failover *f, enum vm_device_event event, uint64_t now)
 {
 	switch (event) {
-	case VM_DEVICE_ERROR: /* the VMM takes it */
-		f->failed = true;
+	case VM_DEVICE_ERROR: /* the VMM takes it, and may be slower to tell than the host to recover */
+		f->failed = !f->recovered;
 		f->where = FAILOVER_LEAVING;
 		leave_because(f, FAILOVER_ERROR);
 		punish(f, now);
@@ -127,11 +129,13 @@ void failover_looked(struct failover *f, enum failover_fault fault, uint64_t now
 void failover_recovering(struct failover *f)
 {
 	f->failed = true;
+	f->recovered = false;
 }
 
 void failover_recovered(struct failover *f)
 {
 	f->failed = false;
+	f->recovered = true;
 }
 
 void failover_attached(struct failover *f, bool refused, uint64_t now)
@@ -141,6 +145,7 @@ void failover_attached(struct failover *f, bool refused, uint64_t now)
 		return;
 	}
 	f->where = FAILOVER_IN;
+	f->recovered = false;
 	f->back_since = now;
 	f->retry = 0;
 }
@@ -236,6 +241,11 @@ const char *failover_cause_word(const struct failover *f)
 	};
 
 	return f->cause == FAILOVER_FAULT ? faults[f->cause_fault].word : words[f->cause];
+}
+
+const char *failover_fault_word(enum failover_fault fault)
+{
+	return faults[fault].word;
 }
 
 const char *failover_fault_text(enum failover_fault fault)

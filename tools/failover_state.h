@@ -48,6 +48,7 @@ struct failover {
 	bool used;   /* the guest's driver works with the VF */
 	bool wanted; /* by the operator: true unless said otherwise */
 	bool failed; /* an error was reported, and no recovery since */
+	bool recovered; /* the host did, since the VF went in */
 	enum failover_fault fault;
 	enum failover_cause cause;
 	enum failover_fault cause_fault; /* with FAILOVER_FAULT */
@@ -94,6 +95,8 @@ bool failover_waits(const struct failover *f);
 
 /* "link-lost", "operator"; for `vm nic` and `vm events`. */
 const char *failover_cause_word(const struct failover *f);
+const char *failover_fault_word(enum failover_fault fault);
+/* What is waited for then. */
 const char *failover_fault_text(enum failover_fault fault);
 
 #endif

@@ -37,7 +37,7 @@ struct nic {
 	struct vmm_nic_state told;
 	unsigned announced; /* of ANNOUNCES */
 	uint64_t changed;   /* when it went over to the other device */
-	char refusal[120];  /* why the VF did not go in, "" */
+	char refusal[360];  /* why there is no VF, or it did not go in; "" */
 };
 
 struct vm_failover {
@@ -158,6 +158,13 @@ static void say(const struct nic *n, const struct vmm_nic_state *now)
 			 now->primary ? device : "its standby", now->cause);
 }
 
+static const char *waits_for(const struct nic *n)
+{
+	if (n->refusal[0] && (n->state.fault == FAILOVER_WELL || n->state.fault == FAILOVER_NO_VF))
+		return n->refusal;
+	return failover_fault_text(n->state.fault);
+}
+
 static void report(struct vm_failover *f, struct nic *n)
 {
 	struct vmm_nic_state now = { .nic = n->index, .report = true, .primary = n->state.used,
@@ -167,8 +174,7 @@ static void report(struct vm_failover *f, struct nic *n)
 		put(now.device, sizeof(now.device), BDF_STR(n->vf.bdf));
 	put(now.cause, sizeof(now.cause), failover_cause_word(&n->state));
 	if (failover_waits(&n->state))
-		put(now.detail, sizeof(now.detail),
-		    n->state.fault != FAILOVER_WELL ? failover_fault_text(n->state.fault) : n->refusal);
+		put(now.detail, sizeof(now.detail), waits_for(n));
 	else if (n->state.where == FAILOVER_IN && !n->state.used)
 		put(now.detail, sizeof(now.detail), "the guest's driver for the VF");
 	if (memcmp(&now, &n->told, sizeof(now)) == 0)
@@ -267,8 +273,9 @@ static void find_vf(struct vm_failover *f, struct nic *n)
 		else
 			failover_pick_release(f->root, &n->want, &n->vf);
 	}
-	if (r < 0)
-		log_note("network device %u: %s", n->index, err.text);
+	if (r < 0 && strncmp(n->refusal, err.text, sizeof(n->refusal) - 1) != 0)
+		log_warn("network device %u: %s", n->index, err.text);
+	put(n->refusal, sizeof(n->refusal), r < 0 ? err.text : "");
 }
 
 static void look(struct vm_failover *f, struct nic *n, uint64_t now)

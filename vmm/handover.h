@@ -75,7 +75,7 @@ struct vmm_nic_state {
 	bool wanted;   /* and is to, when it can */
 	char device[20]; /* the VF that it has, or will have; "": none yet */
 	char cause[24];	 /* a word: why it is as it is */
-	char detail[120]; /* what it waits for, or "" */
+	char detail[360]; /* what it waits for, or "" */
 };
 
 #define VMM_DISK_SERIAL_MAX 20

@@ -92,7 +92,7 @@ static void test_it_goes_in_when_the_guest_knows(void **state)
 	guest(VM_NIC_ACKNOWLEDGED);
 	assert_true(failover_next(&f, now) > now);
 	does(FAILOVER_ATTACH);
-	is(false, "start"); /* its driver has to come first */
+	is(false, "acknowledged"); /* its driver has to come first */
 	device(VM_DEVICE_ADDED);
 	device(VM_DEVICE_STARTED);
 	is(true, "acknowledged");
@@ -228,6 +228,23 @@ static void test_an_error_waits_for_the_recovery(void **state)
 	does(FAILOVER_NOTHING);
 	failover_recovered(&f);
 	comes_back_after(FAILOVER_HOLD, "well-again");
+}
+
+static void test_the_host_may_recover_before_the_vmm_tells(void **state)
+{
+	begin();
+	failover_recovering(&f);
+	failover_recovered(&f);
+	device(VM_DEVICE_ERROR);
+	device(VM_DEVICE_REMOVED);
+	is(false, "error");
+	comes_back_after(FAILOVER_HOLD, "well-again");
+	/* That recovery was of that error. */
+	device(VM_DEVICE_ERROR);
+	device(VM_DEVICE_REMOVED);
+	let(100 * S);
+	looks(FAILOVER_WELL);
+	does(FAILOVER_NOTHING);
 }
 
 static void test_an_error_while_it_is_out(void **state)
@@ -381,6 +398,7 @@ int main(void)
 		T(test_the_host_wants_it_back),
 		T(test_sysfs_may_be_sooner_than_the_request),
 		T(test_an_error_waits_for_the_recovery),
+		T(test_the_host_may_recover_before_the_vmm_tells),
 		T(test_an_error_while_it_is_out),
 		T(test_health_is_counted_anew_after_each_lapse),
 		T(test_what_flaps_waits_longer_and_longer),
