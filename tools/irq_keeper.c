@@ -19,10 +19,9 @@
 #include "tools/vm_client.h"
 #include "tools/vm_irq.h"
 
-#define INTERVAL_MS 1000
-#define END_MS	    3000
-#define REST_MS	    100 /* for the rest of an answer that has begun to come */
-#define ONLINE	    "sys/devices/system/cpu/online"
+#define ONLINE "sys/devices/system/cpu/online"
+
+struct irq_keeper_times irq_keeper_times = IRQ_KEEPER_TIMES_INIT;
 
 int irq_place_parse(const char *text, struct irq_place *ret, struct err *err)
 {
@@ -181,11 +180,11 @@ static int answer(struct keeper *k, json_t **ret)
 	int r = -ETIMEDOUT;
 
 	while (r == -ETIMEDOUT) {
-		(void)poll(p, 2, INTERVAL_MS);
+		(void)poll(p, 2, (int)irq_keeper_times.interval_ms);
 		if (must_end(k))
 			return -EINTR;
 		if (p[0].revents)
-			r = vm_client_answer(&k->client, REST_MS, ret, NULL);
+			r = vm_client_answer(&k->client, irq_keeper_times.rest_ms, ret, NULL);
 	}
 	return r;
 }
@@ -230,7 +229,7 @@ static void pause_between(const struct keeper *k)
 {
 	struct pollfd p = { .fd = k->signals, .events = POLLIN };
 
-	(void)poll(&p, 1, INTERVAL_MS);
+	(void)poll(&p, 1, (int)irq_keeper_times.interval_ms);
 }
 
 static int keep_until_the_end(struct keeper *k)
@@ -306,7 +305,7 @@ void irq_keeper_end(pid_t pid)
 	if (pid <= 0)
 		return;
 	/* It asks a VM that may hang. */
-	if (fd < 0 || kill(pid, SIGTERM) < 0 || poll(&p, 1, END_MS) <= 0)
+	if (fd < 0 || kill(pid, SIGTERM) < 0 || poll(&p, 1, (int)irq_keeper_times.end_ms) <= 0)
 		kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

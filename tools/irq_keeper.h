@@ -32,6 +32,17 @@ struct irq_place {
 	char cpus[64]; /* of the host, as the kernel writes a list */
 };
 
+/* How long it waits. Tests have less time. */
+struct irq_keeper_times {
+	unsigned interval_ms; /* between two looks */
+	unsigned rest_ms;     /* for the rest of an answer that has begun to come */
+	unsigned end_ms;      /* for its end, before it is killed */
+};
+
+#define IRQ_KEEPER_TIMES_INIT { 1000, 100, 3000 }
+
+extern struct irq_keeper_times irq_keeper_times;
+
 /* "follow" or "cpus=LIST". -EINVAL with err set (usage). */
 int irq_place_parse(const char *text, struct irq_place *ret, struct err *err);
 
