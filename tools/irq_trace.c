@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +13,74 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/process.h"
 
-#define TRACING	 "sys/kernel/tracing"
-#define EVENT	 "events/kvm/kvm_pi_irte_update"
-#define INSTANCE TRACING "/instances/thruway"
+#define TRACING	  "sys/kernel/tracing"
+#define EVENT	  "events/kvm/kvm_pi_irte_update"
+#define INSTANCES TRACING "/instances"
 /* A few hundred events; the kernel's own size would be a megabyte for each CPU. */
 #define BUFFER_KB "16"
 #define READ_MAX  (1u << 20)
 
-static int put(int root, const char *what, const char *value)
+static int put(const struct irq_trace *t, const char *what, const char *value)
 {
-	return hostfs_write(root, value, HOSTFS_DEADLINE_MS, NULL, INSTANCE "/%s", what);
+	return hostfs_write(t->root, value, HOSTFS_DEADLINE_MS, NULL, "%s/%s", t->instance, what);
 }
+
+/* --- one instance for each process ---------------------------------------------------------------- */
+
+/* A process is known by its pid, the namespace of that, and when it was started. */
+#define NAME_FMT "thruway-%" PRIu64 "-%d-%" PRIu64
+
+void irq_trace_name(const struct process_id *id, char *buf, size_t size)
+{
+	snprintf(buf, size, NAME_FMT, id->pidns, (int)id->pid, id->start);
+}
+
+/* Whose instance this is, if it is one of ours and tells all of it. */
+static bool owner_of(const char *name, struct process_id *ret)
+{
+	struct process_id id = { 0 };
+	char again[64];
+	int pid;
+
+	if (sscanf(name, "thruway-%" SCNu64 "-%d-%" SCNu64, &id.pidns, &pid, &id.start) != 3)
+		return false;
+	id.pid = pid;
+	irq_trace_name(&id, again, sizeof(again));
+	*ret = id;
+	return strcmp(name, again) == 0 && id.pidns && id.start && pid > 0;
+}
+
+static int remove_stale(const char *name, void *opaque)
+{
+	struct irq_trace t = { .root = *(const int *)opaque };
+	struct process_id id;
+
+	if (!owner_of(name, &id) || process_look(t.root, &id) != PROCESS_DEAD)
+		return 0;
+	snprintf(t.instance, sizeof(t.instance), INSTANCES "/%s", name);
+	irq_trace_end(&t);
+	return 0;
+}
+
+static int make_instance(struct irq_trace *t)
+{
+	struct process_id self;
+	char name[64];
+
+	/* Of those that were killed while they looked. */
+	(void)hostfs_list(t->root, remove_stale, &t->root, INSTANCES);
+	process_self(t->root, &self);
+	irq_trace_name(&self, name, sizeof(name));
+	snprintf(t->instance, sizeof(t->instance), INSTANCES "/%s", name);
+	if (mkdirat(t->root, t->instance, 0700) == 0 || errno == EEXIST)
+		return 0;
+	t->instance[0] = '\0';
+	return -errno;
+}
+
+/* --- looking -------------------------------------------------------------------------------------- */
 
 int irq_trace_begin(int root, struct irq_trace *ret, struct err *err)
 {
@@ -34,17 +92,14 @@ int irq_trace_begin(int root, struct irq_trace *ret, struct err *err)
 					" in /" TRACING);
 		return err_hint(err, "as root, with KVM loaded: mount -t tracefs tracefs /" TRACING);
 	}
-	r = mkdirat(root, INSTANCE, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	r = make_instance(&t);
 	if (r < 0) {
 		err_set(err, r, "cannot trace KVM");
 		return err_hint(err, "run it as root");
 	}
-	snprintf(t.instance, sizeof(t.instance), "%s", INSTANCE);
-	r = put(root, "buffer_size_kb", BUFFER_KB);
+	r = put(&t, "buffer_size_kb", BUFFER_KB);
 	if (r == 0)
-		r = put(root, "trace", "");
-	if (r == 0)
-		r = put(root, EVENT "/enable", "1");
+		r = put(&t, EVENT "/enable", "1");
 	if (r < 0) {
 		irq_trace_end(&t);
 		return err_set(err, r, "cannot trace KVM");
@@ -57,7 +112,7 @@ void irq_trace_end(struct irq_trace *t)
 {
 	if (!t->instance[0])
 		return;
-	(void)put(t->root, EVENT "/enable", "0");
+	(void)put(t, EVENT "/enable", "0");
 	(void)unlinkat(t->root, t->instance, AT_REMOVEDIR);
 	t->instance[0] = '\0';
 }

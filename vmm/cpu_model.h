@@ -15,6 +15,7 @@ enum cpu_word {
 	CPU_7_0_ECX,
 	CPU_7_0_EDX,
 	CPU_7_1_EAX,
+	CPU_7_1_EDX,
 	CPU_D_1_EAX,
 	CPU_EXT_1_ECX, /* 0x80000001 */
 	CPU_EXT_1_EDX,
@@ -26,7 +27,7 @@ enum cpu_word {
 #define CPU_VENDOR_ID 12
 
 struct cpu_model {
-	uint32_t hidden[CPU_WORDS]; /* features that are taken away */
+	uint32_t hidden[CPU_WORDS]; /* features that are taken away, with all that need them */
 	bool nested;		    /* virtualization (VMX, SVM) is shown */
 	bool realtime;		    /* the guest may spin: its CPUs are never away for long */
 	bool hide_hypervisor;	    /* no sign of one, nor of KVM's own features */

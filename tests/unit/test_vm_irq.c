@@ -8,13 +8,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/process.h"
 #include "host/posting.h"
 #include "irq/message.h"
 #include "tests/fake/sysfs.h"
@@ -358,6 +362,127 @@ static void test_a_kernel_that_does_not_tell(void **state)
 	irq_trace_end(&t);
 }
 
+#define TRACING "sys/kernel/tracing/"
+#define TOLD	"events/kvm/kvm_pi_irte_update/"
+
+/* Field 22 is when it was started. */
+static void fake_process(int host, int pid, unsigned start)
+{
+	char stat[128];
+
+	snprintf(stat, sizeof(stat), "%d (thruway) S 1 1 1 0 -1 4 0 0 0 0 1 2 0 0 20 0 1 0 %u 1 1", pid,
+		 start);
+	fake_sysfs_text(host, stat, "proc/%d/stat", pid);
+}
+
+static void fake_instance(int host, const char *name)
+{
+	fake_sysfs_add(host, (const struct fake_node[]){ { name }, { 0 } });
+}
+
+/* A proc in which we are process `pid`, started at 900. */
+static int tracing_host(struct process_id *ret_self)
+{
+	static const struct fake_node nodes[] = {
+		{ TRACING TOLD "format", "name: kvm_pi_irte_update" },
+		{ TRACING "instances" },
+		{ 0 },
+	};
+	int host = fake_sysfs(nodes), pid = (int)getpid();
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	fake_sysfs_link(host, name, "proc/self");
+	fake_sysfs_text(host, "", "proc/%d/ns/pid", pid);
+	fake_process(host, pid, 900);
+	process_self(host, ret_self);
+	assert_int_equal(ret_self->start, 900);
+	return host;
+}
+
+static void test_each_process_looks_by_an_instance_of_its_own(void **state)
+{
+	struct process_id self, other;
+	int host = tracing_host(&self);
+	struct irq_trace t = IRQ_TRACE_INIT;
+	char name[64], another[64], on[8];
+
+	irq_trace_name(&self, name, sizeof(name));
+	other = self;
+	other.pid++;
+	irq_trace_name(&other, another, sizeof(another));
+	assert_string_not_equal(name, another);
+	other = self;
+	other.pidns++;
+	irq_trace_name(&other, another, sizeof(another));
+	assert_string_not_equal(name, another);
+	/* What the kernel makes of an instance at once, a directory does not have. */
+	fake_sysfs_text(host, "0", TRACING "instances/%s/" TOLD "enable", name);
+	fake_sysfs_text(host, "1408", TRACING "instances/%s/buffer_size_kb", name);
+	assert_int_equal(irq_trace_begin(host, &t, NULL), 0);
+	assert_non_null(strstr(t.instance, name));
+	assert_true(hostfs_read(host, on, sizeof(on), "%s/" TOLD "enable", t.instance) > 0);
+	assert_string_equal(on, "1");
+	irq_trace_end(&t);
+	assert_true(hostfs_read(host, on, sizeof(on), TRACING "instances/%s/" TOLD "enable", name) > 0);
+	assert_string_equal(on, "0");
+	fake_sysfs_free(&host);
+}
+
+static void test_what_a_killed_one_left_is_removed_and_nothing_else(void **state)
+{
+	struct process_id self;
+	int host = tracing_host(&self), other = (int)getpid() + 1;
+	struct irq_trace t = IRQ_TRACE_INIT;
+	const struct {
+		uint64_t pidns, start;
+		int pid;
+		bool stays;
+	} rows[] = {
+		{ self.pidns, 5, other, false },		/* there is none */
+		{ self.pidns, 5, other + 1, false },		/* another has its pid */
+		{ self.pidns, 700, other + 1, true },		/* it looks */
+		{ self.pidns + 1, 5, other, true },		/* of a namespace we do not see */
+		{ 0, 5, other, true },				/* nor know */
+		{ self.pidns, 0, other, true },
+	};
+	char ours[64];
+	static const char *const others[] = { "mine", "thruway", "thruway-7-8", "thruway-7-08-9",
+					      "thruway-7-8-9-more" };
+
+	fake_process(host, other + 1, 700);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct process_id id = { .pid = rows[i].pid, .start = rows[i].start,
+					 .pidns = rows[i].pidns };
+		char path[128] = TRACING "instances/";
+
+		irq_trace_name(&id, path + strlen(path), sizeof(path) - strlen(path));
+		fake_instance(host, path);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		char path[128];
+
+		snprintf(path, sizeof(path), TRACING "instances/%s", others[i]);
+		fake_instance(host, path);
+	}
+	/* Ours has no files here, and is not left behind. */
+	assert_int_equal(irq_trace_begin(host, &t, NULL), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct process_id id = { .pid = rows[i].pid, .start = rows[i].start,
+					 .pidns = rows[i].pidns };
+		char name[64];
+
+		irq_trace_name(&id, name, sizeof(name));
+		if (hostfs_exists(host, TRACING "instances/%s", name) != rows[i].stays)
+			fail_msg("%s %s", name, rows[i].stays ? "is gone" : "is left");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_true(hostfs_exists(host, TRACING "instances/%s", others[i]));
+	irq_trace_name(&self, ours, sizeof(ours));
+	assert_false(hostfs_exists(host, TRACING "instances/%s", ours));
+	fake_sysfs_free(&host);
+}
+
 static void test_an_observation_stands_above_the_prediction(void **state)
 {
 	static const char text[] =
@@ -394,6 +519,8 @@ int main(void)
 		TEST(test_vfios_interrupts_are_found_among_the_hosts),
 		TEST(test_what_kvm_told_is_read_for_one_process),
 		TEST(test_a_kernel_that_does_not_tell),
+		TEST(test_each_process_looks_by_an_instance_of_its_own),
+		TEST(test_what_a_killed_one_left_is_removed_and_nothing_else),
 		TEST(test_an_observation_stands_above_the_prediction),
 		TEST(test_intel_posts_with_apicv_and_every_iommu),
 		TEST(test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu),
