@@ -154,7 +154,7 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 	if (r == 0 && o->initrd)
 		r = vm_open_file("--initrd", o->initrd, &config->initrd_fd, err);
 	if (r == 0)
-		r = vm_cpu_model_check(root, &o->cpu, err);
+		r = vm_cpu_model_resolve(root, &config->cpu_model, err);
 	if (r == 0)
 		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, err);
 	if (r == 0)

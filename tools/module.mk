@@ -72,6 +72,7 @@ tools_srcs := \
 	tools/vm_client.c \
 	tools/vm_return.c \
 	tools/vm_rom.c \
+	tools/vm_cpu_features.c \
 	tools/vm_cpu_model.c \
 	tools/vm_cpu_opts.c \
 	tools/vm_device_opts.c \

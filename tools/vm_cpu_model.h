@@ -12,7 +12,11 @@
  */
 int vm_cpu_model_parse(const char *text, struct cpu_model *ret, struct err *err);
 
-/* Whether the host can. Looks only where something was asked for. -EOPNOTSUPP with err set. */
-int vm_cpu_model_check(int root, const struct cpu_model *m, struct err *err);
+/*
+ * Whether the host can, and what else goes with the features that are taken away: it is added, and what
+ * the host has of it is warned of. Looks only where something was asked for. -EOPNOTSUPP with err
+ * set, and m as it was.
+ */
+int vm_cpu_model_resolve(int root, struct cpu_model *m, struct err *err);
 
 #endif

@@ -23,7 +23,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     12
+#define HANDOVER_VERSION     13
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16

@@ -6,8 +6,10 @@
 
 #include <linux/kvm.h>
 
+#include "base/fd.h"
 #include "base/le.h"
 #include "vmm/cpu_model.h"
+#include "vmm/x86/cpu_xstate.h"
 
 #define LEAF1_ECX_VMX	     (1u << 5)
 #define LEAF1_ECX_HYPERVISOR (1u << 31)
@@ -34,12 +36,35 @@ static const struct {
 	[CPU_7_0_ECX] = { 7, 0, REG(ecx) },
 	[CPU_7_0_EDX] = { 7, 0, REG(edx) },
 	[CPU_7_1_EAX] = { 7, 1, REG(eax) },
+	[CPU_7_1_EDX] = { 7, 1, REG(edx) },
 	[CPU_D_1_EAX] = { 0xd, 1, REG(eax) },
 	[CPU_EXT_1_ECX] = { 0x80000001, 0, REG(ecx) },
 	[CPU_EXT_1_EDX] = { 0x80000001, 0, REG(edx) },
 	[CPU_EXT_7_EDX] = { 0x80000007, 0, REG(edx) },
 	[CPU_EXT_8_EBX] = { 0x80000008, 0, REG(ebx) },
 };
+
+/* What tells more of a feature, which the guest does not have. */
+static const struct {
+	uint32_t function;
+	enum cpu_word word;
+	unsigned bit;
+} details[] = {
+	{ 0x14, CPU_7_0_EBX, 25 },	  /* intel_pt */
+	{ 0x1d, CPU_7_0_EDX, 24 },	  /* amx_tile: its tiles */
+	{ 0x1e, CPU_7_0_EDX, 24 },	  /* and what multiplies them */
+	{ 0x24, CPU_7_1_EDX, 19 },	  /* avx10 */
+	{ 0x8000001d, CPU_EXT_1_ECX, 22 }, /* topoext: caches */
+	{ 0x8000001e, CPU_EXT_1_ECX, 22 }, /* and ids */
+};
+
+static void hide_details(struct kvm_cpuid_entry2 *e, const struct cpu_model *m)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(details); i++)
+		if (e->function == details[i].function &&
+		    m->hidden[details[i].word] >> details[i].bit & 1)
+			e->eax = e->ebx = e->ecx = e->edx = 0;
+}
 
 static void hide_features(struct kvm_cpuid_entry2 *e, const struct cpu_model *m)
 {
@@ -98,6 +123,7 @@ void x86_cpu_model_apply(struct kvm_cpuid2 *cpuid, const struct cpu_model *m)
 		struct kvm_cpuid_entry2 *e = &cpuid->entries[i];
 
 		hide_features(e, m);
+		hide_details(e, m);
 		if (!m->nested)
 			hide_virtualization(e);
 		if (m->hide_hypervisor)
@@ -107,4 +133,5 @@ void x86_cpu_model_apply(struct kvm_cpuid2 *cpuid, const struct cpu_model *m)
 		if (m->vendor_id[0])
 			rename_hypervisor(e, m->vendor_id);
 	}
+	x86_cpu_xstate_apply(cpuid, m);
 }
