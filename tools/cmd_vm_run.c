@@ -42,6 +42,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->cpus = o->cpus.count;
 	c->topology = o->cpus.topology;
 	c->cpu_model = o->cpu;
+	c->cpu_model.mwait = o->idle.keep & IDLE_KEEP_MWAIT;
 	c->pinned = o->pin.count > 0;
 	memcpy(c->pin, o->pin.cpu, sizeof(c->pin));
 	c->fifo = o->pin.fifo;

@@ -176,6 +176,23 @@ static void tell_along(const char *flags, const uint32_t said[CPU_WORDS],
 			 list);
 }
 
+static int check_mwait(const char *flags, struct err *err)
+{
+	if (flags && !has_flag(flags, "monitor")) {
+		err_plain(err, -EOPNOTSUPP, "--no-exits: this host's processor has no MWAIT that could "
+					    "stay in the guest (no flag monitor in /proc/cpuinfo)");
+		return err_hint(err, "leave mwait out; it may be off in the firmware or by idle=nomwait, "
+				     "or this host be a guest itself");
+	}
+	if (flags && !has_flag(flags, "arat")) {
+		err_plain(err, -EOPNOTSUPP, "--no-exits: this host's timers stop when a CPU sleeps by "
+					    "MWAIT, and KVM leaves it to no guest (no flag arat in "
+					    "/proc/cpuinfo)");
+		return err_hint(err, "leave mwait out");
+	}
+	return 0;
+}
+
 static bool hides_any(const struct cpu_model *m)
 {
 	uint32_t any = 0;
@@ -192,10 +209,14 @@ int vm_cpu_model_resolve(int root, struct cpu_model *m, struct err *err)
 	const char *flags = NULL;
 	int r = m->nested ? check_nested(root, err) : 0;
 
-	if (r < 0 || !hides_any(m))
+	if (r < 0 || !(m->mwait || hides_any(m)))
 		return r;
 	if (read_flags(root, text, sizeof(text)))
 		flags = text;
+	if (m->mwait)
+		r = check_mwait(flags, err);
+	if (r < 0)
+		return r;
 	cpu_features_take_along(m->hidden);
 	tell_along(flags, said.hidden, m->hidden);
 	return 0;

@@ -47,8 +47,9 @@ const char vm_run_help[] =
 	"                       the VMM's other threads run elsewhere\n"
 	"      --sched fifo[:PRIO]\n"
 	"                       run the guest's CPUs, pinned, before all else there (default: 40)\n"
-	"      --no-exits hlt[,pause]\n"
-	"                       pinned CPUs that halt, or wait for a lock, keep the host's CPU\n"
+	"      --no-exits hlt|pause|mwait[,...]\n"
+	"                       pinned CPUs that halt, or wait for a lock, keep the host's CPU;\n"
+	"                       with mwait the guest itself puts it to sleep\n"
 	"      --halt-poll NS   how long KVM waits awake for an idle CPU's interrupt (default: the\n"
 	"                       host's, /sys/module/kvm/parameters/halt_poll_ns)\n"
 	"      --irq follow|cpus=LIST\n"
@@ -288,16 +289,26 @@ static int console_parse(const char *text, bool *ret_virtio, struct err *err)
 
 static int no_exits_parse(const char *text, uint32_t *ret, struct err *err)
 {
-	if (strcmp(text, "hlt") == 0) {
-		*ret |= IDLE_KEEP_HLT;
-	} else if (strcmp(text, "pause") == 0) {
-		*ret |= IDLE_KEEP_PAUSE;
-	} else if (strcmp(text, "hlt,pause") == 0 || strcmp(text, "pause,hlt") == 0) {
-		*ret |= IDLE_KEEP_HLT | IDLE_KEEP_PAUSE;
-	} else {
-		err_usage(err, "--no-exits: '%s' is not possible", text);
-		return err_hint(err, "hlt, pause, or both with a comma");
+	static const char *const names[] = { "hlt", "pause", "mwait" };
+	static const uint32_t bits[] = { IDLE_KEEP_HLT, IDLE_KEEP_PAUSE, IDLE_KEEP_MWAIT };
+	char copy[64], *rest = copy, *word;
+	uint32_t keep = 0;
+	bool bad = (size_t)snprintf(copy, sizeof(copy), "%s", text) >= sizeof(copy);
+
+	while (!bad && (word = strsep(&rest, ","))) {
+		unsigned i = 0;
+
+		while (i < ARRAY_SIZE(names) && strcmp(word, names[i]) != 0)
+			i++;
+		bad = i == ARRAY_SIZE(names) || keep & bits[i];
+		if (!bad)
+			keep |= bits[i];
 	}
+	if (bad) {
+		err_usage(err, "--no-exits: '%s' is not possible", text);
+		return err_hint(err, "hlt, pause, mwait, or several with commas");
+	}
+	*ret |= keep;
 	return 0;
 }
 

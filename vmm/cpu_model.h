@@ -30,6 +30,7 @@ struct cpu_model {
 	uint32_t hidden[CPU_WORDS]; /* features that are taken away, with all that need them */
 	bool nested;		    /* virtualization (VMX, SVM) is shown */
 	bool realtime;		    /* the guest may spin: its CPUs are never away for long */
+	bool mwait;		    /* MONITOR is shown: MWAIT stays in the guest */
 	bool hide_hypervisor;	    /* no sign of one, nor of KVM's own features */
 	char vendor_id[CPU_VENDOR_ID + 1]; /* the hypervisor's; "": KVM's own */
 };

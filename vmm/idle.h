@@ -9,7 +9,7 @@
 #include "base/err.h"
 
 /* Instructions that stay in the guest instead of giving the host its CPU. */
-enum { IDLE_KEEP_HLT = 1, IDLE_KEEP_PAUSE = 2 };
+enum { IDLE_KEEP_HLT = 1, IDLE_KEEP_PAUSE = 2, IDLE_KEEP_MWAIT = 4 };
 
 struct vm_idle {
 	bool poll;	  /* poll_ns was said */

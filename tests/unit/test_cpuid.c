@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "vmm/topology.h"
 #include "vmm/x86/cpuid.h"
+#include "vmm/x86/cpuid_mwait.h"
 #include "vmm/x86/cpuid_tsc.h"
 
 #define ROOM 256
@@ -230,6 +231,41 @@ static void test_address_bits_are_what_kvm_can_map(void **state)
 	}
 }
 
+static void test_mwait_is_shown_as_the_host_has_it(void **state)
+{
+	static const struct cpuid_mwait mwait = { { 0x40, 0x41, 3, 0x11142120 } };
+	struct kvm_cpuid_entry2 with_empty[] = { host[0], host[1], { .function = 5 } };
+	const struct {
+		const struct kvm_cpuid_entry2 *entries;
+		unsigned n;
+	} rows[] = { { host, ARRAY_SIZE(host) }, { with_empty, ARRAY_SIZE(with_empty) } };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ struct kvm_cpuid2 *c = table(rows[i].entries, rows[i].n);
+
+		x86_cpuid_show_mwait(c, &mwait);
+		x86_cpuid_show_mwait(c, &mwait);
+		x86_cpuid_adapt(c, 0, &cores(1), false);
+		assert_int_equal(leaf(c, 1, 0)->ecx, 1u << 31 | 1u << 3);
+		assert_memory_equal(&leaf(c, 5, 0)->eax, mwait.reg, sizeof(mwait.reg));
+	}
+}
+
+static void test_a_table_without_room_stays_as_it_is(void **state)
+{
+	struct kvm_cpuid_entry2 full[ROOM] = { [0] = { .function = 1 } };
+	_cleanup_free_ struct kvm_cpuid2 *c = NULL;
+
+	(void)state;
+	for (unsigned i = 1; i < ROOM; i++)
+		full[i].function = 0x40000000 + i;
+	c = table(full, ROOM);
+	x86_cpuid_show_mwait(c, &(struct cpuid_mwait){ { 1, 2, 3, 4 } });
+	assert_int_equal(c->nent, ROOM);
+	assert_memory_equal(c->entries, full, sizeof(full));
+}
+
 /* --- the TSC's frequency ---------------------------------------------------------------------- */
 
 /* As Linux computes it from leaf 0x15, in 32 bits. */
@@ -293,6 +329,8 @@ int main(void)
 		cmocka_unit_test(test_topology_leaf_appears_where_the_host_has_none),
 		cmocka_unit_test(test_hypervisor_and_deadline_timer),
 		cmocka_unit_test(test_address_bits_are_what_kvm_can_map),
+		cmocka_unit_test(test_mwait_is_shown_as_the_host_has_it),
+		cmocka_unit_test(test_a_table_without_room_stays_as_it_is),
 		cmocka_unit_test(test_the_tsc_of_who_sees_no_hypervisor),
 		cmocka_unit_test(test_a_fraction_is_the_nearest_that_fits),
 	};

@@ -25,6 +25,13 @@ static int take(void *opaque, int fd, unsigned long request, void *arg)
 	return *(int *)opaque;
 }
 
+/* KVM counts them otherwise. */
+static unsigned kvm_bits(uint32_t keep)
+{
+	return (keep & IDLE_KEEP_MWAIT ? 1u : 0u) | (keep & IDLE_KEEP_HLT ? 2u : 0u) |
+	       (keep & IDLE_KEEP_PAUSE ? 4u : 0u);
+}
+
 static int set(struct vm_idle idle, int can, int result)
 {
 	struct fake_ioctl_row rows[4] = { { 0 } };
@@ -35,7 +42,7 @@ static int set(struct vm_idle idle, int can, int result)
 	got = (struct kvm_enable_cap){ 0 };
 	if (idle.keep)
 		rows[n++] = (struct fake_ioctl_row){ 10, KVM_CHECK_EXTENSION, can, NULL, NULL };
-	if (idle.poll || (idle.keep && (idle.keep == IDLE_KEEP_HLT ? can & 2 : can & 4)))
+	if (idle.poll || (idle.keep && (kvm_bits(idle.keep) & (unsigned)can) == kvm_bits(idle.keep)))
 		rows[n++] = (struct fake_ioctl_row){ 11, KVM_ENABLE_CAP, 0, take, &result };
 	fake_ioctl_reset();
 	fake_ioctl_expect(rows);
@@ -56,13 +63,25 @@ static void test_exits_are_given_up_as_kvm_counts_them(void **state)
 	assert_int_equal(got.args[0], KVM_X86_DISABLE_EXITS_HLT);
 	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_HLT | IDLE_KEEP_PAUSE }, 0xf, 0), 0);
 	assert_int_equal(got.args[0], KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE);
+	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_MWAIT }, 0xf, 0), 0);
+	assert_int_equal(got.args[0], KVM_X86_DISABLE_EXITS_MWAIT);
 }
 
 static void test_a_kvm_that_cannot_is_told_by_the_instruction(void **state)
 {
 	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_HLT }, 5, 0), -EOPNOTSUPP);
 	assert_non_null(strstr(err.text, "leave HLT to the guest"));
+	assert_non_null(strstr(err.hint, "mitigate_smt_rsb"));
 	assert_int_equal(got.cap, 0);
+	/* HLT and PAUSE it could: nothing is done by halves. */
+	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_HLT | IDLE_KEEP_MWAIT }, 6, 0),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "leave MWAIT to the guest"));
+	assert_non_null(strstr(err.hint, "leave mwait out"));
+	assert_int_equal(got.cap, 0);
+	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_HLT | IDLE_KEEP_MWAIT }, -EINVAL, 0),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "leave HLT, MWAIT to the guest"));
 	assert_int_equal(set((struct vm_idle){ .keep = IDLE_KEEP_HLT }, 2, -EINVAL), -EINVAL);
 	assert_int_equal(set((struct vm_idle){ .poll = true, .poll_ns = 7 }, 0, -EINVAL), -EINVAL);
 	assert_non_null(strstr(err.text, "--halt-poll"));

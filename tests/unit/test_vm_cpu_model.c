@@ -196,9 +196,11 @@ static char warned[4096];
 static int resolve(int root, const char *text, struct cpu_model *m)
 {
 	int into = memfd_create("stderr", MFD_CLOEXEC), saved = dup(STDERR_FILENO), r;
+	bool mwait = m->mwait;
 	ssize_t len;
 
 	assert_int_equal(parse(text, m), 0);
+	m->mwait = mwait;
 	dup2(into, STDERR_FILENO);
 	r = vm_cpu_model_resolve(root, m, &err);
 	dup2(saved, STDERR_FILENO);
@@ -234,6 +236,27 @@ static void test_what_the_host_has_of_it_is_told(void **state)
 	fake_sysfs_remove(root, "proc/cpuinfo");
 	assert_int_equal(resolve(root, "host,-pcid", &m), 0);
 	assert_non_null(strstr(warned, ": invpcid\n"));
+}
+
+static void test_mwait_stays_where_the_processor_has_it(void **state)
+{
+	_cleanup_(fake_sysfs_free) int root = fake_sysfs(host_cpu);
+	struct cpu_model m = { .mwait = true };
+
+	assert_int_equal(resolve(root, "host", &m), 0);
+	fake_sysfs_text(root, "flags\t\t: fpu monitor\n", "proc/cpuinfo");
+	assert_int_equal(resolve(root, "host,-avx", &m), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "no flag arat"));
+	assert_int_equal(m.hidden[CPU_7_0_EBX], 0); /* untouched on failure */
+	fake_sysfs_text(root, "flags\t\t: fpu arat\n", "proc/cpuinfo");
+	assert_int_equal(resolve(root, "host", &m), -EOPNOTSUPP);
+	assert_non_null(strstr(err.text, "no flag monitor"));
+	assert_non_null(strstr(err.hint, "idle=nomwait"));
+	m.mwait = false;
+	assert_int_equal(resolve(root, "host", &m), 0);
+	fake_sysfs_remove(root, "proc/cpuinfo");
+	m.mwait = true;
+	assert_int_equal(resolve(root, "host", &m), 0); /* KVM will say it */
 }
 
 /* --- the state of what is gone ------------------------------------------------------------------ */
@@ -448,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_names_are_in_order_and_each_has_its_bit),
 		cmocka_unit_test(test_what_needs_a_feature_goes_along_and_nothing_else),
 		cmocka_unit_test(test_what_the_host_has_of_it_is_told),
+		cmocka_unit_test(test_mwait_stays_where_the_processor_has_it),
 		cmocka_unit_test(test_state_goes_with_the_last_feature_it_is_for),
 		cmocka_unit_test(test_leaves_that_tell_more_of_a_feature_are_empty_without_it),
 		cmocka_unit_test(test_virtualization_is_shown_on_request_only),

@@ -14,6 +14,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/cpu_model.h"
+#include "vmm/x86/cpuid_mwait.h"
 #include "vmm/x86/cpuid_tsc.h"
 #include "vmm/x86/msr.h"
 
@@ -269,6 +270,12 @@ int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max
 	x86_cpuid_limit_phys_bits(cpuid, max_phys_bits);
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	tell_tsc(vm, model, cpuid);
+	if (model->mwait) {
+		struct cpuid_mwait host;
+
+		x86_cpuid_mwait_host(&host);
+		x86_cpuid_show_mwait(cpuid, &host);
+	}
 	for (unsigned i = 0; i < vm->ncpus; i++) {
 		x86_cpuid_adapt(cpuid, i, t, vm->tsc_deadline);
 		x86_cpu_model_apply(cpuid, model);
