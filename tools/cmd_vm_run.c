@@ -157,7 +157,7 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 	if (r == 0)
 		r = vm_cpu_model_resolve(root, &config->cpu_model, err);
 	if (r == 0)
-		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, err);
+		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, o->low_latency, err);
 	if (r == 0)
 		r = irq_place_check(root, &o->irq, err);
 	if (r == 0)

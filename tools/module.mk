@@ -92,6 +92,7 @@ tools_srcs := \
 	tools/vm_pin.c \
 	tools/vm_port.c \
 	tools/vm_report.c \
+	tools/vm_siblings.c \
 	tools/vm_socket.c \
 	tools/vm_tap.c \
 	tools/vm_vsock.c \

@@ -11,6 +11,7 @@
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "base/size.h"
+#include "tools/vm_siblings.h"
 
 #define CPUS "sys/devices/system/cpu/"
 
@@ -171,25 +172,6 @@ static void warn_not_in(int root, const struct vm_pin *pin, const char *file, co
 		log_warn("--pin: CPU %s %s", WORDS(&bad), what);
 }
 
-static void warn_siblings(int root, const struct vm_pin *pin)
-{
-	struct cpulist seen = { 0 };
-
-	for (unsigned i = 0; i < pin->count; i++) {
-		struct cpulist siblings, chosen;
-		char file[96];
-
-		snprintf(file, sizeof(file), CPUS "cpu%u/topology/thread_siblings_list", pin->cpu[i]);
-		if (cpulist_has(&seen, pin->cpu[i]) || read_list(root, file, &siblings) < 0 ||
-		    pick(pin, &siblings, true, &chosen) < 2)
-			continue;
-		log_warn("--pin: CPUs %s are threads of one core and take from each other",
-			 WORDS(&chosen));
-		for (unsigned w = 0; w < CPULIST_MAX / 64; w++)
-			seen.bits[w] |= chosen.bits[w];
-	}
-}
-
 static void warn_far(int root, const struct vm_pin *pin, struct bdf device)
 {
 	struct cpulist near, bad;
@@ -240,7 +222,7 @@ static void warn_power(int root, const struct vm_pin *pin, bool (*is_bad)(int ro
 }
 
 int vm_pin_check(int root, const struct vm_pin *pin, const struct bdf *devices, unsigned count,
-		 struct err *err)
+		 bool awake, struct err *err)
 {
 	int r;
 
@@ -254,12 +236,13 @@ int vm_pin_check(int root, const struct vm_pin *pin, const struct bdf *devices, 
 	warn_not_in(root, pin, CPUS "isolated", "is not isolated, other tasks may run there "
 						"(isolcpus=managed_irq,domain,LIST)");
 	warn_not_in(root, pin, CPUS "nohz_full", "has the scheduler's tick (nohz_full=LIST)");
-	warn_siblings(root, pin);
+	vm_siblings_warn(root, pin);
 	for (unsigned i = 0; i < count; i++)
 		warn_far(root, pin, devices[i]);
 	warn_power(root, pin, slow_governor, "changes its frequency (scaling_governor is not performance)");
-	warn_power(root, pin, deep_sleep, "sleeps so deeply that it takes over 20 us to wake "
-					  "(cpupower idle-set -D 20)");
+	if (!awake)
+		warn_power(root, pin, deep_sleep, "sleeps so deeply that it takes over 20 us to wake "
+						  "(cpupower idle-set -D 20)");
 	for (unsigned i = 0; i < pin->count; i++)
 		log_note("CPU %u of the guest runs on CPU %u", i, pin->cpu[i]);
 	return 0;

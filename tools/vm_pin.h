@@ -23,11 +23,12 @@ int vm_pin_parse(const char *text, struct vm_pin *ret, struct err *err);
 int vm_pin_sched_parse(const char *text, struct vm_pin *ret, struct err *err);
 
 /*
- * Whether the host has these CPUs and lets us run there; what makes them slow is a warning each.
- * Reads only. -ENODEV, -EBUSY (offline) or -EPERM (cpuset) with err set.
+ * Whether the host has these CPUs and lets us run there; what makes them slow is a warning each, but how
+ * deeply they sleep if they will be kept awake. Reads only. -ENODEV, -EBUSY (offline) or -EPERM
+ * (cpuset) with err set.
  */
 int vm_pin_check(int root, const struct vm_pin *pin, const struct bdf *devices, unsigned count,
-		 struct err *err);
+		 bool awake, struct err *err);
 
 /*
  * This process, and what it starts, leaves these CPUs to the guest. -EINVAL (usage) when it would

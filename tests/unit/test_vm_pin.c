@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 
 #include "base/fd.h"
 #include "tests/fake/sysfs.h"
+#include "tools/vm_siblings.h"
 
 #define CPU(n)	  "sys/devices/system/cpu/cpu" #n "/"
 #define CPUS	  "sys/devices/system/cpu/"
@@ -31,6 +33,7 @@ static const struct fake_node nodes[] = {
 	{ CPU(2) "topology/thread_siblings_list", "2-3" },
 	{ CPU(3) "topology/thread_siblings_list", "2-3" },
 	{ CPU(4) "topology/thread_siblings_list", "4-5" },
+	{ CPU(5) "topology/thread_siblings_list", "4-5" },
 	{ CPU(4) "cpufreq/scaling_governor", "performance" },
 	{ CPU(2) "cpufreq/scaling_governor", "powersave" },
 	{ CPU(4) "cpuidle/state0/latency", "0" },
@@ -50,10 +53,34 @@ static int host = -1;
 static struct err err;
 static char warned[4096];
 static const struct bdf device = { 0, 1, 0x10, 0 };
+static bool awake; /* the CPUs will be kept so */
+
+/* What CPUs have done since boot at a first look, and at the second one. */
+#define STAT(cpu3, cpu5)                                                                             \
+	"cpu  900 0 900 90000 0 0 0 0 0 0\ncpu2 0 0 0 9000 0 0 0 0 0 0\ncpu3 " cpu3 "\ncpu5 " cpu5     \
+	"\nintr 7 0 0\ncpu3 9999 0 0 0 0\n"
+#define IDLE   "100 0 100 1000 50 0 0 0 0 0"
+#define IDLE_2 "100 0 100 1015 55 0 0 0 0 0"
+
+static const char *later;
+static unsigned looks;
+
+static void meanwhile(unsigned ms)
+{
+	assert_in_range(ms, 100, 1000);
+	looks++;
+	if (later)
+		fake_sysfs_text(host, later, "proc/stat");
+}
 
 static int setup(void **state)
 {
 	host = fake_sysfs(nodes);
+	fake_sysfs_text(host, STAT(IDLE, IDLE), "proc/stat");
+	later = STAT(IDLE_2, IDLE_2);
+	looks = 0;
+	awake = false;
+	vm_siblings_pause = meanwhile;
 	return 0;
 }
 
@@ -79,7 +106,7 @@ static int check(const char *list, unsigned devices)
 
 	assert_int_equal(parse(list, &pin), 0);
 	dup2(into, STDERR_FILENO);
-	r = vm_pin_check(host, &pin, &device, devices, &err);
+	r = vm_pin_check(host, &pin, &device, devices, awake, &err);
 	dup2(saved, STDERR_FILENO);
 	len = pread(into, warned, sizeof(warned) - 1, 0);
 	warned[len > 0 ? len : 0] = '\0';
@@ -169,6 +196,84 @@ static void test_each_thing_that_hurts_is_a_warning_with_its_cpus(void **state)
 	assert_non_null(strstr(warned, "CPU 4 has the scheduler's tick"));
 }
 
+static void test_cpus_that_are_kept_awake_do_not_sleep_deeply(void **state)
+{
+	assert_int_equal(check("3", 0), 0);
+	assert_non_null(strstr(warned, "CPU 3 sleeps so deeply"));
+	awake = true;
+	assert_int_equal(check("2-3", 0), 0);
+	assert_null(strstr(warned, "sleeps"));
+	assert_non_null(strstr(warned, "CPU 2 changes its frequency"));
+}
+
+/* --- other threads of their cores ---------------------------------------------------------------- */
+
+#define NOBODYS "CPU 3, of the same core as CPU 2, is nobody's"
+#define BUSY_3	"CPU 3, of the same core as CPU 2, is busy"
+#define BUSY_5	"CPU 5, of the same core as CPU 4, is busy"
+
+static void test_a_thread_beside_that_nobody_pinned_is_named(void **state)
+{
+	assert_int_equal(check("2,4", 0), 0);
+	assert_non_null(strstr(warned, NOBODYS));
+	assert_null(strstr(warned, "CPU 5")); /* isolated, and idle */
+	assert_int_equal(looks, 1);
+	assert_int_equal(check("2-3", 0), 0); /* none is left */
+	assert_null(strstr(warned, "of the same core as"));
+	assert_int_equal(looks, 1); /* nor waited for */
+	fake_sysfs_text(host, "", CPUS "isolated");
+	assert_int_equal(check("2,4", 0), 0);
+	assert_non_null(strstr(warned, "CPU 3,5, of the same core as CPU 2,4, is nobody's"));
+	fake_sysfs_text(host, "2", CPU(2) "topology/thread_siblings_list"); /* 3 is offline now */
+	assert_int_equal(check("2", 0), 0);
+	assert_null(strstr(warned, "CPU 3"));
+}
+
+static void test_a_thread_beside_that_is_busy_is_named(void **state)
+{
+	static const struct {
+		const char *first, *then;
+		bool busy;
+	} rows[] = {
+		{ IDLE, "120 0 100 1000 50 0 0 0 0 0", true }, /* a guest that spins */
+		{ IDLE, "100 0 100 1018 50 0 2 0 0 0", true }, /* interrupts */
+		{ IDLE, "101 0 100 1019 50 0 0 0 0 0", false },
+		{ IDLE, "100 0 100 1010 60 0 0 0 0 0", false }, /* waits for its disk */
+		{ IDLE, "102 0 100 1001 50 0 0 0 0 0", false }, /* too short a look */
+		{ IDLE, IDLE, false },
+		{ IDLE, "0 0 0 1000 50 0 0 0 0 0", false },
+		{ IDLE, "", false },
+		{ IDLE, "x", false },
+		{ "100 0 100", "200 0 100", false }, /* no kernel's */
+		{ "100 0 100 1000 50", "120 0 100 1000 50", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char first[512], then[512];
+
+		snprintf(first, sizeof(first), STAT("%s", "%s"), rows[i].first, rows[i].first);
+		snprintf(then, sizeof(then), STAT("%s", "%s"), rows[i].then, rows[i].then);
+		fake_sysfs_text(host, first, "proc/stat");
+		later = then;
+		assert_int_equal(check("2,4", 0), 0);
+		if (!strstr(warned, "is busy, and takes from it") == rows[i].busy)
+			fail_msg("%s, then %s: %s", rows[i].first, rows[i].then, warned);
+		assert_true(!strstr(warned, NOBODYS) == rows[i].busy);
+		if (rows[i].busy)
+			assert_non_null(strstr(warned, "CPU 3,5, of the same core as CPU 2,4, is busy"));
+	}
+	fake_sysfs_text(host, STAT(IDLE, IDLE), "proc/stat");
+	later = STAT(IDLE_2, "150 0 100 1000 50 0 0 0 0 0");
+	assert_int_equal(check("2,4", 0), 0);
+	assert_non_null(strstr(warned, NOBODYS));
+	assert_non_null(strstr(warned, BUSY_5));
+	assert_null(strstr(warned, BUSY_3));
+	fake_sysfs_remove(host, "proc/stat");
+	later = NULL;
+	assert_int_equal(check("2,4", 0), 0); /* proc does not tell */
+	assert_non_null(strstr(warned, NOBODYS));
+}
+
 static void test_others_are_kept_off_but_not_off_all(void **state)
 {
 	struct vm_pin pin = { 0 };
@@ -203,6 +308,9 @@ int main(void)
 		ON_HOST(test_cpus_that_cannot_be_had_are_refused_by_number),
 		ON_HOST(test_good_cpus_are_not_warned_of),
 		ON_HOST(test_each_thing_that_hurts_is_a_warning_with_its_cpus),
+		ON_HOST(test_cpus_that_are_kept_awake_do_not_sleep_deeply),
+		ON_HOST(test_a_thread_beside_that_nobody_pinned_is_named),
+		ON_HOST(test_a_thread_beside_that_is_busy_is_named),
 		cmocka_unit_test(test_others_are_kept_off_but_not_off_all),
 	};
 
