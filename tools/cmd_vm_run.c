@@ -26,6 +26,7 @@
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
+#include "tools/vm_pages.h"
 #include "tools/vm_port.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
@@ -92,6 +93,9 @@ static int place_memory(int root, const struct vm_opts *o, const struct vm_devic
 	r = vm_mem_opts_resolve(&q, config->mem, config->numa.cpu_node, err);
 	if (r == 0)
 		r = vm_nodes_place(root, &q, devices->bdf, config, err);
+	if (r == 0 && o->low_latency)
+		r = vm_pages_choose(root, config->mem, config->numa.nodes, vm_mem_opts_any_pages(&q),
+				    err);
 	if (r == 0 && wants_thp(o))
 		r = vm_memory_check_thp(root, err);
 	return r < 0 ? r : vm_memory_check(root, config->mem, config->numa.nodes, pinned, err);
@@ -118,8 +122,8 @@ static void warn_of_small_pages(const struct vmm_config *c)
 	for (unsigned i = 0; i < c->numa.nodes; i++) {
 		if (c->mem[i].kind == MEM_HUGETLB_1G || c->mem[i].kind == MEM_HUGETLB_2M)
 			continue;
-		log_warn("--latency low: RAM of small pages costs time at each miss of the TLB: reserve "
-			 "hugepages (thruway hugepages) and say --memory SIZE,backend=hugetlb-1G");
+		log_warn("--latency low: RAM of small pages, as it was said, costs time at each miss of "
+			 "the TLB");
 		return;
 	}
 }

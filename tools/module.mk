@@ -89,6 +89,7 @@ tools_srcs := \
 	tools/vm_open.c \
 	tools/vm_opts.c \
 	tools/vm_opts_file.c \
+	tools/vm_pages.c \
 	tools/vm_pin.c \
 	tools/vm_port.c \
 	tools/vm_report.c \

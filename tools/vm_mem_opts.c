@@ -489,3 +489,17 @@ int vm_mem_opts_resolve(const struct vm_mem_request *q, struct mem_node mem[VMM_
 		r = share_memory(q, mem, err);
 	return r < 0 ? r : share_cpus(q, cpu_node, err);
 }
+
+uint32_t vm_mem_opts_any_pages(const struct vm_mem_request *q)
+{
+	uint32_t mask = 0;
+
+	for (unsigned i = 0; i < q->nodes; i++) {
+		const struct vm_mem_opts *o = &q->node[i], *m = q->memory;
+
+		if (o->kind == VM_KIND_UNSAID && m->kind == VM_KIND_UNSAID && !o->thp && !m->thp &&
+		    !o->merge && !m->merge)
+			mask |= 1u << i;
+	}
+	return mask;
+}

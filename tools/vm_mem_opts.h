@@ -70,4 +70,7 @@ struct vm_mem_request {
 int vm_mem_opts_resolve(const struct vm_mem_request *q, struct mem_node mem[VMM_MAX_NODES],
 			uint8_t cpu_node[VMM_MAX_CPUS], struct err *err);
 
+/* Of which nodes nothing is said that decides the kind of pages: backend=, thp=, merge=. A bit each. */
+uint32_t vm_mem_opts_any_pages(const struct vm_mem_request *q);
+
 #endif

@@ -103,15 +103,18 @@ static bool has(const struct mem_node *m, unsigned node)
 	return m->host_nodes[node / 64] >> (node % 64) & 1;
 }
 
-/* What guest nodes of this one's kind of pages take from the same host nodes, if nowhere else. */
-static uint64_t strict_need(const struct mem_node *nodes, unsigned count, const struct mem_node *m,
-			    uint64_t page)
+/*
+ * What guest nodes of this one's kind of pages are to have of the same host nodes; `strict`: only those
+ * that get it nowhere else.
+ */
+static uint64_t need_of(const struct mem_node *nodes, unsigned count, const struct mem_node *m,
+			uint64_t page, bool strict)
 {
 	uint64_t need = 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (nodes[i].policy == MEM_STRICT && same_nodes(&nodes[i], m) &&
-		    page_of(&nodes[i]) == page)
+		if ((strict ? nodes[i].policy == MEM_STRICT : nodes[i].policy != MEM_UNBOUND) &&
+		    same_nodes(&nodes[i], m) && page_of(&nodes[i]) == page)
 			need += nodes[i].size;
 	return need;
 }
@@ -217,7 +220,7 @@ static int check_strict(int root, const struct mem_node *nodes, unsigned count, 
 
 		if (m->policy != MEM_STRICT)
 			continue;
-		need = strict_need(nodes, count, m, page);
+		need = need_of(nodes, count, m, page, true);
 		r = page ? check_huge_on(root, m, need, page, err) : check_small_on(root, m, need, err);
 	}
 	return r;
@@ -232,7 +235,7 @@ static uint64_t pages(int root, uint64_t kib, const char *which)
 	return hostfs_read_u64(root, &n, HUGEPAGES "%s", (unsigned long long)kib, which) < 0 ? 0 : n;
 }
 
-static int hint_reserve(int root, uint64_t page, uint64_t missing, struct err *err)
+static int hint_reserve(int root, uint64_t page, uint64_t missing, const char *or_else, struct err *err)
 {
 	uint64_t total = pages(root, page / KiB, "nr_hugepages") + missing;
 	const char *size = page == GiB ? "1G" : "2M";
@@ -240,13 +243,12 @@ static int hint_reserve(int root, uint64_t page, uint64_t missing, struct err *e
 	/* It wants to be told where, on a host with several. */
 	if (hostfs_exists(root, NODE, 1u))
 		return err_hint(err, "thruway hugepages reserve COUNT --page %s --node N, on all nodes "
-				     "together %llu; or choose another backend", size,
-				(unsigned long long)total);
-	return err_hint(err, "thruway hugepages reserve %llu --page %s, or choose another backend",
-			(unsigned long long)total, size);
+				     "together %llu%s", size, (unsigned long long)total, or_else);
+	return err_hint(err, "thruway hugepages reserve %llu --page %s%s", (unsigned long long)total, size,
+			or_else);
 }
 
-static int check_huge(int root, uint64_t bytes, uint64_t page, struct err *err)
+static int check_huge(int root, uint64_t bytes, uint64_t page, const char *or_else, struct err *err)
 {
 	uint64_t kib = page / KiB, need = bytes / page, have, taken, more, surplus;
 
@@ -264,7 +266,7 @@ static int check_huge(int root, uint64_t bytes, uint64_t page, struct err *err)
 		  "a guest with %s of RAM takes %llu hugepages of %s, and this host has %llu free",
 		  SIZE_STR(bytes), (unsigned long long)need, SIZE_STR(page),
 		  (unsigned long long)have);
-	return hint_reserve(root, page, need - have, err);
+	return hint_reserve(root, page, need - have, or_else, err);
 }
 
 /* --- transparent huge pages ----------------------------------------------------------------------- */
@@ -301,6 +303,29 @@ int vm_memory_check_thp(int root, struct err *err)
 
 /* --- all of it ------------------------------------------------------------------------------------ */
 
+#define OR_ELSE ", or choose another backend"
+
+bool vm_memory_has_pool(int root, uint64_t page)
+{
+	return hostfs_exists(root, HUGEPAGES, (unsigned long long)(page / KiB));
+}
+
+int vm_memory_check_pool(int root, const struct mem_node *nodes, unsigned count, uint64_t page,
+			 struct err *err)
+{
+	uint64_t bytes = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		bytes += page_of(&nodes[i]) == page ? nodes[i].size : 0;
+	/* Of one node more is told than of the host. */
+	for (unsigned i = 0; i < count && r == 0; i++)
+		if (page_of(&nodes[i]) == page && nodes[i].policy != MEM_UNBOUND)
+			r = check_huge_on(root, &nodes[i], need_of(nodes, count, &nodes[i], page, false),
+					  page, err);
+	return r < 0 ? r : check_huge(root, bytes, page, "", err);
+}
+
 int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool pinned,
 		    struct err *err)
 {
@@ -317,9 +342,9 @@ int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool
 	if (small)
 		r = check_small(root, small, pinned, err);
 	if (r == 0 && of_2m)
-		r = check_huge(root, of_2m, 2 * MiB, err);
+		r = check_huge(root, of_2m, 2 * MiB, OR_ELSE, err);
 	if (r == 0 && of_1g)
-		r = check_huge(root, of_1g, GiB, err);
+		r = check_huge(root, of_1g, GiB, OR_ELSE, err);
 	if (r == 0 && thp)
 		r = check_shmem(root, err);
 	return r < 0 ? r : check_strict(root, nodes, count, err);

@@ -20,6 +20,17 @@
 int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool pinned,
 		    struct err *err);
 
+/* Whether the kernel has pages of this size to reserve. */
+bool vm_memory_has_pool(int root, uint64_t page);
+
+/*
+ * Whether so many pages of one size are free as these nodes take of it, on the host nodes that each is to
+ * be on, also where it would get others. -ENOMEM: err's text says how many are missing where, its hint
+ * is the command that reserves them.
+ */
+int vm_memory_check_pool(int root, const struct mem_node *nodes, unsigned count, uint64_t page,
+			 struct err *err);
+
 /* Refuse (-EOPNOTSUPP) thp=on for private memory where the host's setting is `never`. */
 int vm_memory_check_thp(int root, struct err *err);
 

@@ -57,7 +57,7 @@ const char vm_run_help[] =
 	"                       runs that they are for, or on these\n"
 	"      --latency low    with --pin: --cpu host,realtime, --no-exits hlt, --irq follow, and no\n"
 	"                       idle state of the host's CPUs that is slow to leave\n"
-	"                       (/dev/cpu_dma_latency)\n"
+	"                       (/dev/cpu_dma_latency); RAM in hugepages unless backend= is said\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
 	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
