@@ -12,13 +12,10 @@
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 
-/* Whether the VM has a device of the group, and so the group, which only one process can open. */
-static bool has_group(int root, const json_t *status, int group)
+static bool any_of_group(int root, const json_t *names, int group)
 {
-	const json_t *devices = json_object_get(status, "devices");
-
-	for (size_t i = 0; i < json_array_size(devices); i++) {
-		const char *name = json_string_value(json_array_get(devices, i));
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
 		struct pci_function other;
 		struct bdf bdf;
 
@@ -27,6 +24,16 @@ static bool has_group(int root, const json_t *status, int group)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * Whether the VM has a device of the group, and so the group, which only one process can open. It has
+ * one that the host still resets, too, and says so itself.
+ */
+static bool has_group(int root, const json_t *status, int group)
+{
+	return any_of_group(root, json_object_get(status, "devices"), group) ||
+	       any_of_group(root, json_object_get(status, "closing"), group);
 }
 
 /*

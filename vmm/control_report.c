@@ -27,6 +27,16 @@ static json_t *device_names(const struct vfio_pci_set *set)
 	return names;
 }
 
+static json_t *closing_names(const struct vfio_pci_set *set)
+{
+	json_t *names = json_array();
+	const char *name;
+
+	for (unsigned i = 0; names && (name = vfio_pci_closing(set, i)); i++)
+		json_array_append_new(names, json_string(name));
+	return names;
+}
+
 static json_t *ports(const struct machine *m)
 {
 	json_t *list = json_array();
@@ -54,12 +64,13 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:s, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:o, s:s, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
-			 device_names(m->host_devices), "vsock_cid", cid, "console",
+			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
+			 "vsock_cid", cid, "console",
 			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m));
 }
 

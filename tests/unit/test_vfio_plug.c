@@ -190,6 +190,8 @@ static void test_the_guest_does_not_wait_for_a_device_that_is_dead(void **state)
 	assert_string_equal(told, "E");
 	assert_string_equal(m.order, ""); /* its group waits for it, and RAM for the group */
 	assert_true(vfio_pci_pins_ram(m.set));
+	assert_string_equal(vfio_pci_closing(m.set, 0), "0000:01:10.0");
+	assert_null(vfio_pci_closing(m.set, 1));
 	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), -ENODEV);
 	err = (struct err)ERR_INIT;
 	a = arrival();
@@ -199,6 +201,7 @@ static void test_the_guest_does_not_wait_for_a_device_that_is_dead(void **state)
 	sem_post(&held);
 	loop_run(m.guest.vm.loop);
 	held_fd = -1;
+	assert_null(vfio_pci_closing(m.set, 0));
 	assert_string_equal(told, "E-");
 	assert_string_equal(m.order, "ukc");
 	assert_false(vfio_pci_pins_ram(m.set));

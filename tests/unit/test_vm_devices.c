@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -309,6 +310,29 @@ static void test_what_does_not_answer_is_not_given_to_a_guest_that_runs(void **s
 	refused_as_mute("0000:04:00.0", "thruway reset 0000:04:00.0");
 }
 
+/* Its node cannot be opened while the VMM has it, so the VMM is asked without, and says why. */
+static void test_a_group_that_the_vm_still_has_after_an_error_is_not_opened(void **state)
+{
+	static const struct fake_pci dev = { .bdf = "0000:06:00.0", .driver = "vfio-pci",
+					     .group = "26" };
+	static const char answers[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"devices\":[],\"closing\":[\"0000:06:00.0\"]}}\n"
+		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"the host still "
+		"resets it\",\"data\":{\"errno\":16}}}\n";
+	struct vm_client vmm = { .name = "web" };
+	struct vm_attach device = { .bdf = { .bus = 6 } };
+	int pair[2];
+
+	fake_pci_add(kernel.root, &dev);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	vmm.fd = pair[0];
+	assert_int_equal(write(pair[1], answers, strlen(answers)), (ssize_t)strlen(answers));
+	assert_int_equal(vm_attach_device(kernel.root, &vmm, &device, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "the host still resets it"));
+	vm_client_close(&vmm);
+	close(pair[1]);
+}
+
 static void test_whose_line_others_use_is_refused_before_its_group_is_opened(void **state)
 {
 	static const struct fake_pci dev = { .bdf = "0000:05:00.0", .driver = "vfio-pci",
@@ -352,6 +376,7 @@ int main(void)
 		TEST(test_the_user_whose_node_it_is_may_have_it),
 		TEST(test_what_shares_a_group_with_a_leased_one_is_refused),
 		TEST(test_what_does_not_answer_is_not_given_to_a_guest_that_runs),
+		TEST(test_a_group_that_the_vm_still_has_after_an_error_is_not_opened),
 		TEST(test_whose_line_others_use_is_refused_before_its_group_is_opened),
 #undef TEST
 	};

@@ -109,6 +109,15 @@ bool vfio_pci_is_closing_of(const struct vfio_pci_set *set, unsigned group)
 	return false;
 }
 
+const char *vfio_pci_closing(const struct vfio_pci_set *set, unsigned i)
+{
+	const struct vfio_closing *c = set ? set->closing : NULL;
+
+	for (; c && i; i--)
+		c = c->next;
+	return c ? c->name : NULL;
+}
+
 void vfio_pci_closing_end(struct vfio_pci_set *set)
 {
 	while (set->closing) {

@@ -68,6 +68,9 @@ unsigned vfio_pci_count(const struct vfio_pci_set *set);
 /* Device i's; borrowed. */
 const char *vfio_pci_name(const struct vfio_pci_set *set, unsigned i);
 
+/* Device i of those that an error took out and the host still resets; NULL: there are no more. */
+const char *vfio_pci_closing(const struct vfio_pci_set *set, unsigned i);
+
 struct vfio_pci_interrupts {
 	const char *name;	       /* the device's; borrowed, as all here */
 	const char *mode;	       /* "msix", "msi", "intx" or "none" */
