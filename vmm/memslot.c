@@ -14,9 +14,11 @@
 
 struct slot {
 	struct range gpa;
+	void *hva;
+	struct memslot_owner *owner; /* borrowed; NULL: RAM */
+	bool readonly;
 	bool used;
-	bool mapped; /* KVM has it; false after a fault took it away */
-	bool ram;
+	bool mapped; /* KVM has it; false while memslots_drop() has it taken away */
 };
 
 struct memslots {
@@ -55,24 +57,33 @@ struct memslots *memslots_free(struct memslots *slots)
 	return NULL;
 }
 
-static int tell_kvm(struct memslots *s, unsigned i, void *hva, uint64_t size, bool readonly)
+static int tell_kvm(struct memslots *s, unsigned i, uint64_t size)
 {
+	const struct slot *slot = &s->slots[i];
 	struct kvm_userspace_memory_region region = {
 		.slot = i,
-		.flags = readonly ? KVM_MEM_READONLY : 0,
-		.guest_phys_addr = s->slots[i].gpa.start,
+		.flags = slot->readonly ? KVM_MEM_READONLY : 0,
+		.guest_phys_addr = slot->gpa.start,
 		.memory_size = size, /* 0 removes it */
-		.userspace_addr = (uintptr_t)hva,
+		.userspace_addr = (uintptr_t)slot->hva,
 	};
 
 	return SIZED_IOCTL(s->vm_fd, KVM_SET_USER_MEMORY_REGION, &region);
+}
+
+static int map(struct memslots *s, unsigned i)
+{
+	int r = tell_kvm(s, i, s->slots[i].gpa.size);
+
+	s->slots[i].mapped = r >= 0;
+	return r < 0 ? r : 0;
 }
 
 static void unmap(struct memslots *s, unsigned i)
 {
 	/* Removing a slot that exists cannot fail. */
 	if (s->slots[i].mapped)
-		(void)tell_kvm(s, i, NULL, 0, false);
+		(void)tell_kvm(s, i, 0);
 	s->slots[i].mapped = false;
 }
 
@@ -105,13 +116,13 @@ static int take_slot(struct memslots *s, unsigned *ret)
 	return 0;
 }
 
-static int set(struct memslots *s, struct slot slot, void *hva, bool readonly, unsigned *ret_slot)
+static int set(struct memslots *s, struct slot slot, unsigned *ret_slot)
 {
 	unsigned i;
 	int r;
 
 	if (slot.gpa.size == 0 || !range_valid(slot.gpa.start, slot.gpa.size) ||
-	    (slot.gpa.start | slot.gpa.size | (uintptr_t)hva) % (4 * KiB))
+	    (slot.gpa.start | slot.gpa.size | (uintptr_t)slot.hva) % (4 * KiB))
 		return -EINVAL;
 	if (overlaps(s, slot.gpa))
 		return -EEXIST;
@@ -119,20 +130,24 @@ static int set(struct memslots *s, struct slot slot, void *hva, bool readonly, u
 	if (r < 0)
 		return r;
 	s->slots[i] = slot;
-	r = tell_kvm(s, i, hva, slot.gpa.size, readonly);
+	r = map(s, i);
 	if (r < 0) {
 		s->slots[i] = (struct slot){ 0 };
 		return r;
 	}
-	s->slots[i].used = s->slots[i].mapped = true;
+	s->slots[i].used = true;
 	*ret_slot = i;
 	return 0;
 }
 
 int memslot_set(struct memslots *slots, gpa_t gpa, uint64_t size, void *hva, bool readonly,
-		unsigned *ret_slot)
+		struct memslot_owner *owner, unsigned *ret_slot)
 {
-	return set(slots, (struct slot){ .gpa = { gpa, size } }, hva, readonly, ret_slot);
+	struct slot slot = {
+		.gpa = { gpa, size }, .hva = hva, .owner = owner, .readonly = readonly
+	};
+
+	return set(slots, slot, ret_slot);
 }
 
 void memslot_clear(struct memslots *slots, unsigned slot)
@@ -147,8 +162,7 @@ static int add_ram(struct mem_listener *l, const struct mem_bank *bank, struct e
 {
 	struct memslots *s = container_of(l, struct memslots, ram);
 	unsigned slot;
-	int r = set(s, (struct slot){ .gpa = { bank->gpa, bank->size }, .ram = true }, bank->hva,
-		    false, &slot);
+	int r = set(s, (struct slot){ .gpa = { bank->gpa, bank->size }, .hva = bank->hva }, &slot);
 
 	if (r < 0)
 		return err_set(err, r, "KVM refused guest memory at 0x%llx",
@@ -161,7 +175,7 @@ static void del_ram(struct mem_listener *l, const struct mem_bank *bank)
 	struct memslots *s = container_of(l, struct memslots, ram);
 
 	for (unsigned i = 0; i < s->count; i++)
-		if (s->slots[i].used && s->slots[i].ram && s->slots[i].gpa.start == bank->gpa)
+		if (s->slots[i].used && !s->slots[i].owner && s->slots[i].gpa.start == bank->gpa)
 			memslot_clear(s, i);
 }
 
@@ -176,18 +190,45 @@ int memslots_back_ram(struct memslots *slots, struct mem *mem, struct err *err)
 	return r;
 }
 
-unsigned memslots_fault(struct memslots *slots, const gpa_t *gpa)
+bool memslots_look(const struct memslots *slots, unsigned i, struct memslot_owner **ret_owner,
+		   bool *ret_mapped)
+{
+	if (i >= slots->count)
+		return false;
+	*ret_owner = slots->slots[i].used ? slots->slots[i].owner : NULL;
+	*ret_mapped = slots->slots[i].mapped;
+	return true;
+}
+
+struct memslot_owner *memslots_owner_at(const struct memslots *slots, gpa_t gpa)
+{
+	for (unsigned i = 0; i < slots->count; i++)
+		if (slots->slots[i].mapped &&
+		    range_contains(slots->slots[i].gpa, (struct range){ gpa, 1 }))
+			return slots->slots[i].owner;
+	return NULL;
+}
+
+unsigned memslots_drop(struct memslots *slots, const struct memslot_owner *owner)
 {
 	unsigned dropped = 0;
 
 	for (unsigned i = 0; i < slots->count; i++) {
-		struct slot *s = &slots->slots[i];
-
-		if (!s->used || !s->mapped || s->ram ||
-		    (gpa && !range_contains(s->gpa, (struct range){ *gpa, 1 })))
+		if (!slots->slots[i].mapped || slots->slots[i].owner != owner)
 			continue;
 		unmap(slots, i);
 		dropped++;
 	}
 	return dropped;
+}
+
+int memslots_put_back(struct memslots *slots, const struct memslot_owner *owner)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < slots->count; i++)
+		if (slots->slots[i].used && !slots->slots[i].mapped &&
+		    slots->slots[i].owner == owner)
+			r = map(slots, i);
+	return r;
 }

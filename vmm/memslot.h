@@ -12,6 +12,19 @@
 struct mem;
 struct memslots;
 
+/*
+ * Whose memory a mapping is of: a device's, whose pages may not be there when the guest touches
+ * them. It outlives its mappings.
+ */
+struct memslot_owner {
+	const char *name;
+	/* Whether its pages are there now, as far as the device can be asked. */
+	bool (*answers)(struct memslot_owner *owner);
+	/* bar_fault.c's: faults not long ago, when the last one was, when the mapping is tried next. */
+	unsigned faults;
+	uint64_t fault_ns, wait_ns, due_ns;
+};
+
 /* 0 or -errno; reads KVM_CAP_NR_MEMSLOTS. vm_fd is borrowed. */
 int memslots_new(int vm_fd, struct memslots **ret);
 struct memslots *memslots_free(struct memslots *slots);
@@ -23,20 +36,24 @@ int memslots_back_ram(struct memslots *slots, struct mem *mem, struct err *err);
  * Map a BAR: hva at gpa. *ret_slot names it. 0; -ENOSPC (no slot left); -EEXIST
  * (overlap); -EINVAL (unaligned, empty or wrapping); -errno.
  *
- * The mapping may be taken away again by memslots_fault(), so whoever sets one
+ * bar_fault.c takes mappings of an owner away, and puts them back: whoever sets one
  * also answers at these addresses on the MMIO bus.
  */
 int memslot_set(struct memslots *slots, gpa_t gpa, uint64_t size, void *hva, bool readonly,
-		unsigned *ret_slot);
+		struct memslot_owner *owner, unsigned *ret_slot);
 void memslot_clear(struct memslots *slots, unsigned slot);
 
-/*
- * KVM_RUN met a host page that cannot be touched: memory decode is off below
- * us, or the device is in reset or gone. Take the BAR's mapping away, so that the
- * access comes again as MMIO and the bus answers. gpa: the address, or NULL when
- * KVM did not tell (kernels before 6.8): every BAR mapping goes then, which is
- * slow from there on but right. Returns how many went: 0 means it was no BAR.
- */
-unsigned memslots_fault(struct memslots *slots, const gpa_t *gpa);
+/* The i-th mapping from 0 on: its owner, NULL for RAM or none, and whether KVM has it. false: none is left. */
+bool memslots_look(const struct memslots *slots, unsigned i, struct memslot_owner **ret_owner,
+		   bool *ret_mapped);
+
+/* Whose mapping that KVM has is at gpa; NULL: nobody's, or RAM. */
+struct memslot_owner *memslots_owner_at(const struct memslots *slots, gpa_t gpa);
+
+/* Take owner's mappings away, so that accesses come as MMIO. How many KVM had. */
+unsigned memslots_drop(struct memslots *slots, const struct memslot_owner *owner);
+
+/* Give KVM those of owner's that were taken away. 0, or -errno: the rest is still away. */
+int memslots_put_back(struct memslots *slots, const struct memslot_owner *owner);
 
 #endif

@@ -8,9 +8,9 @@
 
 #include "base/fd.h"
 #include "base/le.h"
+#include "vmm/bar_fault.h"
 #include "vmm/bus.h"
 #include "vmm/coalesced.h"
-#include "vmm/memslot.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86/state.h"
@@ -141,7 +141,7 @@ bool vcpu_handle_exit(struct vcpu *cpu)
 	return false;
 }
 
-/* The guest touched memory that is not there now: most likely a BAR (see memslots_fault()). */
+/* The guest touched memory that is not there now: most likely a BAR. */
 static void handle_fault(struct vcpu *cpu)
 {
 	struct vm *vm = cpu->vm;
@@ -149,7 +149,7 @@ static void handle_fault(struct vcpu *cpu)
 	bool known = cpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT;
 
 	vm_lock(vm);
-	if (memslots_fault(vm->slots, known ? &gpa : NULL))
+	if (bar_fault(vm, known ? &gpa : NULL, cpu->faults == 1))
 		vcpu_count(&cpu->stats.bar_faults);
 	vm_unlock(vm);
 }

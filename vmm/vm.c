@@ -14,6 +14,7 @@
 #include "base/ioctl.h"
 #include "base/loop.h"
 #include "irq/gsi.h"
+#include "vmm/bar_fault.h"
 #include "vmm/bus.h"
 #include "vmm/layout.h"
 #include "vmm/memslot.h"
@@ -117,6 +118,7 @@ int vm_new(struct vm *vm, int kvm_fd, unsigned ncpus, struct err *err)
 
 void vm_fini(struct vm *vm)
 {
+	vm->bar_faults = bar_faults_free(vm->bar_faults);
 	vm->loop = loop_free(vm->loop);
 	vm->mmio = bus_free(vm->mmio);
 	vm->pio = bus_free(vm->pio);

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "vmm/topology.h"
 
+struct bar_faults;
 struct bus;
 struct gsi;
 struct kvm_coalesced_mmio_ring;
@@ -74,6 +75,7 @@ struct vm {
 	struct bus *mmio;
 	struct mem *mem;
 	struct memslots *slots;
+	struct bar_faults *bar_faults; /* bar_fault.c's; NULL: none was met */
 	struct gsi *gsi;
 	struct pci *pci;
 	struct loop *loop;

@@ -427,6 +427,11 @@ static void test_reset_is_power_on_state(void **state)
 	vcpus_resume(&m.vm);
 }
 
+static bool answers(struct memslot_owner *owner)
+{
+	return false;
+}
+
 static void test_a_page_that_faults_becomes_mmio(void **state)
 {
 	static const uint8_t code[] = {
@@ -435,6 +440,7 @@ static void test_a_page_that_faults_becomes_mmio(void **state)
 		0xf4, 0xeb, 0xfd,
 	};
 	_cleanup_close_ int fd = memfd_create("bar", MFD_CLOEXEC);
+	struct memslot_owner owner = { .name = "the device", .answers = answers };
 	unsigned slot;
 	void *bar;
 
@@ -443,7 +449,9 @@ static void test_a_page_that_faults_becomes_mmio(void **state)
 	assert_ptr_not_equal(bar, MAP_FAILED);
 	assert_int_equal(ftruncate(fd, 0), 0); /* touching it is SIGBUS now */
 	if (m.kvm >= 0)
-		assert_int_equal(memslot_set(m.vm.slots, MMIO + 0x1000, 4096, bar, false, &slot), 0);
+		assert_int_equal(memslot_set(m.vm.slots, MMIO + 0x1000, 4096, bar, false, &owner,
+					     &slot),
+				 0);
 	start(code, sizeof(code));
 	wait_writes(1);
 	assert_int_equal(m.last_value, 0xff);

@@ -60,7 +60,7 @@ static int teardown(void **state)
 
 static int set(gpa_t gpa, uint64_t size, unsigned *ret)
 {
-	return memslot_set(f.slots, gpa, size, page, false, ret);
+	return memslot_set(f.slots, gpa, size, page, false, NULL, ret);
 }
 
 static void test_slots_are_numbered_from_the_lowest_free(void **state)
@@ -92,7 +92,7 @@ static void test_overlap_and_misalignment_are_refused(void **state)
 	assert_int_equal(set(0x20000, 100, &slot), -EINVAL);
 	assert_int_equal(set(0x20000, 0, &slot), -EINVAL);
 	assert_int_equal(set(UINT64_MAX - 0xfff, 0x2000, &slot), -EINVAL);
-	assert_int_equal(memslot_set(f.slots, 0x20000, 4096, page + 1, false, &slot), -EINVAL);
+	assert_int_equal(memslot_set(f.slots, 0x20000, 4096, page + 1, false, NULL, &slot), -EINVAL);
 	assert_int_equal(f.calls, 1);
 	assert_int_equal(set(0x12000, 4096, &slot), 0); /* touching */
 }
@@ -108,45 +108,76 @@ static void test_a_refused_slot_is_free_again(void **state)
 	assert_int_equal(slot, 0);
 }
 
-static void test_a_fault_takes_the_bar_it_names(void **state)
-{
-	unsigned a, b;
-	gpa_t gpa = 0x11fff;
+static struct memslot_owner one = { .name = "one" }, two = { .name = "two" };
 
-	assert_int_equal(set(0x10000, 0x2000, &a), 0);
-	assert_int_equal(set(0x20000, 0x1000, &b), 0);
-	assert_int_equal(memslots_fault(f.slots, &gpa), 1);
+static int set_of(struct memslot_owner *owner, gpa_t gpa, uint64_t size, unsigned *ret)
+{
+	return memslot_set(f.slots, gpa, size, page, false, owner, ret);
+}
+
+static void test_what_is_dropped_stays_its_owners_and_comes_back(void **state)
+{
+	unsigned a, b, c;
+
+	assert_int_equal(set_of(&one, 0x10000, 0x2000, &a), 0);
+	assert_int_equal(set_of(&two, 0x20000, 0x1000, &b), 0);
+	assert_int_equal(set_of(&one, 0x30000, 0x1000, &c), 0);
+	assert_ptr_equal(memslots_owner_at(f.slots, 0x11fff), &one);
+	assert_null(memslots_owner_at(f.slots, 0x12000));
+	assert_int_equal(memslots_drop(f.slots, &one), 2);
 	assert_int_equal(f.kvm[a].memory_size, 0);
+	assert_int_equal(f.kvm[c].memory_size, 0);
 	assert_int_not_equal(f.kvm[b].memory_size, 0);
-	assert_int_equal(memslots_fault(f.slots, &gpa), 0); /* gone already */
-	/* It still is its owner's: nobody else gets the place, and clearing frees it. */
+	assert_int_equal(memslots_drop(f.slots, &one), 0); /* gone already */
+	assert_null(memslots_owner_at(f.slots, 0x11fff));
+	/* Nobody else gets the place. */
 	assert_int_equal(set(0x10000, 0x1000, &b), -EEXIST);
+	assert_int_equal(memslots_put_back(f.slots, &one), 0);
+	assert_int_equal(f.kvm[a].memory_size, 0x2000);
+	assert_int_equal(f.kvm[a].guest_phys_addr, 0x10000);
+	assert_int_equal(f.kvm[a].userspace_addr, (uintptr_t)page);
+	assert_int_equal(f.kvm[c].memory_size, 0x1000);
+	/* What is cleared while it is away does not come back. */
+	assert_int_equal(memslots_drop(f.slots, &one), 2);
 	memslot_clear(f.slots, a);
+	assert_int_equal(memslots_put_back(f.slots, &one), 0);
+	assert_int_equal(f.kvm[a].memory_size, 0);
 	assert_int_equal(set(0x10000, 0x1000, &b), 0);
 }
 
-static void test_a_fault_without_address_takes_all_bars_and_no_ram(void **state)
+static void test_a_mapping_that_kvm_refuses_later_stays_away(void **state)
+{
+	unsigned a;
+
+	assert_int_equal(set_of(&one, 0x10000, 0x1000, &a), 0);
+	assert_int_equal(memslots_drop(f.slots, &one), 1);
+	f.result = -ENOMEM;
+	assert_int_equal(memslots_put_back(f.slots, &one), -ENOMEM);
+	assert_null(memslots_owner_at(f.slots, 0x10000));
+	f.result = 0;
+	assert_int_equal(memslots_put_back(f.slots, &one), 0);
+	assert_ptr_equal(memslots_owner_at(f.slots, 0x10000), &one);
+}
+
+static void test_ram_is_nobodys_and_is_taken_back_before_it_goes(void **state)
 {
 	struct mem_node nodes[] = { { .size = 2 * MiB }, { .size = 2 * MiB } };
 	struct mem_config config = { .nodes = 2, .node = nodes };
+	struct memslot_owner *owner = &one;
 	struct mem *mem = NULL;
-	unsigned a, b;
-	gpa_t ram = MiB;
+	bool mapped = false;
 
 	assert_int_equal(mem_new(&config, &mem, NULL), 0);
 	assert_int_equal(memslots_back_ram(f.slots, mem, NULL), 0);
 	assert_int_equal(f.kvm[1].guest_phys_addr, 2 * MiB);
 	assert_int_equal(f.kvm[1].userspace_addr, (uintptr_t)mem_bank(mem, 1)->hva);
-	assert_int_equal(set(0x10000000, 4096, &a), 0);
-	assert_int_equal(set(0x20000000, 4096, &b), 0);
-	assert_int_equal(memslots_fault(f.slots, &ram), 0);
-	assert_int_equal(memslots_fault(f.slots, NULL), 2);
-	assert_int_not_equal(f.kvm[0].memory_size, 0);
-	assert_int_not_equal(f.kvm[1].memory_size, 0);
-	assert_int_equal(f.kvm[a].memory_size, 0);
-	assert_int_equal(f.kvm[b].memory_size, 0);
+	assert_null(memslots_owner_at(f.slots, MiB));
+	assert_true(memslots_look(f.slots, 1, &owner, &mapped));
+	assert_null(owner);
+	assert_true(mapped);
+	assert_false(memslots_look(f.slots, 2, &owner, &mapped));
 	f.slots = memslots_free(f.slots);
-	assert_int_equal(f.kvm[0].memory_size, 0); /* RAM is taken back before it goes */
+	assert_int_equal(f.kvm[0].memory_size, 0);
 	mem_free(mem);
 }
 
@@ -170,8 +201,9 @@ int main(void)
 		T(test_slots_are_numbered_from_the_lowest_free),
 		T(test_overlap_and_misalignment_are_refused),
 		T(test_a_refused_slot_is_free_again),
-		T(test_a_fault_takes_the_bar_it_names),
-		T(test_a_fault_without_address_takes_all_bars_and_no_ram),
+		T(test_what_is_dropped_stays_its_owners_and_comes_back),
+		T(test_a_mapping_that_kvm_refuses_later_stays_away),
+		T(test_ram_is_nobodys_and_is_taken_back_before_it_goes),
 		T(test_ram_that_kvm_refuses_is_said),
 #undef T
 	};

@@ -15,7 +15,9 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "base/log.h"
+#include "base/loop.h"
 #include "tests/fake/ioctl.h"
+#include "vmm/bar_fault.h"
 #include "vmm/bus.h"
 #include "vmm/memslot.h"
 #include "vmm/vcpu.h"
@@ -38,6 +40,13 @@ static struct fixture {
 } f;
 
 static char bar[8192] __attribute__((aligned(4096)));
+
+static bool answers(struct memslot_owner *owner)
+{
+	return true;
+}
+
+static struct memslot_owner owner = { .name = "0000:01:10.0", .answers = answers };
 
 static int vm_ioctl(void *opaque, int fd, unsigned long request, void *arg)
 {
@@ -69,13 +78,16 @@ static int setup(void **state)
 	f.vm.request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f.vm.pio = bus_new();
 	f.vm.mmio = bus_new();
+	f.vm.loop = loop_new();
 	f.cpu = (struct vcpu){ .vm = &f.vm, .fd = VCPU_FD, .run = &f.u.run };
 	return memslots_new(VM_FD, &f.vm.slots);
 }
 
 static int teardown(void **state)
 {
+	bar_faults_free(f.vm.bar_faults);
 	memslots_free(f.vm.slots);
+	loop_free(f.vm.loop);
 	bus_free(f.vm.pio);
 	bus_free(f.vm.mmio);
 	close(f.vm.request_fd);
@@ -141,7 +153,7 @@ static void test_a_fault_on_a_bar_is_answered_and_counted(void **state)
 {
 	unsigned slot;
 
-	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &slot), 0);
+	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &owner, &slot), 0);
 	f.u.run.exit_reason = MEMORY_FAULT;
 	put_le64(f.u.run.padding + 8, BAR + 0x123);
 	assert_true(vcpu_handle_error(&f.cpu, -EFAULT));
@@ -154,7 +166,7 @@ static void test_a_fault_elsewhere_leaves_bars_alone_and_ends_it(void **state)
 {
 	unsigned slot, tries = 0;
 
-	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &slot), 0);
+	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &owner, &slot), 0);
 	f.u.run.exit_reason = MEMORY_FAULT;
 	put_le64(f.u.run.padding + 8, 0x1000);
 	while (vcpu_handle_error(&f.cpu, -EFAULT))
@@ -169,8 +181,8 @@ static void test_a_fault_of_unknown_address_takes_every_bar(void **state)
 {
 	unsigned slot;
 
-	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &slot), 0);
-	assert_int_equal(memslot_set(f.vm.slots, 2 * BAR, 4096, bar + 4096, false, &slot), 0);
+	assert_int_equal(memslot_set(f.vm.slots, BAR, 4096, bar, false, &owner, &slot), 0);
+	assert_int_equal(memslot_set(f.vm.slots, 2 * BAR, 4096, bar + 4096, false, &owner, &slot), 0);
 	f.u.run.exit_reason = KVM_EXIT_UNKNOWN;
 	assert_true(vcpu_handle_error(&f.cpu, -EFAULT));
 	assert_int_equal(f.slots, 0);

@@ -15,6 +15,7 @@
 #include "irq/msix.h"
 #include "tests/fake/ioctl.h"
 #include "vfio/irqset.h"
+#include "vmm/bar_fault.h"
 #include "vmm/mem.h"
 #include "vmm/memslot.h"
 #include "vmm/vfio_pci/internal.h"
@@ -393,6 +394,35 @@ static void test_bar_is_mapped_but_for_table_and_pending_bits(void **state)
 	vfio_machine_free(&m);
 }
 
+/* What the kernel looks at before it lets a page of a BAR be touched. */
+static void test_memory_that_sleeps_or_does_not_decode_is_waited_for(void **state)
+{
+	static const uint8_t link = 0x40, pm[] = { PCI_CAP_ID_PM, 0, 0x03, 0x00, 0x03, 0x00 };
+	static const uint8_t off[2], on[2] = { PCI_COMMAND_MEMORY }, awake[2];
+	struct bar_faults *faults;
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0xa1, &link, 1);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x40, pm, sizeof(pm));
+	assert_int_equal(vfio_machine_start(&m), 0);
+	faults = bar_faults_new(m.guest.vm.slots);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(m.kvm.nslots, 3);
+	assert_int_equal(bar_faults_met(faults, NULL, true, 0), 3);
+	assert_int_not_equal(bar_faults_retry(faults, 50000000000), UINT64_MAX); /* it is in D3hot */
+	assert_int_equal(m.kvm.nslots, 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x44, awake, sizeof(awake));
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, off, sizeof(off));
+	assert_int_not_equal(bar_faults_retry(faults, 100000000000), UINT64_MAX);
+	assert_int_equal(m.kvm.nslots, 0);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, on, sizeof(on));
+	assert_int_equal(bar_faults_retry(faults, 200000000000), UINT64_MAX);
+	assert_int_equal(m.kvm.nslots, 3);
+	bar_faults_free(faults);
+	vfio_machine_free(&m);
+}
+
 static void test_mapped_page_is_the_devices(void **state)
 {
 	const struct kvm_userspace_memory_region *s;
@@ -688,6 +718,7 @@ int main(void)
 		cmocka_unit_test(test_function_level_reset_forgets),
 		cmocka_unit_test(test_guest_reset_silences_the_device_first),
 		cmocka_unit_test(test_bar_is_mapped_but_for_table_and_pending_bits),
+		cmocka_unit_test(test_memory_that_sleeps_or_does_not_decode_is_waited_for),
 		cmocka_unit_test(test_mapped_page_is_the_devices),
 		cmocka_unit_test(test_table_is_emulated_and_its_page_goes_to_the_device),
 		cmocka_unit_test(test_interrupt_through_table_and_bus),

@@ -21,10 +21,10 @@
 #include "base/log.h"
 #include "irq/msix.h"
 #include "vmm/bus.h"
-#include "vmm/memslot.h"
 #include "vmm/vm.h"
 
-#define PAGE 4096ull
+#define PAGE  4096ull
+#define D3HOT 3 /* in the power management capability */
 
 /* --- accesses that exit --- */
 
@@ -101,6 +101,20 @@ static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
 
 /* --- decode on and off --- */
 
+/* What the kernel looks at when a page of a BAR is touched: SIGBUS where one of these says no. */
+bool vfio_pci_memory_answers(struct memslot_owner *owner)
+{
+	struct vfio_pci *v = container_of(owner, struct vfio_pci, memory);
+	uint8_t b[2];
+
+	if (vfio_region_read(v->dev.fd, &v->config, PCI_COMMAND, b, sizeof(b)) < 0 ||
+	    get_le16(b) == 0xffff || !(get_le16(b) & PCI_COMMAND_MEMORY))
+		return false;
+	return !v->pm_cap ||
+	       (vfio_region_read(v->dev.fd, &v->config, v->pm_cap + PCI_PM_CTRL, b, sizeof(b)) >= 0 &&
+		(get_le16(b) & PCI_PM_CTRL_STATE_MASK) != D3HOT);
+}
+
 static void spans_on(struct vfio_bar *bar, uint64_t addr)
 {
 	struct vm *vm = bar->v->set->vm;
@@ -111,7 +125,7 @@ static void spans_on(struct vfio_bar *bar, uint64_t addr)
 	for (unsigned i = 0; i < bar->nspans; i++) {
 		struct bar_span *span = &bar->spans[i];
 		int r = memslot_set(vm->slots, addr + span->range.start, span->range.size,
-				    span->hva, false, &span->slot);
+				    span->hva, false, &bar->v->memory, &span->slot);
 
 		span->mapped = r >= 0;
 		if (r < 0)

@@ -66,6 +66,7 @@ static void note(struct vfio_pci *v, const uint8_t *raw, unsigned pos)
 {
 	switch (raw[pos]) {
 	case PCI_CAP_ID_EXP: v->express = pos; break;
+	case PCI_CAP_ID_PM: v->pm_cap = pos; break;
 	case PCI_CAP_ID_MSI: v->msi_cap = pos; break;
 	case PCI_CAP_ID_MSIX: v->msix_cap = pos; break;
 	case PCI_CAP_ID_AF:

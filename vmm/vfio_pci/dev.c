@@ -104,6 +104,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));
+	v->memory = (struct memslot_owner){ .name = v->pci.name, .answers = vfio_pci_memory_answers };
 	r = iommu_type1_device_fd(group->fd, d->name, d->token, &fd, err);
 	if (r == 0)
 		r = vfio_device_init(&v->dev, fd, d->name, err);

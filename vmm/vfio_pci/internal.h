@@ -13,6 +13,7 @@
 #include "vfio/device.h"
 #include "vfio/region.h"
 #include "vmm/mem.h"
+#include "vmm/memslot.h"
 #include "vmm/pci/pci.h"
 #include "vmm/vfio_pci/vfio_pci.h"
 
@@ -78,10 +79,11 @@ struct vfio_pci {
 
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
-	unsigned express, msi_cap, msix_cap; /* offsets; 0: not there */
+	unsigned express, msi_cap, msix_cap, pm_cap; /* offsets; 0: not there */
 	uint32_t clique;		     /* as in struct vmm_device */
 	bool flr;
 
+	struct memslot_owner memory; /* whose the mappings of BARs and ROM are */
 	struct vfio_bar bar[PCI_BARS];
 	struct vfio_rom rom;
 	struct msix_place table, pba;	    /* as the guest finds them */
@@ -156,6 +158,8 @@ int vfio_pci_caps_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 int vfio_pci_clique_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 
 /* bars.c */
+/* struct memslot_owner's answers(). */
+bool vfio_pci_memory_answers(struct memslot_owner *owner);
 int vfio_pci_bars_init(struct vfio_pci *v, const uint8_t *raw, struct err *err);
 void vfio_pci_bars_fini(struct vfio_pci *v);
 void vfio_pci_bar_set(struct pci_dev *pci, unsigned i, bool on, uint64_t addr);

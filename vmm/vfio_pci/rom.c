@@ -150,7 +150,8 @@ void vfio_pci_rom_set(struct vfio_pci *v, bool on, uint64_t addr)
 	}
 	/* One of half a page, or without a slot, is read by exits. */
 	rom->mapped = rom->data && rom->size >= 4 * KiB &&
-		      memslot_set(vm->slots, addr, rom->size, rom->data, true, &rom->slot) >= 0;
+		      memslot_set(vm->slots, addr, rom->size, rom->data, true, &v->memory,
+				  &rom->slot) >= 0;
 }
 
 void vfio_pci_rom_fini(struct vfio_pci *v)
