@@ -72,8 +72,9 @@ const struct command cmd_vm_events = {
 	.synopsis = "VM",
 	.summary = "tell what happens to a virtual machine",
 	.help = "A line for each event until the virtual machine ends: paused, resumed, reboot,\n"
-		"device-error, device-request, device-removed, device-added, nic-mac, nic-link, nic-failover (it\n"
-		"goes by its VF or by its standby now, and why), end.",
+		"device-error, device-request, device-reset (how, and whether it was verified), device-removed,\n"
+		"device-added, nic-mac, nic-link, nic-failover (it goes by its VF or by its standby now, and why),\n"
+		"end.",
 	.takes = TAKES_JSON,
 	.run = run,
 };

@@ -30,16 +30,22 @@ int vfio_device_init(struct vfio_device *dev, int fd, const char *name, struct e
 /* Closes: the kernel resets the function when it is the last descriptor. */
 void vfio_device_fini(struct vfio_device *dev);
 
-/* Which kind of reset was done. */
-enum vfio_reset { VFIO_RESET_NONE, VFIO_RESET_FUNCTION, VFIO_RESET_BUS };
+/*
+ * How a function is reset. Where sysfs (reset_method) has a name for it, the word is that one.
+ */
+enum vfio_reset {
+	VFIO_RESET_NONE,
+	VFIO_RESET_FLR,
+	VFIO_RESET_AF_FLR,
+	VFIO_RESET_PM,	     /* from D3hot to D0 */
+	VFIO_RESET_FUNCTION, /* one that the kernel knows for this function and VFIO does not name */
+	VFIO_RESET_BUS,	     /* with all others on its bus or in its slot: vfio/bus_reset.h */
+};
+const char *vfio_reset_word(enum vfio_reset kind);
 
 /*
- * Reset ladder: the function alone when it has a real function reset (flr), else
- * its whole bus when all that hangs on it is in groups[], else whatever the
- * function has (a power cycle to D3 and back). Bus mastering must be off. The
- * kind in *ret_kind if not NULL. -EOPNOTSUPP: there is no way.
+ * The function alone. Bus mastering must be off. 0; -EOPNOTSUPP: it has no such reset; other -errno.
  */
-int vfio_device_reset(struct vfio_device *dev, bool flr, const struct vfio_group_ref *groups,
-		      unsigned ngroups, enum vfio_reset *ret_kind);
+int vfio_device_reset(const struct vfio_device *dev);
 
 #endif

@@ -1,5 +1,6 @@
 # Linked into both programs: what the VMM needs to drive a device it was given.
 vfio_srcs := \
+	vfio/bus_reset.c \
 	vfio/device.c \
 	vfio/dma.c \
 	vfio/info_cap.c \

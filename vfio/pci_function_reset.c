@@ -57,6 +57,19 @@ int pci_function_reset_check(int root, const struct pci_function *dev, struct er
 	return err_hint(err, "a whole-bus reset happens when VFIO has all functions behind its bridge");
 }
 
+/* A reset that the kernel calls done may have left nothing that answers. */
+static int verify(int root, const struct bdf bdf, struct err *err)
+{
+	const char *name = BDF_STR(bdf);
+	struct pci_function after;
+
+	if (pci_function_read(root, bdf, &after) < 0 || after.header_type != 0x7f)
+		return 0;
+	err_plain(err, -EIO, "%s was reset and does not answer any more (reads all ones)", name);
+	return err_hint(err, "see the kernel log; a cold boot may bring it back, and another method may "
+			     "suit it better: /sys/bus/pci/devices/%s/reset_method", name);
+}
+
 int pci_function_reset(int root, const struct pci_function *dev, struct err *err)
 {
 	const char *name = BDF_STR(dev->bdf);
@@ -74,6 +87,8 @@ int pci_function_reset(int root, const struct pci_function *dev, struct err *err
 	}
 	if (r == -ENOTTY)
 		return refuse_methods(root, dev, err);
+	if (r == 0)
+		return verify(root, dev->bdf, err);
 	if (r < 0)
 		err_set(err, r, "cannot reset %s", name);
 	if (r == -EACCES || r == -EPERM)

@@ -8,7 +8,8 @@
 
 /*
  * By the first of the kernel's methods that works (reset_methods). -EOPNOTSUPP
- * when it knows none; -ENOTTY when none of them may be used here; err set.
+ * when it knows none; -ENOTTY when none of them may be used here; -EIO when it does not answer after it;
+ * err set.
  */
 int pci_function_reset(int root, const struct pci_function *dev, struct err *err);
 

@@ -37,6 +37,23 @@ static json_t *closing_names(const struct vfio_pci_set *set)
 	return names;
 }
 
+json_t *control_report_reset(const struct vm_device_reset *r)
+{
+	return json_pack("{s:s, s:s, s:o, s:s?}", "device", r->device, "kind", r->kind, "verified",
+			 r->known ? json_boolean(r->verified) : json_null(), "cause", r->cause);
+}
+
+static json_t *resets(const struct vfio_pci_set *set)
+{
+	json_t *list = json_array();
+	struct vm_device_reset last;
+
+	for (unsigned i = 0; list && i < vfio_pci_count(set); i++)
+		if (vfio_pci_last_reset(set, i, &last))
+			json_array_append_new(list, control_report_reset(&last));
+	return list;
+}
+
 static json_t *ports(const struct machine *m)
 {
 	json_t *list = json_array();
@@ -64,13 +81,13 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:o, s:s, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
 			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
-			 "vsock_cid", cid, "console",
+			 "resets", resets(m->host_devices), "vsock_cid", cid, "console",
 			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m));
 }
 

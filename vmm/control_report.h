@@ -6,9 +6,12 @@
 #include <jansson.h>
 
 struct machine;
+struct vm_device_reset;
 
 json_t *control_report_status(struct machine *m);
 json_t *control_report_stats(struct machine *m);
 json_t *control_report_interrupts(struct machine *m);
+/* One of `resets` in the status, and the parameters of `device-reset`. */
+json_t *control_report_reset(const struct vm_device_reset *reset);
 
 #endif

@@ -15,6 +15,7 @@
 #include "vmm/control_balloon.h"
 #include "vmm/control_failover.h"
 #include "vmm/control_net.h"
+#include "vmm/control_report.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -276,6 +277,12 @@ static void device_event(void *opaque, enum vm_device_event event, const char *d
 		control_event(opaque, word[event], json_pack("{s:s}", "device", device));
 }
 
+/* One that leaves because the machine ends has nobody left to tell. */
+static void device_reset(void *opaque, const struct vm_device_reset *r)
+{
+	control_event(opaque, "device-reset", control_report_reset(r));
+}
+
 static void nic_event(unsigned nic, enum vm_nic_event event)
 {
 	handover_event(HANDOVER_FD,
@@ -295,6 +302,7 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	m->vm.fifo = config->fifo;
 	m->vm.on_event = device_event;
 	m->vm.on_event_opaque = m;
+	m->vm.on_reset = device_reset;
 	m->vm.on_nic = nic_event;
 	r = vm_set_idle(&m->vm, &config->idle, err);
 	if (r == 0)
@@ -341,9 +349,11 @@ static void reset_devices(struct machine *m)
 {
 	vm_lock(&m->vm);
 	/* First: devices still write to RAM, which is about to be loaded anew. */
+	vfio_pci_reset_begin(m->host_devices);
 	pci_reset(m->vm.pci);
 	/* A guest that begins anew has nothing to let go of. */
 	vfio_pci_finish_leaving(m->host_devices);
+	vfio_pci_reset_end(m->host_devices);
 	serial_reset(m->serial);
 	rtc_reset(m->rtc);
 	pm_reset(m->pm);

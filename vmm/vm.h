@@ -57,6 +57,15 @@ enum vm_device_event {
 	VM_DEVICE_STOPPED, /* not any more */
 };
 
+/* What came of the reset of a device of the host. */
+struct vm_device_reset {
+	const char *device;
+	const char *kind;  /* vfio_reset_word() */
+	bool known;	   /* it was looked at afterwards */
+	bool verified;	   /* and found as after a reset */
+	const char *cause; /* why not, or why that is not known; NULL: it was verified */
+};
+
 /* What a guest's driver does with a network device that stands by for another. */
 enum vm_nic_event {
 	VM_NIC_ACKNOWLEDGED = 1, /* it runs, and knows what standing by is */
@@ -108,6 +117,8 @@ struct vm {
 	/* Where what happens to a device is told to; NULL: nowhere. Set before devices are. */
 	void (*on_event)(void *opaque, enum vm_device_event event, const char *device);
 	void *on_event_opaque;
+	/* What came of their resets when the guest reboots or they leave; NULL: nowhere. on_event_opaque. */
+	void (*on_reset)(void *opaque, const struct vm_device_reset *reset);
 	/* The same for network devices with failover, by their number; NULL: nowhere. */
 	void (*on_nic)(unsigned nic, enum vm_nic_event event);
 };

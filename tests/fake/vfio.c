@@ -175,9 +175,33 @@ static int hot_reset_info(struct fake_vfio *dev, struct vfio_pci_hot_reset_info 
 		return -ENODEV;
 	info->count = dev->naffected;
 	for (unsigned i = 0; i < dev->naffected; i++)
-		info->devices[i] =
-			(struct vfio_pci_dependent_device){ .group_id = dev->affected[i] };
+		info->devices[i] = (struct vfio_pci_dependent_device){
+			.group_id = dev->affected[i].group,
+			.bus = dev->affected[i].bus,
+			.devfn = dev->affected[i].devfn,
+		};
 	return 0;
+}
+
+static int reset(struct fake_vfio *dev, unsigned *count, int fail)
+{
+	++*count;
+	if (fail)
+		return fail;
+	if (dev->on_reset)
+		dev->on_reset(dev);
+	return 0;
+}
+
+/* The kernel wants a descriptor of each group, and none twice. */
+static int hot_reset(struct fake_vfio *dev, const struct vfio_pci_hot_reset *req)
+{
+	for (unsigned i = 0; i < req->count; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (req->group_fds[i] == req->group_fds[k])
+				return -EINVAL;
+	dev->hot_reset_fds = req->count;
+	return reset(dev, &dev->hot_resets, dev->fail_hot_reset);
 }
 
 static int answer(void *opaque, int fd, unsigned long request, void *arg)
@@ -189,9 +213,9 @@ static int answer(void *opaque, int fd, unsigned long request, void *arg)
 	case VFIO_DEVICE_GET_REGION_INFO: return region_info(dev, arg);
 	case VFIO_DEVICE_GET_IRQ_INFO: return irq_info(dev, arg);
 	case VFIO_DEVICE_SET_IRQS: return set_irqs(dev, arg);
-	case VFIO_DEVICE_RESET: dev->resets++; return 0;
+	case VFIO_DEVICE_RESET: return reset(dev, &dev->resets, dev->fail_reset);
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO: return hot_reset_info(dev, arg);
-	case VFIO_DEVICE_PCI_HOT_RESET: dev->hot_resets++; return 0;
+	case VFIO_DEVICE_PCI_HOT_RESET: return hot_reset(dev, arg);
 	default: return -ENOTTY;
 	}
 }

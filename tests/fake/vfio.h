@@ -15,6 +15,12 @@
 #define FAKE_VFIO_IRQS    5
 #define FAKE_VFIO_VECTORS 4096
 
+/* A function that a hot reset hits. */
+struct fake_vfio_hit {
+	unsigned group;
+	uint8_t bus, devfn;
+};
+
 struct fake_vfio {
 	int fd;
 	uint32_t flags; /* of VFIO_DEVICE_GET_INFO */
@@ -44,8 +50,11 @@ struct fake_vfio {
 
 	unsigned set_irqs, set_irqs_largest; /* requests, and the vectors of the largest */
 	unsigned host_vectors, over_live, resets, hot_resets, unmasks;
-	const unsigned *affected; /* groups a hot reset hits */
+	const struct fake_vfio_hit *affected; /* by a hot reset; NULL: there is none */
 	unsigned naffected;
+	unsigned hot_reset_fds; /* groups that came with the last one */
+	int fail_reset, fail_hot_reset;
+	void (*on_reset)(struct fake_vfio *dev); /* what a reset, of either kind, makes of it */
 	int fail; /* the next SET_IRQS answers this once */
 };
 

@@ -60,7 +60,9 @@ static int group(void *opaque, int fd, unsigned long request, void *arg)
 		return 0;
 	case VFIO_GROUP_SET_CONTAINER: saw(m, 'C'); return 0;
 	case VFIO_GROUP_UNSET_CONTAINER: saw(m, 'c'); return 0;
-	case VFIO_GROUP_GET_DEVICE_FD: saw(m, 'D'); return fake_vfio_open(&m->dev);
+	case VFIO_GROUP_GET_DEVICE_FD:
+		saw(m, 'D');
+		return fake_vfio_open(strcmp(arg, MACHINE_SECOND) == 0 ? &m->second : &m->dev);
 	default: return -ENOTTY;
 	}
 }
@@ -104,6 +106,14 @@ void vfio_machine_new(struct vfio_machine *m)
 	strcpy(m->config.devices[0].name, "0000:01:10.0");
 }
 
+void vfio_machine_add_second(struct vfio_machine *m)
+{
+	assert_int_equal(fake_vfio_new(&m->second), 0);
+	m->second.signal = fake_kvm_signal;
+	m->second.signal_opaque = &m->kvm;
+	strcpy(m->config.devices[m->config.device_count++].name, MACHINE_SECOND);
+}
+
 int vfio_machine_start(struct vfio_machine *m)
 {
 	struct err *err = &m->guest.err;
@@ -131,11 +141,18 @@ void vfio_machine_free(struct vfio_machine *m)
 	vm->mem = mem_free(vm->mem);
 	vm->loop = loop_free(vm->loop);
 	fake_vfio_free(&m->dev);
+	if (m->config.device_count > 1)
+		fake_vfio_free(&m->second);
 	fake_kvm_free(&m->kvm);
 	assert_true(fake_ioctl_done());
 }
 
 void vfio_machine_igbvf(struct vfio_machine *m)
+{
+	fake_vfio_igbvf(&m->dev);
+}
+
+void fake_vfio_igbvf(struct fake_vfio *dev)
 {
 	static const uint32_t mem64 = PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH;
 	uint32_t rw = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
@@ -159,13 +176,13 @@ void vfio_machine_igbvf(struct vfio_machine *m)
 	put_le32(c + 0x150, PCI_EXT_CAP_ID_ARI | 1 << 16 | 0x1a0u << 20);
 	put_le32(c + 0x154, 0xaaaaaaaa);
 	put_le32(c + 0x1a0, PCI_EXT_CAP_ID_VNDR | 1 << 16);
-	fake_vfio_poke(&m->dev, VFIO_PCI_CONFIG_REGION_INDEX, 0, c, sizeof(c));
-	fake_vfio_region(&m->dev, 0, 16 * KiB, rw | VFIO_REGION_INFO_FLAG_MMAP);
-	fake_vfio_region(&m->dev, 3, 16 * KiB, rw | VFIO_REGION_INFO_FLAG_MMAP);
-	m->dev.irq[VFIO_PCI_MSIX_IRQ_INDEX].count = 3;
-	m->dev.irq[VFIO_PCI_MSIX_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
-	m->dev.irq[VFIO_PCI_ERR_IRQ_INDEX].count = 1;
-	m->dev.irq[VFIO_PCI_ERR_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
-	m->dev.irq[VFIO_PCI_REQ_IRQ_INDEX].count = 1;
-	m->dev.irq[VFIO_PCI_REQ_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+	fake_vfio_poke(dev, VFIO_PCI_CONFIG_REGION_INDEX, 0, c, sizeof(c));
+	fake_vfio_region(dev, 0, 16 * KiB, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	fake_vfio_region(dev, 3, 16 * KiB, rw | VFIO_REGION_INFO_FLAG_MMAP);
+	dev->irq[VFIO_PCI_MSIX_IRQ_INDEX].count = 3;
+	dev->irq[VFIO_PCI_MSIX_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+	dev->irq[VFIO_PCI_ERR_IRQ_INDEX].count = 1;
+	dev->irq[VFIO_PCI_ERR_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+	dev->irq[VFIO_PCI_REQ_IRQ_INDEX].count = 1;
+	dev->irq[VFIO_PCI_REQ_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
 }

@@ -23,6 +23,7 @@ struct vfio_machine {
 	struct guest_pci guest;
 	struct fake_kvm kvm;
 	struct fake_vfio dev;
+	struct fake_vfio second; /* MACHINE_SECOND in the same group, where it is configured */
 	struct vmm_config config;
 	struct vfio_pci_set *set;
 	char order[64]; /* what the kernel was asked, as letters: see vfio_machine.c */
@@ -40,6 +41,13 @@ void vfio_machine_free(struct vfio_machine *m);
 
 /* A configuration space like an igb VF's: MSI-X of 3 vectors in BAR 3, PCIe at 0xa0. */
 void vfio_machine_igbvf(struct vfio_machine *m);
+
+/* The same of any fake device. */
+void fake_vfio_igbvf(struct fake_vfio *dev);
+
+/* Before the start: another device, to be described in m->second. */
+void vfio_machine_add_second(struct vfio_machine *m);
+#define MACHINE_SECOND "0000:01:10.1"
 
 /* Where the guest finds its first device. */
 #define MACHINE_BUS 1

@@ -276,6 +276,18 @@ static void test_a_device_named_twice_is_meant_once(void **state)
 	assert_string_equal(out, GPU ": reset\n");
 }
 
+static void test_a_reset_that_leaves_nothing_is_no_success(void **state)
+{
+	uint8_t ones[64];
+
+	memset(ones, 0xff, sizeof(ones));
+	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
+	fake_put_bytes(kernel.root, "sys/bus/pci/devices/" GPU "/config", ones, sizeof(ones));
+	assert_int_equal(run(&cmd_reset, GPU), -EIO);
+	assert_non_null(strstr(err.text, GPU " was reset and does not answer any more"));
+	assert_string_equal(out, "");
+}
+
 static void test_no_device_is_reset_when_one_cannot_be(void **state)
 {
 	fake_sysfs_text(kernel.root, "", "sys/bus/pci/devices/" GPU "/reset");
@@ -325,6 +337,7 @@ int main(void)
 		TEST(test_what_this_host_does_not_have_is_said),
 		TEST(test_no_name_is_no_device),
 		TEST(test_a_device_named_twice_is_meant_once),
+		TEST(test_a_reset_that_leaves_nothing_is_no_success),
 		TEST(test_no_device_is_reset_when_one_cannot_be),
 		TEST(test_a_leases_command_keeps_its_options),
 		TEST(test_metrics_replaces_files_only),

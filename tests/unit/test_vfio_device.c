@@ -11,8 +11,10 @@
 
 #include <linux/vfio.h>
 
+#include "base/fd.h"
 #include "tests/fake/ioctl.h"
 #include "tests/fake/vfio.h"
+#include "vfio/bus_reset.h"
 #include "vfio/device.h"
 #include "vfio/irqset.h"
 
@@ -34,45 +36,46 @@ static int teardown(void **state)
 	return fake_ioctl_done() ? 0 : -1;
 }
 
-static const unsigned mine_and_other[] = { 5, 5, 9 };
+static const struct fake_vfio_hit mine_and_other[] = { { 5, 1, 0x80 }, { 5, 1, 0x81 }, { 9, 2, 0 } };
 static const struct vfio_group_ref groups[] = { { 5, 600 }, { 9, 601 }, { 11, 602 } };
 
-static void test_function_reset_comes_first_when_it_is_a_real_one(void **state)
+static void test_a_function_without_a_reset_is_not_asked_for_one(void **state)
 {
-	enum vfio_reset kind = VFIO_RESET_NONE;
-
-	fake.affected = mine_and_other;
-	fake.naffected = 3;
-	assert_int_equal(vfio_device_reset(&dev, true, groups, 3, &kind), 0);
-	assert_int_equal(kind, VFIO_RESET_FUNCTION);
+	assert_int_equal(vfio_device_reset(&dev), 0);
 	assert_int_equal(fake.resets, 1);
-	assert_int_equal(fake.hot_resets, 0);
+	fake.fail_reset = -EIO;
+	assert_int_equal(vfio_device_reset(&dev), -EIO);
+	dev.can_reset = false;
+	assert_int_equal(vfio_device_reset(&dev), -EOPNOTSUPP);
+	assert_int_equal(fake.resets, 2);
 }
 
 static void test_bus_reset_needs_every_affected_group(void **state)
 {
-	enum vfio_reset kind = VFIO_RESET_NONE;
+	_cleanup_free_ struct bus_reset *bus = NULL;
 
 	fake.affected = mine_and_other;
 	fake.naffected = 3;
-	assert_int_equal(vfio_device_reset(&dev, false, groups, 3, &kind), 0);
-	assert_int_equal(kind, VFIO_RESET_BUS);
+	assert_int_equal(bus_reset_get(&dev, &bus), 0);
+	assert_int_equal(bus->count, 3);
+	assert_string_equal(BDF_STR(bus->hit[1].bdf), "0000:01:10.1");
+	assert_null(bus_reset_foreign(bus, groups, 3));
+	assert_int_equal(bus_reset_do(&dev, bus, groups, 3), 0);
 	assert_int_equal(fake.hot_resets, 1);
-	/* Without group 9 there is only the power cycle. */
-	assert_int_equal(vfio_device_reset(&dev, false, groups, 1, &kind), 0);
-	assert_int_equal(kind, VFIO_RESET_FUNCTION);
+	assert_int_equal(fake.hot_reset_fds, 2); /* each group once */
+	assert_string_equal(BDF_STR(*bus_reset_foreign(bus, groups, 1)), "0000:02:00.0");
+	assert_int_equal(bus_reset_do(&dev, bus, groups, 1), -EPERM);
 	assert_int_equal(fake.hot_resets, 1);
-	assert_int_equal(fake.resets, 1);
 }
 
-static void test_no_way_to_reset_is_said(void **state)
+static void test_answers_about_a_bus_that_cannot_be_are_refused(void **state)
 {
-	enum vfio_reset kind = VFIO_RESET_NONE;
+	struct bus_reset *bus = NULL;
 
-	dev.can_reset = false;
-	assert_int_equal(vfio_device_reset(&dev, false, groups, 3, &kind), -EOPNOTSUPP);
-	assert_int_equal(kind, VFIO_RESET_NONE);
-	assert_int_equal(fake.resets, 0);
+	assert_int_equal(bus_reset_get(&dev, &bus), -ENODEV);
+	fake.affected = mine_and_other;
+	assert_int_equal(bus_reset_get(&dev, &bus), -EPROTO); /* not even the device itself */
+	assert_null(bus);
 }
 
 static void test_platform_device_is_refused_and_closed(void **state)
@@ -137,9 +140,9 @@ static void test_short_of_host_vectors_tells_how_many_there_are(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_function_reset_comes_first_when_it_is_a_real_one),
+		T(test_a_function_without_a_reset_is_not_asked_for_one),
 		T(test_bus_reset_needs_every_affected_group),
-		T(test_no_way_to_reset_is_said),
+		T(test_answers_about_a_bus_that_cannot_be_are_refused),
 		T(test_platform_device_is_refused_and_closed),
 		T(test_irq_info_tells_count_and_noresize),
 		T(test_vectors_are_set_by_start_and_count),

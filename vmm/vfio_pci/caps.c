@@ -66,12 +66,16 @@ static void note(struct vfio_pci *v, const uint8_t *raw, unsigned pos)
 {
 	switch (raw[pos]) {
 	case PCI_CAP_ID_EXP: v->express = pos; break;
-	case PCI_CAP_ID_PM: v->pm_cap = pos; break;
+	case PCI_CAP_ID_PM:
+		v->pm_cap = pos;
+		if (v->own < VFIO_RESET_FLR && !(raw[pos + PCI_PM_CTRL] & PCI_PM_CTRL_NO_SOFT_RESET))
+			v->own = VFIO_RESET_PM;
+		break;
 	case PCI_CAP_ID_MSI: v->msi_cap = pos; break;
 	case PCI_CAP_ID_MSIX: v->msix_cap = pos; break;
 	case PCI_CAP_ID_AF:
 		if (raw[pos + PCI_AF_CAP] & PCI_AF_CAP_FLR)
-			v->flr = true;
+			v->own = VFIO_RESET_AF_FLR;
 		break;
 	}
 }
@@ -147,7 +151,7 @@ static void init_express(struct vfio_pci *v, const uint8_t *raw)
 	uint16_t flags = get_le16(raw + pos + PCI_EXP_FLAGS);
 
 	if (get_le32(raw + pos + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
-		v->flr = true;
+		v->own = VFIO_RESET_FLR;
 	emulate(v, pos + PCI_EXP_FLAGS, 2);
 	put_le16(config + pos + PCI_EXP_FLAGS, flags);
 	if ((flags & PCI_EXP_FLAGS_TYPE) >> 4 != PCI_EXP_TYPE_RC_END)

@@ -225,7 +225,7 @@ static bool starts_flr(const struct vfio_pci *v, unsigned off, const uint8_t *da
 {
 	unsigned at = v->express + PCI_EXP_DEVCTL + 1;
 
-	return v->express && v->flr && off <= at && at < off + len &&
+	return v->own == VFIO_RESET_FLR && off <= at && at < off + len &&
 	       data[at - off] & PCI_EXP_DEVCTL_BCR_FLR >> 8;
 }
 
@@ -235,6 +235,7 @@ void vfio_pci_cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, 
 
 	if (off >= PCI_CONFIG_SIZE || len > PCI_CONFIG_SIZE - off)
 		return;
+	v->touched = true;
 	if (starts_flr(v, off, data, len)) {
 		vfio_pci_function_reset(v);
 		return;

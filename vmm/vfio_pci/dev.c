@@ -8,33 +8,21 @@
 
 #include <linux/pci_regs.h>
 
-#include "base/log.h"
 #include "vfio/iommu.h"
 #include "vmm/handover.h"
 #include "vmm/vm.h"
 
 /* --- reset --- */
 
-/*
- * Bus mastering ends first: after this nothing of the device reaches guest RAM,
- * which is about to be loaded anew.
- */
-static void reset_hardware(struct vfio_pci *v)
-{
-	int r;
-
-	vfio_pci_irqs_reset(v);
-	vfio_pci_use_changed(v);
-	vfio_pci_set_command(v, 0);
-	r = vfio_device_reset(&v->dev, v->flr, v->set->groups, v->set->ngroups, NULL);
-	if (r < 0)
-		log_warn_limited("%s: it could not be reset, only silenced: %s", v->pci.name,
-				 strerror(-r));
-}
-
 static void power_on(struct pci_dev *pci)
 {
-	reset_hardware(to_vfio_pci(pci));
+	struct vfio_pci *v = to_vfio_pci(pci);
+
+	vfio_pci_silence(v);
+	if (v->set->resetting)
+		v->to_reset = true;
+	else
+		vfio_pci_reset_alone(v);
 }
 
 /* A function level reset by the guest: what hardware forgets, we forget too. */
@@ -45,7 +33,8 @@ void vfio_pci_function_reset(struct vfio_pci *v)
 	for (unsigned i = first; i < end; i++)
 		v->pci.config[i] &= (uint8_t)~v->pci.wmask[i];
 	pci_bars_update(&v->pci);
-	reset_hardware(v);
+	vfio_pci_silence(v);
+	vfio_pci_reset_alone(v);
 }
 
 static const struct pci_dev_ops dev_ops = {

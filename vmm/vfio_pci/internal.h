@@ -81,7 +81,14 @@ struct vfio_pci {
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
 	unsigned express, msi_cap, msix_cap, pm_cap; /* offsets; 0: not there */
 	uint32_t clique;		     /* as in struct vmm_device */
-	bool flr;
+	enum vfio_reset own; /* the best reset it has of its own, by its capabilities */
+	bool touched;	     /* the guest wrote to it: there is something to reset */
+	bool to_reset;	     /* silenced; the reset comes with the others' */
+	struct {
+		bool done, known;
+		enum vfio_reset kind;
+		char cause[160]; /* "": it was verified */
+	} last_reset;
 
 	struct memslot_owner memory; /* whose the mappings of BARs and ROM are */
 	struct vfio_bar bar[PCI_BARS];
@@ -111,6 +118,7 @@ struct vfio_pci_set {
 	unsigned ndevices;
 	struct vfio_pci **devices;
 	struct vfio_closing *closing;
+	bool resetting; /* between vfio_pci_reset_begin() and _end() */
 	bool p2p_failed; /* said once */
 };
 
@@ -193,6 +201,18 @@ struct vfio_pci *vfio_pci_dev_close(struct vfio_pci *v); /* NULL is fine */
 int vfio_pci_dev_let_go(struct vfio_pci *v);
 /* The guest resets the function alone; registers, interrupts and the device forget. */
 void vfio_pci_function_reset(struct vfio_pci *v);
+
+/*
+ * reset.c. The guest goes on, and with it its other devices: no reset hits them. Nobody is told, as a
+ * guest may do it as often as it likes.
+ */
+void vfio_pci_reset_alone(struct vfio_pci *v);
+/* Taken off its port, it is about to be closed while the guest goes on; the kernel resets what has a reset of its own then. */
+void vfio_pci_reset_leaving(struct vfio_pci *v);
+/* All of them are about to be closed. */
+void vfio_pci_reset_last(struct vfio_pci_set *set);
+/* No interrupt and no DMA of it from here on. */
+void vfio_pci_silence(struct vfio_pci *v);
 
 /* plug.c. Whether it can leave a guest that runs: it is in a slot. */
 bool vfio_pci_may_leave(const struct vfio_pci *v);

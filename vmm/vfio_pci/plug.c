@@ -67,6 +67,9 @@ void vfio_pci_take_out(struct vfio_pci *v)
 
 	memcpy(name, v->pci.name, sizeof(name));
 	forget(set, v);
+	/* A CPU that still uses it would find its memory gone while its bus is reset. */
+	pci_remove(&v->pci);
+	vfio_pci_reset_leaving(v);
 	vfio_pci_dev_close(v);
 	vfio_pci_is_out(set, group, name, asked);
 }

@@ -203,6 +203,7 @@ struct vfio_pci_set *vfio_pci_detach_all(struct vfio_pci_set *set)
 {
 	if (!set)
 		return NULL;
+	vfio_pci_reset_last(set);
 	for (unsigned i = 0; i < set->ndevices; i++)
 		set->devices[i] = vfio_pci_dev_close(set->devices[i]);
 	free(set->devices);

@@ -6,6 +6,7 @@
 #ifndef VMM_VFIO_PCI_VFIO_PCI_H
 #define VMM_VFIO_PCI_VFIO_PCI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -71,6 +72,10 @@ const char *vfio_pci_name(const struct vfio_pci_set *set, unsigned i);
 /* Device i of those that an error took out and the host still resets; NULL: there are no more. */
 const char *vfio_pci_closing(const struct vfio_pci_set *set, unsigned i);
 
+/* What came of the last reset of device i; *ret's are borrowed. false: there was none. */
+struct vm_device_reset;
+bool vfio_pci_last_reset(const struct vfio_pci_set *set, unsigned i, struct vm_device_reset *ret);
+
 struct vfio_pci_interrupts {
 	const char *name;	       /* the device's; borrowed, as all here */
 	const char *mode;	       /* "msix", "msi", "intx" or "none" */
@@ -104,6 +109,13 @@ int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct
 
 /* RAM is mapped for a device, which may be on its way out. NULL: no. */
 bool vfio_pci_pins_ram(const struct vfio_pci_set *set);
+
+/*
+ * Around pci_reset() when the guest is reset: the devices are silenced there, and reset together at
+ * the end, because one reset of a bus is for all that are on it. NULL is fine.
+ */
+void vfio_pci_reset_begin(struct vfio_pci_set *set);
+void vfio_pci_reset_end(struct vfio_pci_set *set);
 
 /*
  * The guest is being reset: what was asked to leave is out now, and so is what came for a
