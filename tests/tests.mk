@@ -30,6 +30,10 @@ $(O)/tests/unit/test_vf_many: TEST_LDLIBS = -Wl,--wrap=nanosleep,--wrap=clock_ge
 $(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close
 # Somebody else is there before the lock.
 $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
+# No descriptor is left.
+$(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
+# Its guest asks again while it is served.
+$(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom
 # A clock of its own.
 $(O)/tests/unit/test_irq_many: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
 # The kernel's words and the VM are its own.

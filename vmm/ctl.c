@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "vmm/acceptor.h"
 
 struct client {
 	int fd;		 /* -1: free */
@@ -24,6 +25,7 @@ struct client {
 
 struct ctl {
 	struct ctl_config config;
+	struct acceptor *acceptor;
 	struct client clients[CTL_CLIENTS_MAX];
 	struct client *current; /* whose request is served */
 };
@@ -210,14 +212,12 @@ static void turn_away(int fd, const char *why)
 		(void)send(fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void on_connection(void *opaque, int listen_fd)
+static void on_connection(void *opaque, int connection)
 {
 	struct ctl *ctl = opaque;
-	_cleanup_close_ int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	_cleanup_close_ int fd = connection;
 	struct client *c = ctl->clients;
 
-	if (fd < 0)
-		return;
 	while (c < ctl->clients + CTL_CLIENTS_MAX && c->fd >= 0)
 		c++;
 	if (!may_ask(ctl, fd)) {
@@ -240,7 +240,8 @@ int ctl_new(const struct ctl_config *config, struct ctl **ret)
 		ctl->config = *config;
 		for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 			ctl->clients[i].fd = -1;
-		r = loop_add(config->loop, config->listen_fd, on_connection, ctl);
+		r = acceptor_new(config->loop, config->listen_fd, "the control socket",
+				 on_connection, ctl, &ctl->acceptor);
 	}
 	if (r < 0) {
 		close(config->listen_fd);
@@ -257,7 +258,7 @@ struct ctl *ctl_free(struct ctl *ctl)
 		return NULL;
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
 		drop(ctl, &ctl->clients[i]);
-	loop_del(ctl->config.loop, ctl->config.listen_fd);
+	ctl->acceptor = acceptor_free(ctl->acceptor);
 	close(ctl->config.listen_fd);
 	free(ctl);
 	return NULL;

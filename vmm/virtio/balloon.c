@@ -19,6 +19,8 @@
 #define PAGE	4096u
 /* Page numbers that are copied at a time. */
 #define CHUNK	256u
+/* Pages, or buffers without any, in one turn, before others get theirs. Linux sends 256 pages in a buffer. */
+#define TURN	4096u
 
 struct virtio_balloon {
 	struct virtio_dev dev;
@@ -41,34 +43,43 @@ static void take(struct virtio_balloon *b, const uint8_t *numbers, uint64_t byte
 	}
 }
 
-static void inflate(struct virtio_balloon *b, const struct virtq_chain *chain)
+/* Of a buffer with more pages than a turn has the rest stays the guest's. How many there were. */
+static unsigned inflate(struct virtio_balloon *b, const struct virtq_chain *chain)
 {
 	uint64_t total = virtq_readable(chain);
+	unsigned pages = 0;
 	uint8_t numbers[4 * CHUNK];
 
-	for (uint64_t off = 0; off < total; off += sizeof(numbers)) {
+	for (uint64_t off = 0; off < total && pages < TURN; off += sizeof(numbers)) {
 		int64_t n = virtq_read(&b->dev, chain, off, numbers, sizeof(numbers));
 
 		if (n <= 0)
-			return;
+			break;
 		take(b, numbers, (uint64_t)n);
+		pages += (unsigned)n / 4;
 	}
+	return pages;
 }
 
 static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtio_balloon *b = to_balloon(dev);
 	struct virtq_chain chain;
+	unsigned done = 0;
 
-	while (virtq_pop(dev, q, &chain) == 1) {
+	while (done < TURN && virtq_pop(dev, q, &chain) == 1) {
 		/* What comes out of the balloon is there again when it is touched. */
 		if (q == INFLATE && b->owner.may_take(b->owner.opaque))
-			inflate(b, &chain);
+			done += inflate(b, &chain);
 		if (virtq_push(dev, q, &chain, 0) < 0)
 			return;
+		done++;
 	}
-	if (dev->running)
-		virtq_flush(dev, q);
+	if (!dev->running)
+		return;
+	virtq_flush(dev, q);
+	if (done >= TURN)
+		virtio_kick_again(dev, q);
 }
 
 /* 5.5.4: num_pages, actual. */

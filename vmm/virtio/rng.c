@@ -20,17 +20,23 @@ static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtq_chain chain;
 	uint8_t bytes[CHUNK];
+	unsigned served = 0;
 
-	while (virtq_pop(dev, q, &chain) == 1) {
+	/* A guest that asks for more and more leaves time to others, and is heard again. */
+	while (served < dev->q[q].size && virtq_pop(dev, q, &chain) == 1) {
 		uint64_t want = virtq_writable(&chain);
 		ssize_t n = getrandom(bytes, want < CHUNK ? want : CHUNK, 0);
 		int64_t done = n > 0 ? virtq_write(dev, &chain, 0, bytes, (uint64_t)n) : 0;
 
 		if (virtq_push(dev, q, &chain, done > 0 ? (uint32_t)done : 0) < 0)
 			return;
+		served++;
 	}
-	if (dev->running)
-		virtq_flush(dev, q);
+	if (!dev->running)
+		return;
+	virtq_flush(dev, q);
+	if (served == dev->q[q].size)
+		virtio_kick_again(dev, q);
 }
 
 static const struct virtio_ops ops = {

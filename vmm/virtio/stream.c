@@ -9,11 +9,12 @@
 
 #include "base/fd.h"
 #include "base/loop.h"
+#include "vmm/acceptor.h"
 
 struct stream {
 	struct loop *loop;
 	struct stream_owner owner;
-	int listen_fd; /* -1: a terminal */
+	struct acceptor *acceptor; /* NULL: a terminal */
 	int fd;	       /* of who is there; -1: nobody */
 	bool watched, in, out; /* fd in the loop, and for what */
 	bool ended;    /* nothing comes any more */
@@ -36,16 +37,13 @@ static void on_client(void *opaque, int fd)
 }
 
 /* The next client waits with the kernel until this one has gone. */
-static void on_connection(void *opaque, int listen_fd)
+static void on_connection(void *opaque, int fd)
 {
 	struct stream *s = opaque;
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return;
 	s->fd = fd;
 	s->ended = s->deaf = false;
-	loop_del(s->loop, listen_fd);
+	acceptor_listen(s->acceptor, false);
 	s->owner.turn(s->owner.opaque);
 }
 
@@ -56,10 +54,9 @@ int stream_new(struct loop *loop, int fd, bool terminal, const struct stream_own
 	int r = s ? 0 : -ENOMEM;
 
 	if (r == 0) {
-		*s = (struct stream){ .loop = loop, .owner = *owner, .listen_fd = terminal ? -1 : fd,
-				    .fd = terminal ? fd : -1 };
+		*s = (struct stream){ .loop = loop, .owner = *owner, .fd = terminal ? fd : -1 };
 		if (!terminal)
-			r = loop_add(loop, fd, on_connection, s);
+			r = acceptor_new(loop, fd, "a port", on_connection, s, &s->acceptor);
 	}
 	if (r < 0) {
 		free(s);
@@ -74,10 +71,9 @@ struct stream *stream_free(struct stream *s)
 	if (!s)
 		return NULL;
 	unwatch(s);
-	if (s->listen_fd >= 0 && s->fd < 0)
-		loop_del(s->loop, s->listen_fd);
-	if (s->listen_fd >= 0)
+	if (s->acceptor)
 		close_fdp(&s->fd);
+	acceptor_free(s->acceptor);
 	free(s);
 	return NULL;
 }
@@ -111,7 +107,7 @@ size_t stream_write(struct stream *s, const void *buf, size_t len)
 
 	if (s->fd < 0 || s->deaf)
 		return len;
-	n = s->listen_fd < 0 ? write(s->fd, buf, len) : send(s->fd, buf, len, MSG_NOSIGNAL);
+	n = !s->acceptor ? write(s->fd, buf, len) : send(s->fd, buf, len, MSG_NOSIGNAL);
 	if (n >= 0)
 		return (size_t)n;
 	s->deaf = !would_wait();
@@ -130,19 +126,18 @@ static bool left_nothing(const struct stream *s)
 {
 	char byte;
 
-	return s->ended || (s->listen_fd >= 0 && recv(s->fd, &byte, 1, MSG_PEEK) <= 0);
+	return s->ended || (s->acceptor && recv(s->fd, &byte, 1, MSG_PEEK) <= 0);
 }
 
 static void drop(struct stream *s)
 {
 	unwatch(s);
-	if (s->listen_fd < 0) {
+	if (!s->acceptor) {
 		s->fd = -1; /* the terminal's, which was borrowed */
 		return;
 	}
 	close_fdp(&s->fd);
-	/* Out of memory: nobody comes any more. */
-	(void)loop_add(s->loop, s->listen_fd, on_connection, s);
+	acceptor_listen(s->acceptor, true);
 }
 
 static void watch(struct stream *s, bool in, bool out)
