@@ -48,8 +48,8 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	memcpy(c->pin, o->pin.cpu, sizeof(c->pin));
 	c->fifo = o->pin.fifo;
 	c->idle = o->idle;
-	c->hotplug_slots = o->hotplug_slots;
-	c->hotplug_pref = o->hotplug_pref;
+	c->slot_count = o->slots.count;
+	(void)vm_slot_opts_place(&o->slots, o->nodes, c->slots, NULL); /* as vm_opts_parse() has seen */
 	c->rng = o->rng;
 	c->balloon = o->balloon;
 	c->reboot = !o->no_reboot;
@@ -212,7 +212,7 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
 		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
-			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->hotplug_slots +
+			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->slot_count +
 							 config->nic_count),
 		.rtprio = config->fifo,
 	};

@@ -94,6 +94,7 @@ tools_srcs := \
 	tools/vm_port.c \
 	tools/vm_report.c \
 	tools/vm_siblings.c \
+	tools/vm_slot_opts.c \
 	tools/vm_socket.c \
 	tools/vm_tap.c \
 	tools/vm_vsock.c \

@@ -155,15 +155,22 @@ static bool is_common(const struct opts *o, int c)
 	return c == '?' || c == ':';
 }
 
+static bool repeats(const struct opts *o, int val)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(o->repeats); i++)
+		if (o->repeats[i] == val)
+			return true;
+	return false;
+}
+
 /* The last of two values would win, and the first be forgotten without a word. */
 static int refuse_again(struct opts *o, int c, struct err *err)
 {
 	for (unsigned i = 0; o->longs[i].name; i++) {
 		const struct option *l = &o->longs[i];
 
-		if (l->val != c || l->has_arg != required_argument || c == o->repeats[0] ||
-		    c == o->repeats[1] || c == o->repeats[2] || c == o->repeats[3] ||
-		    c == o->repeats[4] || c == OPT_FORCE)
+		if (l->val != c || l->has_arg != required_argument || repeats(o, c) ||
+		    c == OPT_FORCE)
 			continue;
 		if (o->seen[i])
 			return err_usage(err, "%s: --%s is given twice", o->ctx->command->name,

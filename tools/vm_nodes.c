@@ -297,19 +297,19 @@ int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *d
 	return r;
 }
 
-unsigned vm_nodes_for_device(int root, const struct vmm_config *config, int host_node)
+unsigned vm_nodes_for_device(int root, const struct mem_node *mem, unsigned nodes, int host_node)
 {
 	unsigned best = 0, nearest = ~0u;
 
 	if (host_node < 0 || host_node >= MAX_HOST_NODE)
 		return 0;
-	if (first_host_node(&config->mem[0]) < 0)
-		return (unsigned)host_node % config->numa.nodes;
-	for (unsigned i = 0; i < config->numa.nodes; i++) {
-		int node = first_host_node(&config->mem[i]);
+	if (first_host_node(&mem[0]) < 0)
+		return (unsigned)host_node % nodes;
+	for (unsigned i = 0; i < nodes; i++) {
+		int node = first_host_node(&mem[i]);
 		unsigned d;
 
-		if (has(&config->mem[i], (unsigned)host_node))
+		if (has(&mem[i], (unsigned)host_node))
 			return i;
 		d = node < 0 ? ~0u : host_distance(root, (unsigned)host_node, (unsigned)node);
 		if (d < nearest) {

@@ -19,9 +19,9 @@ int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *d
 		   struct vmm_config *config, struct err *err);
 
 /*
- * The guest node for a device of this host node (-1: unknown): the one whose memory is there,
+ * Of a guest's nodes with this memory, that for a device of this host node (-1: unknown): the one whose is there,
  * else the nearest; without any binding host node K's is K modulo the guest's nodes.
  */
-unsigned vm_nodes_for_device(int root, const struct vmm_config *config, int host_node);
+unsigned vm_nodes_for_device(int root, const struct mem_node *mem, unsigned nodes, int host_node);
 
 #endif

@@ -191,8 +191,11 @@ int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 	memcpy(d->token, opts->token, sizeof(d->token));
 	d->clique = opts->clique;
 	d->move_msix = opts->move_msix;
-	if (config->numa.nodes > 1)
-		d->node = vm_nodes_for_device(root, config, pci_function_numa_node(root, bdf));
+	if (opts->node)
+		d->node = opts->node - 1;
+	else if (config->numa.nodes > 1)
+		d->node = vm_nodes_for_device(root, config->mem, config->numa.nodes,
+					      pci_function_numa_node(root, bdf));
 	config->device_count++;
 	return 0;
 }

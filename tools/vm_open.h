@@ -39,7 +39,7 @@ int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, stru
  * Open the group of the function (and the container with the first of them) and
  * add both to config, with what opts say of it. vm_open_rom() came first for the same place in
  * config->devices. The function must be bound to a VFIO driver;
- * its guest node is the one of vm_nodes_for_device().
+ * its guest node is the one of vm_nodes_for_device(), unless opts name one.
  */
 int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 		   struct vmm_config *config, struct err *err);

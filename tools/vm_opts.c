@@ -75,16 +75,18 @@ const char vm_run_help[] =
 	"  -d, --device DEV[,WORD=VALUE]...\n"
 	"                       pass this device through: BDF, netdev, eth0/vf3; may be repeated.\n"
 	"                         token=UUID          of a VF whose PF is bound to VFIO, and of that PF\n"
-	"                         rom=off             the guest sees no expansion ROM\n"
+	"                         rom=on|off          the device's own expansion ROM (on), or none\n"
 	"                         msix=move           its MSI-X table in a BAR of its own, so that\n"
 	"                                             what shares its page costs no exit\n"
 	"                         intx=shared         INTx also on a line others of this host use\n"
 	"                         gpudirect-clique=N  of NVIDIA GPUs that may reach each other\n"
+	"                         node=N              on this node of the guest\n"
 	"                         romfile=FILE        this ROM instead of the device's; comes last\n"
 	"      --bind           bind each device to its VFIO driver first, put it back at exit\n"
-	"      --hotplug-slots N[,pref=SIZE]\n"
-	"                       spare PCI Express slots on node 0, 0 to 16, and the 64-bit\n"
-	"                       prefetchable window of each (default: 0 slots; 1 GiB at most)\n"
+	"      --hotplug-slots N[,pref=SIZE][,node=K]\n"
+	"                       spare PCI Express slots for vm attach, up to 16 (default: none), the\n"
+	"                       64-bit prefetchable window of each (default: 1 GiB at most), and the\n"
+	"                       guest's node (default: evenly on all); may be repeated\n"
 	"      --nic tap:BRIDGE|TAP[,WORD=VALUE]..., --nic macvtap:DEV[,WORD=VALUE]...\n"
 	"                       a network device (virtio) on a bridge, a tap or a macvtap of this\n"
 	"                       host; may be repeated\n"
@@ -192,37 +194,6 @@ static int count_parse(const char *option, const char *text, uint64_t min, uint6
 	return 0;
 }
 
-/* A window has the grain of a bridge's registers. */
-static int pref_parse(const char *text, uint64_t *ret, struct err *err)
-{
-	uint64_t bytes;
-
-	if (size_parse(text, &bytes) < 0 || bytes < MiB || bytes % MiB || bytes > VM_MAX_WINDOW) {
-		err_usage(err, "--hotplug-slots: 'pref=%s' is no size of a window", text);
-		return err_hint(err, "write whole MiB, at most %s: pref=256M, pref=16G",
-				SIZE_STR(VM_MAX_WINDOW));
-	}
-	*ret = bytes;
-	return 0;
-}
-
-static int slots_parse(const char *text, struct vm_opts *o, struct err *err)
-{
-	const char *comma = strchrnul(text, ',');
-	char count[16];
-	int r;
-
-	snprintf(count, sizeof(count), "%.*s", (int)(comma - text), text);
-	r = count_parse("--hotplug-slots", (size_t)(comma - text) < sizeof(count) ? count : text, 0,
-			VM_MAX_HOTPLUG_SLOTS, &o->hotplug_slots, err);
-	if (r < 0 || !*comma)
-		return r;
-	if (strncmp(comma, ",pref=", 6) != 0)
-		return err_usage(err, "--hotplug-slots: '%s' after the number is not 'pref=SIZE'",
-				 comma + 1);
-	return pref_parse(comma + 6, &o->hotplug_pref, err);
-}
-
 static int add_device(struct vm_opts *o, const char *text, struct err *err)
 {
 	struct vm_opt_device device;
@@ -231,7 +202,7 @@ static int add_device(struct vm_opts *o, const char *text, struct err *err)
 	if (o->device_count == HANDOVER_MAX_DEVICES)
 		return err_usage(err, "--device: at most %u devices fit one VM",
 				 HANDOVER_MAX_DEVICES);
-	r = vm_device_opts_parse(text, &device, err);
+	r = vm_device_opts_parse("--device", text, &device, err);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < o->device_count; i++)
@@ -350,7 +321,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case 'm': return vm_mem_opts_memory(optarg, &o->memory, err);
 	case OPT_NODE: return vm_mem_opts_node(optarg, o->node, err);
 	case OPT_NODES: return count_parse("--nodes", optarg, 1, VMM_MAX_NODES, &o->nodes, err);
-	case OPT_HOTPLUG_SLOTS: return slots_parse(optarg, o, err);
+	case OPT_HOTPLUG_SLOTS: return vm_slot_opts_parse(optarg, &o->slots, err);
 	case 'd': return add_device(o, optarg, err);
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
@@ -441,11 +412,9 @@ static int check(const struct ctx *ctx, const struct vm_opts *o, struct err *err
 		return err_usage(err, "--cmdline: longer than %u bytes", HANDOVER_CMDLINE_MAX - 1);
 	if (o->bind && !o->device_count && !has_failover(o))
 		return err_usage(err, "--bind means something with --device and --nic vf= only");
-	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count && !o->hotplug_slots &&
+	if (o->irq.where != IRQ_ANYWHERE && !o->low_latency && !o->device_count && !o->slots.count &&
 	    !has_failover(o))
 		return err_usage(err, "--irq means something with --device or --hotplug-slots only");
-	if (o->hotplug_pref && !o->hotplug_slots)
-		return err_usage(err, "--hotplug-slots: a window for none of them");
 	if (ctx->force && !o->bind)
 		return err_usage(err, "--force means something with --bind only");
 	if (check_nics(o, err) < 0)
@@ -477,6 +446,21 @@ void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret)
 	*ret = (struct vm_mem_request){ o->nodes, o->cpus.count, o->device_count, &o->memory, o->node };
 }
 
+/* Nodes that devices and slots are said to be on. */
+static int check_places(const struct vm_opts *o, struct err *err)
+{
+	struct spare_slot slots[SPARE_SLOTS_MAX];
+
+	for (unsigned i = 0; i < o->device_count; i++) {
+		if (o->devices[i].node <= o->nodes)
+			continue;
+		err_usage(err, "--device %s: the guest has no node %u", o->devices[i].name,
+			  o->devices[i].node - 1);
+		return err_hint(err, "--nodes N makes as many, 0 to N-1");
+	}
+	return vm_slot_opts_place(&o->slots, o->nodes, slots, err);
+}
+
 /* What the words of --memory, --node and --cpus say together is found out here, not when it is done. */
 static int check_machine(struct vm_opts *o, struct err *err)
 {
@@ -489,11 +473,13 @@ static int check_machine(struct vm_opts *o, struct err *err)
 	r = vm_mem_opts_resolve(&q, mem, cpu_node, err);
 	if (r == 0)
 		r = refuse_merge(o, mem, err);
+	if (r == 0)
+		r = check_places(o, err);
 	return r < 0 ? r : vm_cpu_opts_resolve(&o->cpus, o->nodes, cpu_node, err);
 }
 
 /* Of these a file's come first: a disk more on the command line moves no other. */
-static const int repeats[] = { 'd', OPT_NODE, OPT_NIC, OPT_DISK, OPT_PORT, 0 };
+static const int repeats[] = { 'd', OPT_NODE, OPT_HOTPLUG_SLOTS, OPT_NIC, OPT_DISK, OPT_PORT, 0 };
 
 static void begin(struct opts *parser, struct ctx *ctx, int argc, char **argv)
 {

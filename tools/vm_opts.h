@@ -16,6 +16,7 @@
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
 #include "tools/vm_port.h"
+#include "tools/vm_slot_opts.h"
 #include "tools/vm_vsock.h"
 #include "vmm/cpu_model.h"
 #include "vmm/handover.h"
@@ -47,8 +48,7 @@ struct vm_opts {
 	bool low_latency; /* --latency low */
 	struct irq_place irq; /* --irq */
 	unsigned nodes; /* guest NUMA nodes */
-	unsigned hotplug_slots;
-	uint64_t hotplug_pref; /* bytes; 0: the VMM's choice */
+	struct vm_slot_opts slots; /* --hotplug-slots */
 	bool bind;	/* bind to a vfio driver first, put back at exit */
 	bool no_reboot;
 	bool rng; /* an entropy device */
@@ -71,11 +71,6 @@ void vm_opts_fini(struct vm_opts *o);
 
 /* What they say of RAM and nodes, for vm_mem_opts_resolve(); borrows from o. */
 void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret);
-
-/* As many as there are 32-bit windows for, with room left for devices. */
-#define VM_MAX_HOTPLUG_SLOTS 16
-/* More than any BAR there is. */
-#define VM_MAX_WINDOW (1ull << 40)
 
 /* The command's own part of --help. */
 extern const char vm_run_help[];

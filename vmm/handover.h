@@ -19,6 +19,7 @@
 #include "vmm/idle.h"
 #include "vmm/mem.h"
 #include "vmm/numa.h"
+#include "vmm/pci/spare.h"
 #include "vmm/topology.h"
 #include "vmm/vm.h"
 
@@ -34,6 +35,7 @@
 			      2 * VMM_NIC_PAIRS_MAX * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS + \
 			      HANDOVER_MAX_PORTS)
 #define HANDOVER_CMDLINE_MAX 4096
+#define VMM_CLIQUE_MAX	     15 /* four bits */
 
 /* What the guest has of a device's INTx: all, also where the host's line is shared, or nothing. */
 enum vmm_intx { VMM_INTX_OWN, VMM_INTX_SHARED, VMM_INTX_WITHHELD };
@@ -113,8 +115,8 @@ struct vmm_config {
 	uint16_t pin[VMM_MAX_CPUS]; /* CPU of the host for each */
 	struct vm_idle idle;
 	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
-	uint32_t hotplug_slots; /* root ports without a device, on node 0 */
-	uint64_t hotplug_pref;	/* bytes of each one's prefetchable window; 0: what there is room for */
+	uint32_t slot_count; /* root ports without a device */
+	struct spare_slot slots[SPARE_SLOTS_MAX];
 	bool rng;	   /* an entropy device */
 	bool balloon;	   /* a memory balloon */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */

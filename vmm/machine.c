@@ -206,8 +206,8 @@ static int add_pci(struct machine *m, struct err *err)
 					  1ull << m->vm.phys_bits);
 	struct pci_config config = {
 		.nodes = m->config->numa.nodes,
-		.hotplug_slots = m->config->hotplug_slots,
-		.hotplug_pref = m->config->hotplug_pref,
+		.spare = m->config->slots,
+		.spares = m->config->slot_count,
 		.owners = standbys(m->config),
 		.mmio64_start = room.start,
 		.mmio64_end = room.start + room.size,

@@ -20,11 +20,16 @@ struct scene {
 
 static struct scene s; /* too large for the stack */
 
+static struct spare_slot spare[32];
+
+/* All slots alike, on node 0. */
 static void begin(unsigned nodes, unsigned slots, uint64_t pref, uint64_t mmio64_end)
 {
-	struct pci_config config = { .nodes = nodes, .hotplug_slots = slots, .hotplug_pref = pref,
+	struct pci_config config = { .nodes = nodes, .spare = spare, .spares = slots,
 				     .mmio64_start = 5 * GiB, .mmio64_end = mmio64_end };
 
+	for (unsigned i = 0; i < ARRAY_SIZE(spare); i++)
+		spare[i] = (struct spare_slot){ 0, pref };
 	memset(&s, 0, sizeof(s));
 	guest_pci_new(&s.m, &config);
 }
@@ -396,6 +401,27 @@ static void test_bus_numbers_run_out_with_a_sentence(void **state)
 	end();
 }
 
+static void test_each_slot_is_on_its_node_with_its_window(void **state)
+{
+	struct pci_bridge_info info;
+
+	begin(2, 3, 0, 512 * GiB);
+	spare[0] = (struct spare_slot){ 1, 64 * GiB };
+	spare[2] = (struct spare_slot){ 1, 0 };
+	assert_int_equal(pci_assign(s.m.vm.pci, &s.m.err), 0);
+	/* Bus 0 has the port to 1; bus 2, of node 1, those to 3 and 4. */
+	pci_bridge_info(s.m.vm.pci, 1, &info);
+	assert_int_equal(info.bus_first, 2);
+	assert_int_equal(info.bus_last, 4);
+	assert_int_equal(pref_window(0, 1).size, 1 * GiB);
+	assert_int_equal(pref_window(2, 1).size, 64 * GiB);
+	assert_int_equal(pref_window(2, 2).size, 1 * GiB);
+	assert_true(range_contains((struct range){ info.mmio64_start, info.mmio64_size },
+				   pref_window(2, 1)));
+	assert_int_equal(mem_window(2, 1).size, 32 * MiB);
+	end();
+}
+
 static void test_intx_of_a_device_is_its_ports_pin(void **state)
 {
 	begin(1, 0, 0, 512 * GiB);
@@ -524,6 +550,7 @@ int main(void)
 		cmocka_unit_test(test_more_than_31_ports_become_functions),
 		cmocka_unit_test(test_bus_ranges_have_no_unused_numbers),
 		cmocka_unit_test(test_bus_numbers_run_out_with_a_sentence),
+		cmocka_unit_test(test_each_slot_is_on_its_node_with_its_window),
 		cmocka_unit_test(test_intx_of_a_device_is_its_ports_pin),
 		cmocka_unit_test(test_any_set_of_devices_is_aligned_and_disjoint),
 	};

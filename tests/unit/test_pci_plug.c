@@ -7,7 +7,8 @@
 #define EXP 0x40
 #define PORT 1 /* its slot on bus 0; bus 1 is behind it */
 
-static const struct pci_config config = { .nodes = 1, .hotplug_slots = 2, .hotplug_pref = 64 * MiB,
+static const struct spare_slot two[] = { { 0, 64 * MiB }, { 0, 64 * MiB } };
+static const struct pci_config config = { .nodes = 1, .spare = two, .spares = 2,
 					  .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
 
 struct scene {
@@ -109,15 +110,103 @@ static void test_what_does_not_fit_names_the_window(void **state)
 
 	set_up(&s);
 	describe(&s.fn, "gpu", 4 * KiB, 128 * MiB);
+	fake_bar(&s.fn, 4, PCI_BAR_MEM64, true, 32 * MiB);
 	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), -ENOSPC);
-	assert_string_equal(s.m.err.text, "gpu: BAR 2 (128 MiB) does not fit into the 64-bit "
-					  "prefetchable window of the 2 empty slots");
-	assert_non_null(strstr(s.m.err.hint, "pref=SIZE"));
+	assert_string_equal(s.m.err.text, "gpu: BAR 2 (128 MiB) does not fit into the 64-bit prefetchable "
+					  "window of the 2 empty slots, which has 64 MiB at most");
+	assert_non_null(strstr(s.m.err.hint, "--hotplug-slots 1,pref=160M"));
 	assert_null(s.fn.dev.port);
 	assert_int_equal(status(&s), 0);
 	s.m.err = (struct err)ERR_INIT;
 	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 1, &s.m.err), -EINVAL);
 	guest_pci_free(&s.m);
+}
+
+/* No option makes these windows larger. */
+static void test_what_does_not_fit_below_4_gib_names_that_window(void **state)
+{
+	struct fake_fn first;
+	struct scene s;
+
+	set_up(&s);
+	describe(&s.fn, "fpga", 64 * MiB, 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), -ENOSPC);
+	assert_string_equal(s.m.err.text, "fpga: BAR 0 (64 MiB) does not fit into the 32-bit window of the "
+					  "2 empty slots, which has 32 MiB at most");
+	assert_non_null(strstr(s.m.err.hint, "vm run --device"));
+	assert_null(strstr(s.m.err.hint, "pref="));
+	guest_pci_free(&s.m);
+
+	/* The slot of a small device that left. */
+	guest_pci_new(&s.m, &(struct pci_config){ .nodes = 1, .mmio64_start = 4 * GiB,
+						  .mmio64_end = 512 * GiB });
+	describe(&first, "vf", 16 * KiB, 0);
+	assert_int_equal(pci_add(s.m.vm.pci, &first.dev, 0, true, &s.m.err), 0);
+	assert_int_equal(pci_assign(s.m.vm.pci, &s.m.err), 0);
+	pci_remove(&first.dev);
+	describe(&s.fn, "gpu", 16 * MiB, 0);
+	assert_int_equal(pci_plug(s.m.vm.pci, &s.fn.dev, 0, &s.m.err), -ENOSPC);
+	assert_string_equal(s.m.err.text, "gpu: BAR 0 (16 MiB) does not fit into the 32-bit window of the "
+					  "1 empty slot, which has 2 MiB");
+	assert_non_null(strstr(s.m.err.hint, "--hotplug-slots 1 has 32 MiB there"));
+	guest_pci_free(&s.m);
+}
+
+/* Node 0 has a slot with a large window, node 1 two small ones. */
+static void three_slots(struct guest_pci *m)
+{
+	static const struct spare_slot slots[] = { { 1, 2 * MiB }, { 0, 256 * MiB }, { 1, 2 * MiB } };
+	static const struct pci_config numa = { .nodes = 2, .spare = slots, .spares = 3,
+						.mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
+
+	guest_pci_new(m, &numa);
+	assert_int_equal(pci_assign(m->vm.pci, &m->err), 0);
+}
+
+static void test_a_device_is_on_its_node_or_says_where(void **state)
+{
+	struct fake_fn fn[4];
+	struct guest_pci m;
+
+	three_slots(&m);
+	for (unsigned i = 0; i < 4; i++)
+		describe(&fn[i], "a", 4 * KiB, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(pci_plug(m.vm.pci, &fn[i].dev, 1, &m.err), 0);
+		assert_int_equal(fn[i].dev.node, i < 2);
+	}
+	assert_int_equal(pci_plug(m.vm.pci, &fn[3].dev, 1, &m.err), -ENOSPC);
+	for (unsigned i = 0; i < 3; i++)
+		pci_remove(&fn[i].dev);
+	guest_pci_free(&m);
+}
+
+static void test_who_names_a_node_means_it(void **state)
+{
+	struct fake_fn fn[3], large;
+	struct guest_pci m;
+
+	three_slots(&m);
+	describe(&large, "gpu", 4 * KiB, 128 * MiB);
+	large.dev.only_node = true;
+	assert_int_equal(pci_plug(m.vm.pci, &large.dev, 1, &m.err), -ENOSPC);
+	assert_non_null(strstr(m.err.text, "of the 2 empty slots, which has 2 MiB at most"));
+	for (unsigned i = 0; i < 3; i++) {
+		describe(&fn[i], "a", 4 * KiB, 0);
+		fn[i].dev.only_node = true;
+		m.err = (struct err)ERR_INIT;
+		assert_int_equal(pci_plug(m.vm.pci, &fn[i].dev, 1, &m.err), i < 2 ? 0 : -ENOSPC);
+	}
+	assert_string_equal(m.err.text, "a: the guest has no empty slot on node 1");
+	assert_non_null(strstr(m.err.hint, "--hotplug-slots N,node=1"));
+	/* Who does not, gets the one that it fits into. */
+	large.dev.only_node = false;
+	assert_int_equal(pci_plug(m.vm.pci, &large.dev, 1, &m.err), 0);
+	assert_int_equal(large.dev.node, 0);
+	pci_remove(&large.dev);
+	for (unsigned i = 0; i < 2; i++)
+		pci_remove(&fn[i].dev);
+	guest_pci_free(&m);
 }
 
 static void test_io_that_no_slot_has_is_left_out(void **state)
@@ -230,6 +319,9 @@ int main(void)
 		cmocka_unit_test(test_what_is_plugged_is_there_and_told),
 		cmocka_unit_test(test_a_slot_takes_one_after_the_other),
 		cmocka_unit_test(test_what_does_not_fit_names_the_window),
+		cmocka_unit_test(test_what_does_not_fit_below_4_gib_names_that_window),
+		cmocka_unit_test(test_a_device_is_on_its_node_or_says_where),
+		cmocka_unit_test(test_who_names_a_node_means_it),
 		cmocka_unit_test(test_io_that_no_slot_has_is_left_out),
 		cmocka_unit_test(test_the_button_waits_for_the_power_indicator),
 		cmocka_unit_test(test_a_reset_forgets_the_button),

@@ -12,7 +12,8 @@
 
 #define VM_FD 1000
 
-static const struct pci_config config = { .nodes = 1, .hotplug_slots = 1,
+static const struct spare_slot one = { 0 };
+static const struct pci_config config = { .nodes = 1, .spare = &one, .spares = 1,
 					  .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
 
 /* 00:01.0 with a device that has 256-byte payloads, 00:02.0 empty. */

@@ -284,16 +284,16 @@ static void test_guest_nodes_are_a_host_node_each(void **state)
 static void test_devices_go_where_their_memory_is(void **state)
 {
 	assert_int_equal(place("768M @0,host-node=2 @1,host-node=0", 2, devices, 1), 0);
-	assert_int_equal(vm_nodes_for_device(host, &config, 0), 1);
-	assert_int_equal(vm_nodes_for_device(host, &config, 2), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 0), 1);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 2), 0);
 	/* Nobody's: the nearest. */
-	assert_int_equal(vm_nodes_for_device(host, &config, 1), 1);
-	assert_int_equal(vm_nodes_for_device(host, &config, 4), 1);
-	assert_int_equal(vm_nodes_for_device(host, &config, -1), 0);
-	assert_int_equal(vm_nodes_for_device(host, &config, 4000), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 1), 1);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 4), 1);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, -1), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 4000), 0);
 	assert_int_equal(place("768M,host-node=none", 3, devices, 1), 0);
-	assert_int_equal(vm_nodes_for_device(host, &config, 4), 1);
-	assert_int_equal(vm_nodes_for_device(host, &config, 2), 2);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 4), 1);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 2), 2);
 }
 
 static void test_much_memory_is_populated_by_the_nodes_own_cpus(void **state)

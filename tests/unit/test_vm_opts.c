@@ -55,8 +55,7 @@ static void test_defaults_are_those_the_help_states(void **state)
 	assert_false(o.memory.said);
 	assert_int_equal(o.cpus.count, 1);
 	assert_int_equal(o.nodes, 1);
-	assert_int_equal(o.hotplug_slots, 0);
-	assert_int_equal(o.hotplug_pref, 0);
+	assert_int_equal(o.slots.count, 0);
 	assert_false(o.bind);
 }
 
@@ -85,8 +84,9 @@ static void test_every_option_reaches_its_field(void **state)
 	assert_true(o.node[0].said);
 	assert_false(o.node[2].said);
 	assert_int_equal(o.nodes, 2);
-	assert_int_equal(o.hotplug_slots, 2);
-	assert_int_equal(o.hotplug_pref, 16 * GiB);
+	assert_int_equal(o.slots.count, 2);
+	assert_int_equal(o.slots.slot[1].pref, 16 * GiB);
+	assert_int_equal(o.slots.slot[1].node, 0);
 	assert_int_equal(o.device_count, 2);
 	assert_string_equal(o.devices[0].token, "");
 	assert_string_equal(o.devices[1].name, "eth0/vf3");
@@ -94,6 +94,59 @@ static void test_every_option_reaches_its_field(void **state)
 	assert_true(o.bind && o.no_reboot);
 	assert_true(ctx.force != 0);
 	assert_int_equal(ctx.lock_timeout_s, 5);
+}
+
+/* "NODE[:MiB] …" of the slots, in order. */
+static void slots_are(const char *line, unsigned nodes, const char *expected)
+{
+	struct spare_slot place[SPARE_SLOTS_MAX];
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+	char text[256] = "";
+
+	assert_int_equal(parse(line, &o, &err), 0);
+	assert_int_equal(vm_slot_opts_place(&o.slots, nodes, place, &err), 0);
+	for (unsigned i = 0; i < o.slots.count; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			 place[i].pref ? " %u:%u" : " %u", place[i].node,
+			 (unsigned)(place[i].pref / MiB));
+	assert_string_equal(text, expected);
+}
+
+static void test_slots_that_name_no_node_are_on_all_of_them(void **state)
+{
+	slots_are("-k k --hotplug-slots 0", 1, "");
+	slots_are("-k k --hotplug-slots 3", 1, " 0 0 0");
+	slots_are("-k k -c 2 --nodes 2 --hotplug-slots 3", 2, " 0 1 0");
+	slots_are("-k k -c 2 --nodes 2 --hotplug-slots 2,node=1,pref=64M", 2, " 1:64 1:64");
+	/* What is said of one node counts for who says nothing, whatever comes first. */
+	slots_are("-k k -c 2 --nodes 2 --hotplug-slots 3,pref=2M --hotplug-slots 1,node=0,pref=1G", 2,
+		  " 1:2 0:2 1:2 0:1024");
+	slots_are("-k k --hotplug-slots 16,node=0", 1, " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0");
+}
+
+static void test_words_of_a_device_are_the_same_for_who_attaches_it(void **state)
+{
+	struct vm_opt_device d;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(vm_device_opts_parse("vm attach", "01:10.0", &d, &err), 0);
+	assert_false(d.seen || d.node);
+	assert_int_equal(vm_device_opts_parse("vm attach", "01:10.0,rom=on,node=3", &d, &err), 0);
+	assert_int_equal(d.rom, VMM_ROM_DEVICE);
+	assert_true(d.seen);
+	assert_int_equal(d.node, 4);
+	assert_int_equal(vm_device_opts_parse("vm attach", "01:10.0,msix=move,romfile=a,b", &d, &err), 0);
+	assert_true(d.seen && d.move_msix);
+	assert_string_equal(d.romfile, "a,b");
+	/* Neither of these is for the guest to see. */
+	assert_int_equal(vm_device_opts_parse("vm attach", "01:10.0,intx=shared,token=" TOKEN, &d, &err), 0);
+	assert_false(d.seen);
+	assert_int_equal(vm_device_opts_parse("vm attach", "01:10.0,frob=1", &d, &err), -EINVAL);
+	assert_string_equal(err.text, "vm attach: 'frob=1' after the device is not known");
+	assert_true(err.usage);
+	assert_non_null(strstr(err.hint, "node=N"));
+	assert_false(d.seen); /* as it was */
 }
 
 static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
@@ -157,6 +210,15 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --hotplug-slots 0000000000000000001,pref=2M", "not a number" },
 		{ "-k k --hotplug-slots ,pref=2M", "''" },
 		{ "-k k --hotplug-slots 2,mem=2M", "'mem=2M'" },
+		{ "-k k --hotplug-slots 2,", "'' after the number" },
+		{ "-k k --hotplug-slots 2,node=8", "'node=8' is no node" },
+		{ "-k k --hotplug-slots 2,node=", "'node=' is no node" },
+		{ "-k k --hotplug-slots 2,node=1", "the guest has no node 1" },
+		{ "-k k --hotplug-slots 2,node=0,node=0", "'node=' is there twice" },
+		{ "-k k --hotplug-slots 2,pref=1M,pref=1M", "'pref=' is there twice" },
+		{ "-k k --hotplug-slots 2,pref=0000000000000000000000000002M", "is no size" },
+		{ "-k k --hotplug-slots 0,node=0", "a node for none of them" },
+		{ "-k k --hotplug-slots 9 --hotplug-slots 8", "9 and 8 more are more than 16" },
 		{ "-k k --hotplug-slots 2,pref=", "'pref='" },
 		{ "-k k --hotplug-slots 2,pref=512K", "'pref=512K'" },
 		{ "-k k --hotplug-slots 2,pref=1025K", "'pref=1025K'" },
@@ -174,7 +236,11 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k -d 01:10.0,token=2ab74924-c335-45f4-9b16_8569e5b08258", "VF token" },
 		{ "-k k -d 01:10.0,token=gab74924-c335-45f4-9b16-8569e5b08258", "VF token" },
 		{ "-k k -d 01:10.0,token=" TOKEN ",token=" TOKEN, "'token=' is there twice" },
-		{ "-k k -d 01:10.0,rom=on", "'rom=on' is not 'rom=off'" },
+		{ "-k k -d 01:10.0,rom=yes", "'rom=yes' is neither 'rom=on' nor 'rom=off'" },
+		{ "-k k -d 01:10.0,node=1", "--device 01:10.0: the guest has no node 1" },
+		{ "-k k -d 01:10.0,node=8", "--device: 'node=8' is no node of a guest, 0 to 7" },
+		{ "-k k -d 01:10.0,node=", "'node=' is no node" },
+		{ "-k k -d 01:10.0,rom=on,romfile=f", "exclude each other" },
 		{ "-k k -d 01:10.0,romfile=", "names no file" },
 		{ "-k k -d 01:10.0,msix=off", "'msix=off' is not 'msix=move'" },
 		{ "-k k -d 01:10.0,intx=off", "'intx=off' is not 'intx=shared'" },
@@ -392,6 +458,8 @@ int main(void)
 		cmocka_unit_test(test_consoles_and_ports),
 		cmocka_unit_test(test_a_network_device_that_stands_by),
 		cmocka_unit_test(test_disks),
+		cmocka_unit_test(test_slots_that_name_no_node_are_on_all_of_them),
+		cmocka_unit_test(test_words_of_a_device_are_the_same_for_who_attaches_it),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
 		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),

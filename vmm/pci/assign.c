@@ -24,8 +24,6 @@
 /* The least a port's window holds, so that something else can be plugged in there. */
 #define PORT_MEM32_MIN (2 * MiB)
 #define PORT_MEM64_MIN (2 * MiB)
-/* An empty slot takes a GPU's 16 MiB of 32-bit registers and what lies beside them. */
-#define SPARE_MEM32 (32 * MiB)
 /* Nearly every device; a GPU's whole memory has to be asked for. */
 #define SPARE_MEM64_MAX (1 * GiB)
 /* Two BARs in one page could not both be mapped into the guest. */
@@ -103,22 +101,23 @@ static const struct need *place(struct needs *needs, uint64_t *cursor, uint64_t 
 	return NULL;
 }
 
-static unsigned spare_slots(const struct pci_config *config)
-{
-	return config->hotplug_slots + (unsigned)__builtin_popcount(config->owners);
-}
-
 /* At most a quarter of the 64-bit addresses go to slots that nobody asked to be that large. */
-static uint64_t spare_pref(const struct pci *pci)
+static uint64_t chosen_pref(const struct pci_config *config)
 {
-	uint64_t room = pci->config.mmio64_end - pci->config.mmio64_start;
+	uint64_t room = config->mmio64_end - config->mmio64_start;
 	uint64_t size = SPARE_MEM64_MAX;
+	unsigned count = (unsigned)__builtin_popcount(config->owners);
 
-	if (pci->config.hotplug_pref)
-		return pci->config.hotplug_pref;
-	while (size > PORT_MEM64_MIN && size * spare_slots(&pci->config) > room / 4)
+	for (unsigned i = 0; i < config->spares; i++)
+		count += config->spare[i].pref == 0;
+	while (size > PORT_MEM64_MIN && size * count > room / 4)
 		size /= 2;
 	return size;
+}
+
+static uint64_t spare_pref(const struct pci *pci, const struct pci_port *port)
+{
+	return port->pref ? port->pref : chosen_pref(&pci->config);
 }
 
 static uint64_t min_window(const struct pci *pci, const struct pci_port *port, enum win kind)
@@ -126,7 +125,7 @@ static uint64_t min_window(const struct pci *pci, const struct pci_port *port, e
 	if (kind == WIN_MEM32)
 		return port->child ? PORT_MEM32_MIN : SPARE_MEM32;
 	if (kind == WIN_MEM64 && pci->config.mmio64_end > pci->config.mmio64_start)
-		return port->child ? PORT_MEM64_MIN : spare_pref(pci);
+		return port->child ? PORT_MEM64_MIN : spare_pref(pci, port);
 	return 0;
 }
 
@@ -382,22 +381,34 @@ void pci_program(struct pci *pci)
 	}
 }
 
+static int add_spare_port(struct pci *pci, unsigned n, unsigned node, struct pci_port **ret,
+			  struct err *err)
+{
+	int r = port_new(pci, node, ret, err);
+
+	return r < 0 ? (err_prefix(err, "hotplug slot %u", n), r) : 0;
+}
+
+/* First who may be anybody's, as the guest counts slots. */
 static int add_spare_ports(struct pci *pci, struct err *err)
 {
-	uint32_t owners = pci->config.owners;
+	const struct pci_config *config = &pci->config;
+	uint32_t owners = config->owners;
+	struct pci_port *port;
+	unsigned n = 0;
+	int r = 0;
 
-	for (unsigned i = 0; i < spare_slots(&pci->config); i++) {
-		struct pci_port *port;
-		int r = port_new(pci, 0, &port, err);
-
-		if (r < 0)
-			return err_prefix(err, "hotplug slot %u", i + 1), r;
-		if (i < pci->config.hotplug_slots)
-			continue;
-		port->owner = (unsigned)__builtin_ctz(owners) + 1;
-		owners &= owners - 1;
+	for (; r == 0 && n < config->spares; n++) {
+		r = add_spare_port(pci, n + 1, config->spare[n].node, &port, err);
+		if (r == 0)
+			port->pref = config->spare[n].pref;
 	}
-	return 0;
+	for (; r == 0 && owners; owners &= owners - 1) {
+		r = add_spare_port(pci, ++n, 0, &port, err);
+		if (r == 0)
+			port->owner = (unsigned)__builtin_ctz(owners) + 1;
+	}
+	return r;
 }
 
 int pci_assign(struct pci *pci, struct err *err)

@@ -10,6 +10,9 @@
 #include "vmm/layout.h"
 #include "vmm/pci/pci.h"
 
+/* An empty slot takes a GPU's 16 MiB of 32-bit registers and what lies beside them. */
+#define SPARE_MEM32 (32ull << 20)
+
 /* The three address spaces a host bridge forwards, and so does a root port. */
 enum win { WIN_IO, WIN_MEM32, WIN_MEM64, WINS };
 
@@ -28,6 +31,7 @@ struct pci_port {
 	bool leaving;		/* its button was pressed, and the guest has not let go yet */
 	unsigned slot;		/* physical slot number, from 1, unique in the machine */
 	unsigned owner;		/* kept for devices with this one; 0: for those with none */
+	uint64_t pref;		/* of a spare one: its prefetchable window, bytes; 0: to be chosen */
 	struct range win[WINS]; /* by pci_assign(); size 0: none */
 };
 

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "vmm/pci/spare.h"
 
 struct pci;
 struct vm;
@@ -95,6 +96,7 @@ struct pci_dev {
 	uint8_t bus;
 
 	unsigned owner;	   /* pci_plug(): into the slot that is kept for this one; 0: any other */
+	bool only_node;	   /* pci_plug(): into a slot of that node, and no other */
 	unsigned caps_end; /* pci_cap_add() goes on here; 0: at 0x40 */
 	uint8_t *power_on; /* pci's: config[0..power_on_len) as it was at pci_add() */
 	unsigned power_on_len;
@@ -103,9 +105,9 @@ struct pci_dev {
 
 struct pci_config {
 	unsigned nodes;		 /* host bridges */
-	unsigned hotplug_slots;	 /* spare root ports on node 0, behind those in use */
-	uint32_t owners;	 /* bit n: one more, kept for the device whose owner is n + 1 */
-	uint64_t hotplug_pref;	 /* 64-bit prefetchable window of each spare port, bytes; 0: chosen */
+	const struct spare_slot *spare; /* root ports behind those in use; borrowed until pci_assign() */
+	unsigned spares;
+	uint32_t owners;	 /* bit n: one more on node 0, kept for the device whose owner is n + 1 */
 	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
 	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
 };
@@ -146,8 +148,8 @@ int pci_assign(struct pci *pci, struct err *err);
 
 /*
  * Of a guest that runs: put dev into an empty slot that takes its BARs, on node if there
- * is one, or into its owner's, and tell the guest. dev is as for pci_add(). -ENOSPC: no slot, or none that is
- * large enough (err names BAR and window); -EINVAL, -ENOMEM as pci_add().
+ * is one (dev->node is where it went), or into its owner's, and tell the guest. dev is as for pci_add().
+ * -ENOSPC: no slot, or none that is large enough (err names BAR and window); -EINVAL, -ENOMEM as pci_add().
  */
 int pci_plug(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *err);
 

@@ -200,7 +200,7 @@ static int join(struct vfio_pci_set *set, const char *name, unsigned number, int
 	return r < 0 ? err_prefix(err, "cannot attach %s", name), r : 0;
 }
 
-static int add(struct vfio_pci_set *set, const struct vfio_pci_arrival *a, struct err *err)
+static int add(struct vfio_pci_set *set, struct vfio_pci_arrival *a, struct err *err)
 {
 	struct vfio_pci **grown = realloc(set->devices,
 					  (set->ndevices + 1) * sizeof(struct vfio_pci *));
@@ -217,12 +217,14 @@ static int add(struct vfio_pci_set *set, const struct vfio_pci_arrival *a, struc
 		r = err_plain(err, -EOPNOTSUPP, "%s cannot be given to a guest that runs: it is a "
 						"conventional PCI device, which no slot takes",
 			      a->device->name);
+	v->pci.only_node = a->only_node;
 	if (r == 0)
 		r = pci_plug(set->vm->pci, &v->pci, a->device->node, err);
 	if (r < 0) {
 		vfio_pci_dev_close(v);
 		return r;
 	}
+	a->node = v->pci.node;
 	set->devices[set->ndevices++] = v;
 	vfio_pci_reserve_fds(set);
 	vfio_pci_map_live_bars(set);

@@ -91,6 +91,8 @@ void vfio_pci_interrupts(const struct vfio_pci_set *set, unsigned i,
 struct vfio_pci_arrival {
 	const struct vmm_device *device; /* group is not looked at */
 	unsigned group;	  /* N of /dev/vfio/N */
+	bool only_node;	  /* no slot of another node than the device's */
+	unsigned node;	  /* is set: where it is now */
 	int group_fd;	  /* taken over, also on failure; -1: a device of the group is here already */
 	int container_fd; /* as group_fd; for the first device of a set, else not needed */
 };
