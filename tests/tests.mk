@@ -40,6 +40,11 @@ $(O)/tests/unit/test_irq_many: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=lo
 $(O)/tests/unit/test_vm_return: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \
 	-Wl,--wrap=vm_client_open,--wrap=vm_attach_device
+# The VM, and what is opened for it, are its own.
+$(O)/tests/unit/test_vm_attach: TEST_LDLIBS = -Wl,--wrap=vm_client_call,--wrap=vm_client_call_with \
+	-Wl,--wrap=vfio_container_open,--wrap=vfio_group_open
+# What is put into the guest, and what came with the question.
+$(O)/tests/unit/test_control_device: TEST_LDLIBS = -Wl,--wrap=vfio_pci_plug,--wrap=ctl_take_fd
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 

@@ -2,27 +2,19 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "base/size.h"
 #include "host/device.h"
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/opts.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
+#include "tools/vm_device_opts.h"
 #include "tools/vm_rom.h"
 #include "vfio/in_use.h"
 #include "vfio/lease.h"
 #include "vfio/topology.h"
-#include "vmm/layout.h"
 
-enum { OPT_NODE = 256, OPT_TOKEN, OPT_INTX, OPT_NOW };
-
-static const struct option attach_options[] = {
-	{ "node", required_argument, NULL, OPT_NODE },
-	{ "token", required_argument, NULL, OPT_TOKEN },
-	{ "intx", required_argument, NULL, OPT_INTX },
-	{ 0 },
-};
+enum { OPT_NOW = 256 };
 
 static const struct option detach_options[] = {
 	{ "now", no_argument, NULL, OPT_NOW },
@@ -45,35 +37,30 @@ static int find_device(struct ctx *ctx, const char *name, const char *verb, stru
 static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	struct vm_client c = VM_CLIENT_INIT;
-	struct vm_attach device = { 0 };
-	uint64_t node = 0;
+	struct vm_opt_device words;
+	struct vm_attach device;
+	struct bdf bdf;
 	struct opts o;
-	int opt, r;
+	int r;
 
-	opts_init(&o, ctx, argc, argv, attach_options);
-	while ((opt = opts_next(&o, err)) > 0) {
-		if (opt == OPT_TOKEN)
-			device.token = optarg;
-		else if (opt == OPT_INTX && strcmp(optarg, "shared") == 0)
-			device.shared_intx = true;
-		else if (opt == OPT_INTX)
-			return err_usage(err, "vm attach: --intx takes 'shared', not '%s'", optarg);
-		else if (uint_parse(optarg, VMM_MAX_NODES - 1, &node) < 0)
-			return err_usage(err, "vm attach: --node takes a node of the guest, 0 to %u, "
-					 "not '%s'", VMM_MAX_NODES - 1, optarg);
-	}
-	r = opt < 0 ? opt : opts_operands(&o, 2, 2, "VM DEV", err);
+	opts_init(&o, ctx, argc, argv, NULL);
+	r = opts_next(&o, err);
 	if (r == 0)
-		r = find_device(ctx, argv[optind + 1], "attach", &device.bdf, err);
+		r = opts_operands(&o, 2, 2, "VM DEV", err);
+	if (r == 0)
+		r = vm_device_opts_parse("vm attach", argv[optind + 1], &words, err);
+	if (r == 0)
+		r = find_device(ctx, words.name, "attach", &bdf, err);
 	if (r == 0 && !(ctx->force & 1u << IN_USE_VF_IN_USE))
-		r = lease_refuse(ctx->root, device.bdf, "attach", err);
-	if (r == 0)
-		r = vm_rom_refuse_boot_display(ctx->root, device.bdf, err);
+		r = lease_refuse(ctx->root, bdf, "attach", err);
+	if (r == 0 && words.rom == VMM_ROM_DEVICE)
+		r = vm_rom_refuse_boot_display(ctx->root, bdf, err);
 	if (r == 0)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
-	device.node = (uint32_t)node;
-	if (r == 0)
+	if (r == 0) {
+		device = vm_attach_by_words(bdf, &words);
 		r = vm_attach_device(ctx->root, &c, &device, err);
+	}
 	vm_client_close(&c);
 	return r;
 }
@@ -134,15 +121,16 @@ static int detach(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_vm_attach = {
 	.name = "vm attach",
-	.synopsis = "[--node N] [--token UUID] [--intx shared] VM DEV",
+	.synopsis = "VM DEV[,WORD=VALUE]…",
 	.summary = "give a device to a guest that runs",
 	.help = "The device, bound to a VFIO driver, is put into an empty slot of the guest: one\n"
 		"that a device has left, or one of vm run's --hotplug-slots. It stays bound when\n"
 		"the guest ends.\n"
 		"\n"
-		"      --node N       a slot of the guest's node N, where there is one (0)\n"
-		"      --token UUID   the VF token, where its PF is bound to VFIO too\n"
-		"      --intx shared  also where others of this host use its interrupt line",
+		"The words are those of vm run --device. Without rom=, romfile=, msix= and\n"
+		"gpudirect-clique= one that was in the guest before is as it was then. Without node=\n"
+		"it is on the guest's node whose memory is on its node of this host, or, where no\n"
+		"empty slot takes it there, on another one, which is warned of.",
 	.takes = TAKES_FORCE,
 	.run = attach,
 };

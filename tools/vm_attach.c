@@ -6,9 +6,13 @@
 #include <jansson.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "tools/vm_client.h"
+#include "tools/vm_device_opts.h"
 #include "tools/vm_intx.h"
+#include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
+#include "tools/vm_rom.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
 
@@ -55,25 +59,176 @@ static int refuse_mute(int root, const struct bdf bdf, struct err *err)
 			BDF_STR(bdf));
 }
 
-static json_t *params_of(const struct vm_attach *device, int group, uint32_t intx)
+/* --- where it goes ------------------------------------------------------------------------------- */
+
+/* Whose memory guest node i has, as the VMM says; it may say anything. */
+static void read_host_nodes(const json_t *list, struct mem_node *ret)
 {
-	json_t *params = json_pack("{s:s, s:i, s:I, s:b}", "device", BDF_STR(device->bdf), "group",
-				   group, "node", (json_int_t)device->node, "intx",
-				   intx != VMM_INTX_WITHHELD);
+	*ret = (struct mem_node){ .policy = MEM_UNBOUND };
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_int_t node = json_integer_value(json_array_get(list, i));
+
+		if (node < 0 || node >= MEM_NODE_WORDS * 64)
+			continue;
+		ret->host_nodes[node / 64] |= 1ull << (node % 64);
+		ret->policy = MEM_STRICT;
+	}
+}
+
+struct place {
+	unsigned node;
+	bool known; /* that it belongs there */
+};
+
+static int refuse_node(const struct vm_attach *device, unsigned nodes, struct err *err)
+{
+	err_plain(err, -EINVAL, "cannot attach %s: the guest has no node %d", BDF_STR(device->bdf),
+		  device->node);
+	return err_hint(err, "it has %u, from 0 on; without node= the device is where its host's "
+			     "node says", nodes);
+}
+
+static int choose_node(int root, const json_t *status, const struct vm_attach *device,
+		       struct place *ret, struct err *err)
+{
+	const json_t *list = json_object_get(status, "host_nodes");
+	size_t nodes = json_array_size(list);
+	int host_node = pci_function_numa_node(root, device->bdf);
+	struct mem_node mem[VMM_MAX_NODES];
+
+	if (nodes < 1 || nodes > VMM_MAX_NODES)
+		nodes = 1, list = NULL;
+	if (device->node >= (int)nodes)
+		return refuse_node(device, (unsigned)nodes, err);
+	*ret = (struct place){ .node = (unsigned)device->node };
+	if (device->node >= 0 || nodes == 1) {
+		ret->node = device->node >= 0 ? (unsigned)device->node : 0;
+		return 0;
+	}
+	for (size_t i = 0; i < nodes; i++)
+		read_host_nodes(json_array_get(list, i), &mem[i]);
+	ret->node = vm_nodes_for_device(root, mem, (unsigned)nodes, host_node);
+	ret->known = host_node >= 0;
+	return 0;
+}
+
+/* Its guest puts a driver's memory and interrupts where it believes the device to be. */
+static void warn_of_node(struct bdf bdf, const struct place *wanted, const json_t *result)
+{
+	const json_t *node = json_object_get(result, "node");
+
+	if (!wanted->known || !json_is_integer(node) || json_integer_value(node) == wanted->node)
+		return;
+	log_warn("%s belongs on the guest's node %u, where no empty slot takes it: the guest sees "
+		 "it on node %d, which is wrong (vm run --hotplug-slots N,node=%u makes slots there)",
+		 BDF_STR(bdf), wanted->node, (int)json_integer_value(node), wanted->node);
+}
+
+/* --- what the VMM is asked ----------------------------------------------------------------------- */
+
+/* What the guest is to see of it, all that vm_device_opts_parse() takes. */
+static void add_words(json_t *params, const struct vm_opt_device *words)
+{
+	static const char *const rom[] = { [VMM_ROM_DEVICE] = "device", [VMM_ROM_OFF] = "off",
+					   [VMM_ROM_FILE] = "file" };
+
+	if (!words || !words->seen)
+		return;
+	json_object_set_new(params, "rom", json_string(rom[words->rom]));
+	json_object_set_new(params, "move_msix", json_boolean(words->move_msix));
+	if (words->clique)
+		json_object_set_new(params, "clique", json_integer(words->clique - 1));
+}
+
+static json_t *params_of(const struct vm_attach *device, int group, uint32_t intx, unsigned node)
+{
+	json_t *params = json_pack("{s:s, s:i, s:I, s:b, s:b}", "device", BDF_STR(device->bdf),
+				   "group", group, "node", (json_int_t)node, "only_node",
+				   device->only_node, "intx", intx != VMM_INTX_WITHHELD);
 
 	if (device->token && device->token[0])
 		json_object_set_new(params, "token", json_string(device->token));
 	if (device->nic)
 		json_object_set_new(params, "nic", json_integer(device->nic - 1));
+	add_words(params, device->words);
 	return params;
+}
+
+/* In the order in which the VMM takes them. */
+struct handed {
+	int rom, group, container;
+};
+
+static int open_all(int root, const struct vm_attach *device, const struct pci_function *dev,
+		    const json_t *status, struct handed *h, struct err *err)
+{
+	int r = 0;
+
+	if (device->words && device->words->rom == VMM_ROM_FILE)
+		r = vm_rom_open(root, device->bdf, device->words->romfile, &h->rom, err);
+	if (r < 0 || has_group(root, status, dev->group))
+		return r;
+	r = vfio_container_open(root, &h->container, err);
+	return r < 0 ? r : vfio_group_open(root, (unsigned)dev->group, BDF_STR(device->bdf),
+					   &h->group, err);
+}
+
+static int hand_over(struct vm_client *vm, const struct handed *h, json_t *params,
+		     json_t **ret_result, struct err *err)
+{
+	int fds[VM_CLIENT_FDS];
+	unsigned n = 0;
+
+	if (h->rom >= 0)
+		fds[n++] = h->rom;
+	if (h->group >= 0) {
+		fds[n++] = h->group;
+		fds[n++] = h->container;
+	}
+	return vm_client_call_with(vm, "attach", params, fds, n, ret_result, err);
+}
+
+static int give(int root, struct vm_client *vm, const struct vm_attach *device,
+		const struct pci_function *dev, uint32_t intx, struct err *err)
+{
+	struct handed h = { -1, -1, -1 };
+	json_t *status = NULL, *result = NULL;
+	struct place place = { 0 };
+	int r = vm_client_call(vm, "status", &status, err);
+
+	if (r == 0)
+		r = choose_node(root, status, device, &place, err);
+	if (r == 0)
+		r = open_all(root, device, dev, status, &h, err);
+	if (r == 0)
+		r = hand_over(vm, &h, params_of(device, dev->group, intx, place.node), &result,
+			      err);
+	if (r == 0)
+		warn_of_node(device->bdf, &place, result);
+	json_decref(status);
+	json_decref(result);
+	close_fdp(&h.rom);
+	close_fdp(&h.group);
+	close_fdp(&h.container);
+	return r;
+}
+
+struct vm_attach vm_attach_by_words(struct bdf bdf, const struct vm_opt_device *words)
+{
+	return (struct vm_attach){
+		.bdf = bdf,
+		.token = words->token,
+		.node = words->node ? (int)words->node - 1 : VM_ATTACH_NEAR,
+		.only_node = words->node > 0,
+		.shared_intx = words->shared_intx,
+		.words = words,
+	};
 }
 
 int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *device,
 		     struct err *err)
 {
-	_cleanup_close_ int container = -1, group = -1;
 	struct pci_function dev;
-	json_t *status = NULL;
 	uint32_t intx = VMM_INTX_OWN;
 	int r = vm_check_bound(root, device->bdf, &dev, err);
 
@@ -81,21 +236,7 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 		r = refuse_mute(root, device->bdf, err);
 	if (r == 0)
 		r = vm_intx_choose(root, device->bdf, device->shared_intx, &intx, err);
-	if (r == 0)
-		r = vm_client_call(vm, "status", &status, err);
-	if (r < 0)
-		return r;
-	if (!has_group(root, status, dev.group)) {
-		r = vfio_container_open(root, &container, err);
-		if (r == 0)
-			r = vfio_group_open(root, (unsigned)dev.group, BDF_STR(device->bdf), &group,
-					    err);
-	}
-	json_decref(status);
-	if (r < 0)
-		return r;
-	return vm_client_call_with(vm, "attach", params_of(device, dev.group, intx),
-				   (const int[]){ group, container }, group < 0 ? 0 : 2, NULL, err);
+	return r < 0 ? r : give(root, vm, device, &dev, intx, err);
 }
 
 int vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err)

@@ -46,7 +46,7 @@ int vm_client_answer(struct vm_client *c, unsigned ms, json_t **ret_answer, stru
  * vm_client_call() with parameters, which are consumed (NULL: none), and up to VM_CLIENT_FDS descriptors
  * that go along and stay the caller's.
  */
-#define VM_CLIENT_FDS 2
+#define VM_CLIENT_FDS 3
 int vm_client_call_with(struct vm_client *c, const char *method, json_t *params, const int *fds,
 			unsigned nfds, json_t **ret_result, struct err *err);
 

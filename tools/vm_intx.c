@@ -21,8 +21,7 @@ int vm_intx_choose(int root, struct bdf bdf, bool shared, uint32_t *ret, struct 
 		err_plain(err, -EBUSY, "cannot attach %s: its interrupt line %u is shared with %s, and "
 				       "it has no MSI", BDF_STR(bdf), line.irq, line.others);
 		return err_hint(err, "a guest can disturb all that share a line: put the device into "
-				     "another slot, or allow it (vm run --device %s,intx=shared, vm "
-				     "attach --intx shared)", BDF_STR(bdf));
+				     "another slot, or allow it (%s,intx=shared)", BDF_STR(bdf));
 	}
 	log_warn("%s: its interrupt line %u is shared with %s: the guest finds no INTx, but MSI "
 		 "(intx=shared allows it)", BDF_STR(bdf), line.irq, line.others);

@@ -137,7 +137,7 @@ static int restore_attrs(int root, struct watched *w)
 static int give_back(struct vm_return *r, struct watched *w, struct err *err)
 {
 	const struct vm_attach device = { .bdf = w->bdf, .token = w->device.token,
-					  .node = w->device.node,
+					  .node = (int)w->device.node,
 					  .shared_intx = w->device.intx == VMM_INTX_SHARED };
 	struct vm_client vm = VM_CLIENT_INIT;
 	int ret = restore_attrs(r->config.root, w);

@@ -83,18 +83,18 @@ int vm_rom_open(int root, struct bdf bdf, const char *path, int *ret_fd, struct 
 	struct image first = { 0 };
 	const char *wrong;
 	struct stat st;
-	int r = vm_open_file("--device: romfile=", path, &fd, err);
+	int r = vm_open_file("romfile=", path, &fd, err);
 
 	if (r < 0)
 		return r;
 	if (fstat(fd, &st) < 0)
-		return err_set(err, -errno, "--device: cannot read %s", path);
+		return err_set(err, -errno, "romfile=: cannot read %s", path);
 	if ((uint64_t)st.st_size > ROM_MAX)
-		return err_plain(err, -EINVAL, "--device: %s is no ROM: it is larger than %s", path,
+		return err_plain(err, -EINVAL, "romfile=: %s is no ROM: it is larger than %s", path,
 				 SIZE_STR(ROM_MAX));
 	wrong = read_images(fd, (uint64_t)st.st_size, &first);
 	if (wrong) {
-		err_plain(err, -EINVAL, "--device: %s is no ROM: %s", path, wrong);
+		err_plain(err, -EINVAL, "romfile=: %s is no ROM: %s", path, wrong);
 		return err_hint(err, "what a tool read by way of a card's flash begins before the ROM: cut off "
 				     "what stands before the first 55 aa");
 	}
@@ -112,6 +112,6 @@ int vm_rom_refuse_boot_display(int root, struct bdf bdf, struct err *err)
 		return 0;
 	err_plain(err, -EBUSY, "cannot attach %s: it is the display that this host's firmware started, so "
 			       "that its ROM is not what a guest's driver expects", BDF_STR(bdf));
-	return err_hint(err, "start the guest with it and a copy of the ROM (vm run --device %s,romfile=FILE) "
-			     "or none (rom=off)", BDF_STR(bdf));
+	return err_hint(err, "give it a copy of the ROM (%s,romfile=FILE) or none (%s,rom=off)",
+			BDF_STR(bdf), BDF_STR(bdf));
 }

@@ -6,12 +6,14 @@
 
 #include "base/fd.h"
 #include "vmm/ctl.h"
+#include "vmm/device_settings.h"
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
 
-const char *const control_attach_params[] = { "device", "group", "node", "token", "intx", "nic", NULL };
+const char *const control_attach_params[] = { "device", "group", "node", "only_node", "token",
+					      "intx", "nic", "rom", "move_msix", "clique", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
 
 /* A text that must be there, or (optional) may. */
@@ -76,66 +78,145 @@ static int refuse_merged(const struct machine *m, struct err *err)
 	return 0;
 }
 
-/* One that was here before comes back as it was: ROM and all. */
-static void settings_from_start(const struct machine *m, struct vmm_device *device)
+static int get_bool(const json_t *params, const char *key, bool unsaid, bool *ret, struct err *err)
 {
-	for (unsigned i = 0; i < m->config->device_count; i++) {
-		const struct vmm_device *was = &m->config->devices[i];
+	const json_t *value = json_object_get(params, key);
 
-		if (strcmp(was->name, device->name) != 0)
-			continue;
-		device->rom = was->rom;
-		device->rom_fd = was->rom_fd;
-		device->clique = was->clique;
-		device->move_msix = was->move_msix;
-	}
+	if (value && !json_is_boolean(value))
+		return err_usage(err, "\"%s\" is true or false", key);
+	*ret = value ? json_is_true(value) : unsaid;
+	return 0;
 }
 
 /* Whether the guest may have its INTx; it may when nothing is said. */
 static int get_intx(const json_t *params, uint32_t *ret, struct err *err)
 {
-	const json_t *value = json_object_get(params, "intx");
+	bool may = true;
+	int r = get_bool(params, "intx", true, &may, err);
 
-	if (value && !json_is_boolean(value))
-		return err_usage(err, "\"intx\" is true or false");
-	*ret = value && !json_is_true(value) ? VMM_INTX_WITHHELD : VMM_INTX_OWN;
+	*ret = may ? VMM_INTX_OWN : VMM_INTX_WITHHELD;
+	return r;
+}
+
+static int get_rom(const json_t *params, uint32_t *ret, struct err *err)
+{
+	static const char *const words[] = { [VMM_ROM_DEVICE] = "device", [VMM_ROM_OFF] = "off",
+					     [VMM_ROM_FILE] = "file" };
+	const json_t *value = json_object_get(params, "rom");
+	const char *text = json_string_value(value);
+
+	if (!value)
+		return 0;
+	for (uint32_t i = 0; text && i < ARRAY_SIZE(words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return err_usage(err, "\"rom\" is \"device\", \"off\" or \"file\"");
+}
+
+static int get_clique(const json_t *params, uint32_t *ret, struct err *err)
+{
+	uint32_t clique = 0;
+
+	if (!json_object_get(params, "clique"))
+		return 0;
+	if (get_number(params, "clique", false, VMM_CLIQUE_MAX, &clique, err) < 0)
+		return err->code;
+	*ret = clique + 1;
 	return 0;
+}
+
+/* What the guest is to see; *ret_own: something of it was said. */
+static int get_settings(const json_t *params, struct vmm_device *ret, bool *ret_own,
+			struct err *err)
+{
+	int r = get_rom(params, &ret->rom, err);
+
+	if (r == 0)
+		r = get_bool(params, "move_msix", false, &ret->move_msix, err);
+	if (r == 0)
+		r = get_clique(params, &ret->clique, err);
+	*ret_own = json_object_get(params, "rom") || json_object_get(params, "move_msix") ||
+		   json_object_get(params, "clique");
+	return r;
+}
+
+/* All that params say. */
+static int get_attach(const struct machine *m, const json_t *params, struct vmm_device *ret,
+		      struct vfio_pci_arrival *arrival, bool *ret_own, struct err *err)
+{
+	int r = get_text(params, "device", false, ret->name, sizeof(ret->name), err);
+
+	if (r == 0)
+		r = get_number(params, "group", false, INT32_MAX, &arrival->group, err);
+	if (r == 0)
+		r = get_number(params, "node", true, m->config->numa.nodes - 1, &ret->node, err);
+	if (r == 0)
+		r = get_bool(params, "only_node", false, &arrival->only_node, err);
+	if (r == 0)
+		r = get_text(params, "token", true, ret->token, sizeof(ret->token), err);
+	if (r == 0)
+		r = get_intx(params, &ret->intx, err);
+	if (r == 0)
+		r = get_nic(m, params, &ret->nic, err);
+	return r < 0 ? r : get_settings(params, ret, ret_own, err);
+}
+
+/* The descriptors that came along, in their order. */
+static int take_fds(struct machine *m, bool own, struct vmm_device *device,
+		    struct vfio_pci_arrival *arrival, struct err *err)
+{
+	if (own && device->rom == VMM_ROM_FILE) {
+		device->rom_fd = ctl_take_fd(m->ctl);
+		if (device->rom_fd < 0)
+			return err_plain(err, -EPROTO, "the ROM of %s did not come with it",
+					 device->name);
+	}
+	arrival->group_fd = ctl_take_fd(m->ctl);
+	arrival->container_fd = ctl_take_fd(m->ctl);
+	return 0;
+}
+
+static int plug(struct machine *m, struct vfio_pci_arrival *arrival, struct err *err)
+{
+	int r;
+
+	m->arriving = arrival->device; /* for who is told of it */
+	r = vfio_pci_plug(&m->vm, &m->host_devices, arrival, err);
+	m->arriving = NULL;
+	return r;
 }
 
 int control_attach(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
 	struct vmm_device device = { .rom_fd = -1 };
-	uint32_t group = 0, nic = 0;
 	struct vfio_pci_arrival arrival = { .device = &device };
-	int r = get_text(params, "device", false, device.name, sizeof(device.name), err);
+	bool own = false;
+	int r = get_attach(m, params, &device, &arrival, &own, err);
 
-	(void)ret;
-	if (r == 0)
-		r = get_number(params, "group", false, INT32_MAX, &group, err);
-	if (r == 0)
-		r = get_number(params, "node", true, m->config->numa.nodes - 1, &device.node, err);
-	if (r == 0)
-		r = get_text(params, "token", true, device.token, sizeof(device.token), err);
-	if (r == 0)
-		r = get_intx(params, &device.intx, err);
-	if (r == 0)
-		r = get_nic(m, params, &nic, err);
 	if (r == 0)
 		r = refuse_merged(m, err);
+	if (r == 0 && own && device_settings_reserve(m) < 0)
+		r = err_set(err, -ENOMEM, "cannot attach %s", device.name);
+	if (r == 0)
+		r = take_fds(m, own, &device, &arrival, err);
 	if (r < 0)
 		return r;
 	/* What the guest gave back is pinned with the rest: it may as well have it. */
 	if (m->balloon && virtio_balloon_asked(m->balloon))
 		virtio_balloon_ask(m->balloon, 0);
-	settings_from_start(m, &device);
-	device.nic = nic;
-	arrival.group = group;
-	arrival.group_fd = ctl_take_fd(m->ctl);
-	arrival.container_fd = ctl_take_fd(m->ctl);
-	m->arriving = &device; /* for who is told of it */
-	r = vfio_pci_plug(&m->vm, &m->host_devices, &arrival, err);
-	m->arriving = NULL;
+	if (!own)
+		device_settings_recall(m, &device);
+	r = plug(m, &arrival, err);
+	if (own && r == 0)
+		device_settings_keep(m, &device);
+	else if (own)
+		close_fdp(&device.rom_fd);
+	if (r == 0)
+		*ret = json_pack("{s:I}", "node", (json_int_t)arrival.node);
 	return r;
 }
 

@@ -69,6 +69,23 @@ static json_t *ports(const struct machine *m)
 	return list;
 }
 
+/* Of each guest node the host's nodes that its RAM is on; none: it is not bound to any. */
+static json_t *host_nodes(const struct vmm_config *config)
+{
+	json_t *all = json_array();
+
+	for (unsigned i = 0; all && i < config->numa.nodes; i++) {
+		const struct mem_node *mem = &config->mem[i];
+		json_t *list = json_array();
+
+		for (unsigned k = 0; mem->policy != MEM_UNBOUND && k < MEM_NODE_WORDS * 64; k++)
+			if (mem->host_nodes[k / 64] >> (k % 64) & 1)
+				json_array_append_new(list, json_integer(k));
+		json_array_append_new(all, list);
+	}
+	return all;
+}
+
 static json_int_t seconds_since(const struct timespec *then)
 {
 	struct timespec now;
@@ -81,10 +98,11 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
-			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "memory_bytes",
+			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "host_nodes",
+			 host_nodes(m->config), "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
 			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
 			 "resets", resets(m->host_devices), "vsock_cid", cid, "console",

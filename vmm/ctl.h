@@ -23,7 +23,7 @@ struct loop;
 /* A client that leaves so much unread is cut off. */
 #define CTL_OUTPUT_MAX	(1u << 20)
 /* Descriptors that may come with a request (SCM_RIGHTS); more than these are closed. */
-#define CTL_FDS_MAX	2
+#define CTL_FDS_MAX	3
 
 struct ctl_config {
 	struct loop *loop; /* borrowed, as the rest */

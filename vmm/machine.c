@@ -16,6 +16,7 @@
 #include "vmm/control_failover.h"
 #include "vmm/control_net.h"
 #include "vmm/control_report.h"
+#include "vmm/device_settings.h"
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
@@ -325,6 +326,7 @@ void machine_fini(struct machine *m)
 	control_stop(m);
 	vcpus_free(&m->vm);
 	m->host_devices = vfio_pci_detach_all(m->host_devices);
+	device_settings_fini(m);
 	m->rng = virtio_rng_free(m->rng);
 	m->balloon = virtio_balloon_free(m->balloon);
 	m->vsock = virtio_vsock_free(m->vsock);

@@ -38,6 +38,8 @@ struct machine {
 	int console_error; /* of machine_fini(): the first -errno that lost output */
 	struct vfio_pci_set *host_devices;
 	const struct vmm_device *arriving; /* while `attach` puts it in; else NULL */
+	struct vmm_device *came; /* by `attach`, with settings of their own (device_settings.h) */
+	unsigned came_count;
 	struct virtio_rng *rng; /* NULL: none, as the next */
 	struct virtio_balloon *balloon;
 	struct virtio_vsock *vsock;
