@@ -34,8 +34,8 @@ $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
 $(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
 # Its guest asks again while it is served.
 $(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom
-# A clock of its own.
-$(O)/tests/unit/test_irq_many: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
+# A clock of their own (tests/fake/clock.h).
+$(O)/tests/unit/test_irq_many $(O)/tests/unit/test_irq_trace: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
 # The kernel's words and the VM are its own.
 $(O)/tests/unit/test_vm_return: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \
@@ -66,13 +66,14 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe stream traffic populate)
+lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe stream traffic fill populate \
+	vectors where)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 # For a guest's initramfs, which has no libraries. A build may be sanitized, a guest need not.
-$(addprefix $(O)/tests/lab/,hostile devices display netprobe stream traffic): $(O)/tests/lab/%: tests/lab/l2/%.c
+$(addprefix $(O)/tests/lab/,hostile devices display netprobe stream traffic fill): $(O)/tests/lab/%: tests/lab/l2/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
@@ -82,6 +83,18 @@ $(O)/tests/lab/populate: $(O)/tests/lab/measuring/populate.o $(O)/libthruway.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 -include $(O)/tests/lab/measuring/populate.d
+
+# irq/ and vfio/ over a device of the emulated host; what they ask of the kernel is counted.
+$(O)/tests/lab/vectors: $(O)/tests/lab/vfio/vectors.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl -o $@ $^ $(HOST_LDLIBS) $(VMM_LDLIBS)
+-include $(O)/tests/lab/vfio/vectors.d
+
+# On which nodes of the host a process's pages lie.
+$(O)/tests/lab/where: tests/lab/measuring/where.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
 
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(nsim_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(nsim_progs:=.d) $(O)/tests/netdevsim/card.d $(fake_objs:.o=.d)

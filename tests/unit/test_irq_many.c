@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Thousands of vectors of up to two devices in one VM: how many requests they cost, and what
- * becomes of those that KVM has no route for. Time is the test's own (loop_timer_* are wrapped),
- * so the counts are exact. IRQ_COUNTS=FILE keeps them as a table.
+ * becomes of those that KVM has no route for. Time is the test's own (tests/fake/clock.h), so the
+ * counts are exact. IRQ_COUNTS=FILE keeps them as a table. What Linux really wrote is in
+ * test_irq_trace.c.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -26,6 +27,7 @@
 #include "irq/gsi.h"
 #include "irq/irqfd.h"
 #include "irq/msix.h"
+#include "tests/fake/clock.h"
 #include "tests/fake/ioctl.h"
 #include "tests/fake/kvm.h"
 #include "tests/fake/vfio.h"
@@ -42,68 +44,14 @@ struct device {
 	unsigned got[MSIX_MAX_VECTORS];
 };
 
-/* A timer as irq/ armed it; due at 0: not armed. */
-struct timer {
-	int fd;
-	loop_fn fn;
-	void *opaque;
-	uint64_t due;
-};
-
 static struct {
 	struct fake_kvm kvm;
 	struct gsi *gsi;
 	struct loop *loop;
 	struct device dev[DEVICES];
 	unsigned ndevices;
-	struct timer timer[DEVICES];
-	unsigned ntimers;
-	uint64_t now; /* ns */
 	unsigned by_irqfd, by_user, wrong;
 } t;
-
-/* --- a clock --- */
-
-int __wrap_loop_timer_new(struct loop *loop, loop_fn fn, void *opaque, int *ret_fd);
-int __wrap_loop_timer_arm(int timer_fd, uint64_t ns);
-
-int __wrap_loop_timer_new(struct loop *loop, loop_fn fn, void *opaque, int *ret_fd)
-{
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	assert_true(fd >= 0 && t.ntimers < DEVICES);
-	t.timer[t.ntimers++] = (struct timer){ fd, fn, opaque, 0 };
-	*ret_fd = fd;
-	return 0;
-}
-
-int __wrap_loop_timer_arm(int timer_fd, uint64_t ns)
-{
-	for (unsigned i = 0; i < t.ntimers; i++)
-		if (t.timer[i].fd == timer_fd)
-			t.timer[i].due = ns ? t.now + ns : 0;
-	return 0;
-}
-
-static void pass(uint64_t ns)
-{
-	t.now += ns;
-	for (unsigned i = 0; i < t.ntimers; i++) {
-		struct timer *timer = &t.timer[i];
-
-		if (!timer->due || timer->due > t.now)
-			continue;
-		timer->due = 0;
-		eventfd_write(timer->fd, 1);
-		timer->fn(timer->opaque, timer->fd);
-	}
-}
-
-static void pass_until_settled(void)
-{
-	for (unsigned i = 0; i < 100; i++)
-		pass(5000000);
-}
 
 static void stop(void *opaque, int fd)
 {
@@ -180,6 +128,7 @@ static void begin(unsigned n)
 	struct err err = ERR_INIT;
 
 	memset(&t, 0, sizeof(t));
+	fake_clock_reset();
 	fake_ioctl_reset();
 	fake_kvm_new(&t.kvm, VM_FD);
 	t.kvm.deliver = deliver;
@@ -280,7 +229,7 @@ static void trace(struct device *d, uint64_t pace)
 	linux_enable(d);
 	for (unsigned v = 0; v < d->n; v++) {
 		linux_request(d, v);
-		pass(pace);
+		fake_clock_pass(pace);
 	}
 }
 
@@ -375,7 +324,7 @@ static struct counts paced(unsigned n, uint64_t pace)
 	begin(n);
 	for (unsigned d = 0; d < t.ndevices; d++)
 		trace(&t.dev[d], pace);
-	pass_until_settled();
+	fake_clock_settle();
 	c = count(n);
 	/* Nothing is done twice, and live vectors are left alone. */
 	assert_int_equal(c.irqfds, n);
@@ -497,7 +446,7 @@ static void test_routes_that_run_out_are_said_and_come_back_at_disable(void **st
 	fake_vfio_fire(&t.dev[1].vfio, 2047);
 	assert_true(vectors_pending(msix_vectors(t.dev[1].msix), 2047));
 	set_mask(&t.dev[1], 2047, false);
-	pass_until_settled();
+	fake_clock_settle();
 	stats(1, MSIX_MAX_VECTORS, 0);
 	assert_int_equal(t.dev[1].got[2047], 2);
 
