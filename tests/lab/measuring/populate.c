@@ -4,6 +4,7 @@
  * calls it, in this process and without a guest. Prints a line each (docs/measure.md).
  *
  *	populate SIZE [BACKEND…]
+ *	populate --once SIZE BACKEND	one thread, one run, nothing printed: for a tracer
  *
  * Elapsed and CPU time are per GiB, each the least of three runs; CPU is user and system of all
  * threads. A row that this machine cannot have says why.
@@ -135,10 +136,28 @@ static bool wanted(const char *name, char **names)
 	return false;
 }
 
+static int once(uint64_t size, const char *name)
+{
+	struct err err = ERR_INIT;
+	struct cost cost;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (strcmp(rows[i].name, name) != 0)
+			continue;
+		if (fill(&rows[i], size, 1, &cost, &err) == 0)
+			return 0;
+		fprintf(stderr, "%s\n", err.text);
+		return 1;
+	}
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t size;
 
+	if (argc == 4 && strcmp(argv[1], "--once") == 0 && size_parse(argv[2], &size) == 0)
+		return once(size, argv[3]);
 	if (argc < 2 || size_parse(argv[1], &size) < 0) {
 		fprintf(stderr, "usage: populate SIZE [BACKEND]...\n");
 		return 2;
