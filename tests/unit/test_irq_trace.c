@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What drivers of a Linux guest wrote into MSI-X registers, access by access (tests/data/msix), once
- * more: how many requests it costs, what the guest reads, and that each vector in use then arrives with
- * the message that the guest gave it. IRQ_COUNTS=FILE gets the counts as a table.
+ * What drivers of a Linux guest wrote into MSI-X registers, access by access (tests/data/msix),
+ * once more: how many requests it costs, what the guest reads, and that each vector in use then
+ * arrives with the message that the guest gave it. IRQ_COUNTS=FILE gets the counts as a table.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,11 +37,11 @@ struct counts {
 
 static const struct trace {
 	const char *name;
-	unsigned n;	 /* vectors that the device has */
+	unsigned n;      /* vectors that the device has */
 	uint64_t slower; /* all of the guest's time, so many times over */
 	struct counts want;
 } traces[] = {
-	/* Its first life of one vector is over before that has an irqfd; SET_IRQS: 1 + 1, off, 1 + 5, off. */
+	/* Its first life is over before its one vector has an irqfd; SET_IRQS: 2, off, 6, off. */
 	{ "nvme", 8, 1, { 5, 1, 2 * 5, 10, 1 } },
 	{ "nvme", 8, 10, { 5, 1, 2 * 5, 10, 1 } },
 	{ "nvme", 8, 100, { 5, 6, 2 * (1 + 5), 10, 1 } },
@@ -93,8 +93,9 @@ static const struct vector_ops ops = { .set_vectors = set_vectors, .disable = di
 
 static void begin(unsigned n)
 {
-	struct vector_config config = { .name = "0000:01:00.0: MSI-X", .vm_fd = VM_FD, .ops = &ops,
-					.count = n };
+	struct vector_config config = {
+		.name = "0000:01:00.0: MSI-X", .vm_fd = VM_FD, .ops = &ops, .count = n
+	};
 	struct err err = ERR_INIT;
 
 	memset(&t, 0, sizeof(t));

@@ -109,9 +109,9 @@ static void expect_counts(unsigned n, const char *way, struct counts want)
 	expect(t.counts.set_irqs, want.set_irqs, n, way, "SET_IRQS");
 	expect(t.counts.largest, want.largest, n, way, "vectors in the largest SET_IRQS");
 	if (!(n & (n - 1)) || n % 24 == 0)
-		printf("# %-5s %-6s %7u %8u %10u %9u %8u\n", t.kind == VFIO_IRQ_MSI ? "MSI" : "MSI-X",
-		       way, n, t.counts.commits, t.counts.irqfds, t.counts.set_irqs,
-		       t.counts.largest);
+		printf("# %-5s %-6s %7u %8u %10u %9u %8u\n",
+		       t.kind == VFIO_IRQ_MSI ? "MSI" : "MSI-X", way, n, t.counts.commits,
+		       t.counts.irqfds, t.counts.set_irqs, t.counts.largest);
 }
 
 /* Interrupts of the host that vfio-pci has for the device: "… vfio-msix[3](0000:08:00.0)". */
@@ -275,8 +275,7 @@ static void msix_round(unsigned n)
 
 	t.counts = (struct counts){ 0 };
 	burst(n);
-	expect_counts(n, "burst",
-		      (struct counts){ 1, n, 2, t.set.noresize ? t.set.count : n });
+	expect_counts(n, "burst", (struct counts){ 1, n, 2, t.set.noresize ? t.set.count : n });
 	expect_live(n, "burst");
 	off(n);
 
@@ -341,25 +340,27 @@ static int open_vm(struct err *err)
 
 static int open_vectors(struct err *err)
 {
-	struct vector_config config = { .name = t.bdf, .vm_fd = t.vm, .gsi = t.gsi,
-					.loop = t.loop, .ops = &ops };
+	struct vector_config config = {
+		.name = t.bdf, .vm_fd = t.vm, .gsi = t.gsi, .loop = t.loop, .ops = &ops
+	};
 	int r = vfio_irqset_get(t.dev.fd, t.kind, &t.set);
 
 	if (r < 0)
 		return err_set(err, r, "%s: no vectors", t.bdf);
 	config.count = t.set.count;
 	config.noresize = t.set.noresize;
-	return t.kind == VFIO_IRQ_MSI ? msi_new(&config, PCI_MSI_FLAGS_64BIT, &t.msi, err) :
-					msix_new(&config, &t.msix, err);
+	return t.kind == VFIO_IRQ_MSI ? msi_new(&config, PCI_MSI_FLAGS_64BIT, &t.msi, err)
+				      : msix_new(&config, &t.msix, err);
 }
 
 static void rounds(unsigned max)
 {
-	printf("# %-5s %-6s %7s %8s %10s %9s %8s\n", "kind", "way", "vectors", "commits", "KVM_IRQFD",
-	       "SET_IRQS", "largest");
+	printf("# %-5s %-6s %7s %8s %10s %9s %8s\n", "kind", "way", "vectors", "commits",
+	       "KVM_IRQFD", "SET_IRQS", "largest");
 	for (unsigned n = 1; n <= max; n = t.msi ? 2 * n : n + 1)
 		(t.msi ? msi_round : msix_round)(n);
-	verdict(!t.failed, "%s, %s (%s): up to %u of %u vectors cost what docs/interrupts.md says, "
+	verdict(!t.failed,
+		"%s, %s (%s): up to %u of %u vectors cost what docs/interrupts.md says, "
 		"and each reaches the vCPU",
 		t.bdf, t.msi ? "MSI" : "MSI-X", t.set.noresize ? "NORESIZE" : "can grow", max,
 		t.set.count);
