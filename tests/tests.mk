@@ -67,7 +67,7 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
 lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe stream traffic fill populate \
-	vectors where)
+	vectors where calls)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -90,8 +90,8 @@ $(O)/tests/lab/vectors: $(O)/tests/lab/vfio/vectors.o $(O)/libthruway.a
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,--wrap=sys_ioctl -o $@ $^ $(HOST_LDLIBS) $(VMM_LDLIBS)
 -include $(O)/tests/lab/vfio/vectors.d
 
-# On which nodes of the host a process's pages lie.
-$(O)/tests/lab/where: tests/lab/measuring/where.c
+# On which nodes of the host a process's pages lie; where the kernel calls a function.
+$(addprefix $(O)/tests/lab/,where calls): $(O)/tests/lab/%: tests/lab/measuring/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
