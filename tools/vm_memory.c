@@ -210,7 +210,9 @@ static int check_huge_on(int root, const struct mem_node *m, uint64_t bytes, uin
 	return hint_reserve_on(root, m, page, need - have, err);
 }
 
-static int check_strict(int root, const struct mem_node *nodes, unsigned count, struct err *err)
+/* Of hugepages, or of the others. */
+static int check_strict(int root, const struct mem_node *nodes, unsigned count, bool huge,
+			struct err *err)
 {
 	int r = 0;
 
@@ -218,7 +220,7 @@ static int check_strict(int root, const struct mem_node *nodes, unsigned count, 
 		const struct mem_node *m = &nodes[i];
 		uint64_t page = page_of(m), need;
 
-		if (m->policy != MEM_STRICT)
+		if (m->policy != MEM_STRICT || (page != 0) != huge)
 			continue;
 		need = need_of(nodes, count, m, page, true);
 		r = page ? check_huge_on(root, m, need, page, err) : check_small_on(root, m, need, err);
@@ -331,7 +333,7 @@ int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool
 {
 	uint64_t small = 0, of_2m = 0, of_1g = 0;
 	bool thp = false;
-	int r = 0;
+	int r;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t page = page_of(&nodes[i]);
@@ -339,7 +341,9 @@ int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool
 		*(page == GiB ? &of_1g : page ? &of_2m : &small) += nodes[i].size;
 		thp |= nodes[i].kind == MEM_MEMFD_THP;
 	}
-	if (small)
+	/* Where a node is named, its pool and the command that fills it say more than the host's sum. */
+	r = check_strict(root, nodes, count, true, err);
+	if (r == 0 && small)
 		r = check_small(root, small, pinned, err);
 	if (r == 0 && of_2m)
 		r = check_huge(root, of_2m, 2 * MiB, OR_ELSE, err);
@@ -347,7 +351,7 @@ int vm_memory_check(int root, const struct mem_node *nodes, unsigned count, bool
 		r = check_huge(root, of_1g, GiB, OR_ELSE, err);
 	if (r == 0 && thp)
 		r = check_shmem(root, err);
-	return r < 0 ? r : check_strict(root, nodes, count, err);
+	return r < 0 ? r : check_strict(root, nodes, count, false, err);
 }
 
 uint64_t vm_memory_locked(const struct mem_node *nodes, unsigned count, bool pinned)

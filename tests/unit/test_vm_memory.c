@@ -142,6 +142,11 @@ static void test_huge_pages_are_counted_on_their_node_and_the_command_is_said(vo
 	one.size = 501 * 2 * MiB;
 	assert_int_equal(check_all(&one, 1), -ENOMEM);
 	assert_string_equal(err.hint, "thruway hugepages reserve 521 --page 2M --node 0");
+	/* More than all nodes have: of the one that was named all the same. */
+	one.size = 600 * 2 * MiB;
+	assert_int_equal(check_all(&one, 1), -ENOMEM);
+	assert_non_null(strstr(err.text, "on node 0, which has 500 free: 100 are missing"));
+	assert_string_equal(err.hint, "thruway hugepages reserve 620 --page 2M --node 0");
 }
 
 static void test_huge_pages_that_would_be_small_ones_are_refused(void **state)
