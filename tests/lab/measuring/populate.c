@@ -4,7 +4,7 @@
  * calls it, in this process and without a guest. Prints a line each (docs/measure.md).
  *
  *	populate SIZE [BACKEND…]
- *	populate --once SIZE BACKEND	one thread, one run, nothing printed: for a tracer
+ *	populate --once SIZE BACKEND	one thread, one run: where that is exact, or traced
  *
  * Elapsed and CPU time are per GiB, each the least of three runs; CPU is user and system of all
  * threads. A row that this machine cannot have says why.
@@ -144,8 +144,10 @@ static int once(uint64_t size, const char *name)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strcmp(rows[i].name, name) != 0)
 			continue;
-		if (fill(&rows[i], size, 1, &cost, &err) == 0)
+		if (fill(&rows[i], size, 1, &cost, &err) == 0) {
+			print(name, 1, cost, size);
 			return 0;
+		}
 		fprintf(stderr, "%s\n", err.text);
 		return 1;
 	}
