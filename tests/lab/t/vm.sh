@@ -42,7 +42,7 @@ vm_start()
 	TIMEOUT_PID=$!
 	rm -f "$TMP/autopsy"
 	AUTOPSY_PID=
-	wait_for 10 vm_begun || return
+	wait_for 40 vm_begun || return
 	[[ ! $VMM ]] || vm_autopsy "$VM" "$VMM" >/dev/null 2>&1 </dev/null &
 	AUTOPSY_PID=$!
 }
