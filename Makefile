@@ -11,6 +11,7 @@ BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/vendor-completions
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DOCDIR     ?= $(PREFIX)/share/doc/thruway
+DATADIR    ?= $(PREFIX)/share/thruway
 UDEVDIR    ?= $(PREFIX)/lib/udev
 MODLOADDIR ?= $(PREFIX)/lib/modules-load.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
@@ -156,6 +157,7 @@ install: programs
 	install -D -m 0755 udev-rules/initramfs-hook $(DESTDIR)$(INITRAMFSDIR)/hooks/thruway
 	install -D -m 0755 udev-rules/dracut-module-setup.sh \
 		$(DESTDIR)$(DRACUTDIR)/90thruway/module-setup.sh
+	install -D -m 0644 docs/control.schema.json $(DESTDIR)$(DATADIR)/control.schema.json
 	install -D -m 0644 README.md $(DESTDIR)$(DOCDIR)/README.md
 
 help:

@@ -45,6 +45,8 @@ $(O)/tests/unit/test_vm_attach: TEST_LDLIBS = -Wl,--wrap=vm_client_call,--wrap=v
 	-Wl,--wrap=vfio_container_open,--wrap=vfio_group_open
 # What is put into the guest, and what came with the question.
 $(O)/tests/unit/test_control_device: TEST_LDLIBS = -Wl,--wrap=vfio_pci_plug,--wrap=ctl_take_fd
+# What goes to the clients.
+$(O)/tests/unit/test_control_schema: TEST_LDLIBS = -Wl,--wrap=ctl_notify
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 
@@ -67,7 +69,7 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
 lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe stream traffic fill populate \
-	vectors where calls)
+	vectors where calls control-schema)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -95,6 +97,12 @@ $(addprefix $(O)/tests/lab/,where calls): $(O)/tests/lab/%: tests/lab/measuring/
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(O)/tests/lab/control-schema: $(O)/tests/lab/l1/control_schema.o $(O)/tests/fake/json_schema.o \
+		$(O)/tests/fake/control_schema.o $(O)/libthruway.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(HOST_LDLIBS)
+-include $(O)/tests/lab/l1/control_schema.d
 
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(nsim_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(nsim_progs:=.d) $(O)/tests/netdevsim/card.d $(fake_objs:.o=.d)

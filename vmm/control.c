@@ -33,7 +33,7 @@ static int pause_cpus(void *opaque, const json_t *params, json_t **ret, struct e
 	vm_unlock(&m->vm);
 	vcpus_pause(&m->vm);
 	vm_lock(&m->vm);
-	control_event(m, "paused", NULL);
+	control_event(m, CONTROL_PAUSED, NULL);
 	return 0;
 }
 
@@ -46,7 +46,7 @@ static int resume_cpus(void *opaque, const json_t *params, json_t **ret, struct 
 		return 0;
 	m->paused = false;
 	vcpus_resume(&m->vm);
-	control_event(m, "resumed", NULL);
+	control_event(m, CONTROL_RESUMED, NULL);
 	return 0;
 }
 
@@ -140,7 +140,7 @@ static int interrupts(void *opaque, const json_t *params, json_t **ret, struct e
 
 static const char *const interrupts_params[] = { "reattach", NULL };
 
-static const struct jsonrpc_method methods[] = {
+const struct jsonrpc_method control_methods[] = {
 	{ .name = "status", .call = status },
 	{ .name = "stats", .call = stats },
 	{ .name = "interrupts", .params = interrupts_params, .call = interrupts },
@@ -159,13 +159,28 @@ static const struct jsonrpc_method methods[] = {
 	{ 0 },
 };
 
+const char *const control_event_names[] = {
+	[CONTROL_PAUSED] = "paused",
+	[CONTROL_RESUMED] = "resumed",
+	[CONTROL_REBOOT] = "reboot",
+	[CONTROL_DEVICE_ERROR] = "device-error",
+	[CONTROL_DEVICE_REQUEST] = "device-request",
+	[CONTROL_DEVICE_RESET] = "device-reset",
+	[CONTROL_DEVICE_REMOVED] = "device-removed",
+	[CONTROL_DEVICE_ADDED] = "device-added",
+	[CONTROL_NIC_MAC] = "nic-mac",
+	[CONTROL_NIC_LINK] = "nic-link",
+	[CONTROL_NIC_FAILOVER] = "nic-failover",
+	[CONTROL_END] = "end",
+};
+
 int control_start(struct machine *m, int listen_fd)
 {
 	const struct ctl_config config = {
 		.loop = m->vm.loop,
 		.listen_fd = listen_fd,
 		.uid = m->config->ctl_uid,
-		.methods = methods,
+		.methods = control_methods,
 		.opaque = m,
 	};
 
@@ -181,7 +196,7 @@ void control_stop(struct machine *m)
 	m->ctl = ctl_free(m->ctl);
 }
 
-void control_event(struct machine *m, const char *event, json_t *params)
+void control_event(struct machine *m, enum control_event_type event, json_t *params)
 {
-	ctl_notify(m->ctl, event, params);
+	ctl_notify(m->ctl, control_event_names[event], params);
 }

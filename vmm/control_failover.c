@@ -106,7 +106,7 @@ static void keep(struct machine *m, const struct vmm_nic_state *state)
 		return;
 	**at = *state;
 	if (news)
-		control_event(m, "nic-failover",
+		control_event(m, CONTROL_NIC_FAILOVER,
 			      json_pack("{s:i, s:s, s:o, s:s}", "nic", (int)state->nic, "active",
 					active_word(state), "device", text_or_null(state->device),
 					"cause", state->cause));

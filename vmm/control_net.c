@@ -43,13 +43,13 @@ void control_net_link(struct machine *m, unsigned i, bool up)
 	if (s.link == up)
 		return;
 	virtio_net_set_link(m->nics[i], up);
-	control_event(m, "nic-link", json_pack("{s:i, s:s}", "nic", (int)i, "link", link_word(up)));
+	control_event(m, CONTROL_NIC_LINK, json_pack("{s:i, s:s}", "nic", (int)i, "link", link_word(up)));
 }
 
 void control_net_mac_changed(void *opaque, unsigned i, const uint8_t mac[6])
 {
 	char text[MAC_LEN];
 
-	control_event(opaque, "nic-mac",
+	control_event(opaque, CONTROL_NIC_MAC,
 		      json_pack("{s:i, s:s}", "nic", (int)i, "mac", mac_text(mac, text)));
 }

@@ -259,11 +259,12 @@ static int load(struct machine *m, bool fresh, struct err *err)
 /* Both who watches and the supervisor hear of it. */
 static void device_event(void *opaque, enum vm_device_event event, const char *device)
 {
-	static const char *const word[] = {
-		[VM_DEVICE_ERROR] = "device-error",
-		[VM_DEVICE_REQUEST] = "device-request",
-		[VM_DEVICE_REMOVED] = "device-removed",
-		[VM_DEVICE_ADDED] = "device-added",
+	/* The others are the supervisor's alone. */
+	static const enum control_event_type told[] = {
+		[VM_DEVICE_ERROR] = CONTROL_DEVICE_ERROR,
+		[VM_DEVICE_REQUEST] = CONTROL_DEVICE_REQUEST,
+		[VM_DEVICE_REMOVED] = CONTROL_DEVICE_REMOVED,
+		[VM_DEVICE_ADDED] = CONTROL_DEVICE_ADDED,
 	};
 	const struct vmm_device *arriving = ((const struct machine *)opaque)->arriving;
 	struct vmm_event e = { .type = VMM_EVENT_DEVICE, .reason = event };
@@ -274,14 +275,14 @@ static void device_event(void *opaque, enum vm_device_event event, const char *d
 		memcpy(e.token, arriving->token, sizeof(e.token));
 	}
 	handover_event(HANDOVER_FD, &e);
-	if (event < ARRAY_SIZE(word) && word[event])
-		control_event(opaque, word[event], json_pack("{s:s}", "device", device));
+	if (event < ARRAY_SIZE(told))
+		control_event(opaque, told[event], json_pack("{s:s}", "device", device));
 }
 
 /* One that leaves because the machine ends has nobody left to tell. */
 static void device_reset(void *opaque, const struct vm_device_reset *r)
 {
-	control_event(opaque, "device-reset", control_report_reset(r));
+	control_event(opaque, CONTROL_DEVICE_RESET, control_report_reset(r));
 }
 
 static void nic_event(unsigned nic, enum vm_nic_event event)

@@ -108,7 +108,7 @@ static enum vm_request serve(struct machine *m)
 		if (why == VM_REBOOT && m->config->reboot) {
 			handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_REBOOT });
 			m->reboots++;
-			control_event(m, "reboot", NULL);
+			control_event(m, CONTROL_REBOOT, NULL);
 			if (machine_reset(m, &err) == 0) {
 				resumed(m);
 				continue;
@@ -164,7 +164,7 @@ static int run(const struct vmm_config *config, struct err *err)
 	exit_event.gsi_commits = gsi_commits(m.vm.gsi);
 	exit_event.ram_banks = mem_bank_count(m.vm.mem);
 	exit_event.dma_maps = vfio_pci_maps(m.host_devices);
-	control_event(&m, "end", json_pack("{s:s}", "reason", reason_word(exit_event.reason)));
+	control_event(&m, CONTROL_END, json_pack("{s:s}", "reason", reason_word(exit_event.reason)));
 	if (exit_event.reason == VM_CRASH)
 		exit_event.err = m.vm.crash;
 	/* Before the event: the supervisor gives the terminal back when it reads that. */

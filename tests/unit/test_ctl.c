@@ -71,6 +71,17 @@ static int tell(void *opaque, const json_t *params, json_t **ret, struct err *er
 	return 0;
 }
 
+/* A tenth of a megabyte to each who subscribed. */
+static int shout(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	_cleanup_free_ char *text = malloc(100001);
+
+	memset(text, 'x', 100000);
+	text[100000] = '\0';
+	ctl_notify(ctl, "shouted", json_pack("{s:s}", "text", text));
+	return 0;
+}
+
 static int quit(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	loop_quit(loop, 0);
@@ -112,7 +123,7 @@ static const struct jsonrpc_method methods[] = {
 	{ "take", NULL, take },	  { "open_fds", NULL, open_fds },
 	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
 	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
-	{ "quit", NULL, quit },	  { 0 },
+	{ "shout", NULL, shout }, { "quit", NULL, quit },	    { 0 },
 };
 
 static _Noreturn void serve(int fd)
@@ -242,6 +253,80 @@ static void test_who_does_not_read_is_neither_waited_for_nor_kept(void **state)
 		(void)send(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"much\"}\n", 42,
 			   MSG_NOSIGNAL | MSG_DONTWAIT);
 	assert_it_serves();
+}
+
+static json_int_t count_open(struct vm_client *c);
+
+/* It gets what it is owed up to a limit, then it is cut off, and no other client waits for it. */
+static void test_who_subscribes_and_does_not_read_is_cut_off(void **state)
+{
+	_cleanup_close_ int deaf = connect_raw();
+	struct vm_client c = VM_CLIENT_INIT;
+	json_int_t before;
+	size_t got = 0;
+	char buf[4096];
+	ssize_t n;
+
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	put(deaf, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"subscribe\"}\n");
+	get(deaf, buf, sizeof(buf));
+	before = count_open(&c);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(vm_client_call(&c, "shout", NULL, NULL), 0);
+	for (unsigned i = 0; i < 100 && count_open(&c) != before - 1; i++)
+		usleep(10000);
+	assert_int_equal(count_open(&c), before - 1);
+	while ((n = recv(deaf, buf, sizeof(buf), 0)) > 0)
+		got += (size_t)n;
+	assert_true(got < 20 * 100000); /* what the kernel had of it */
+	vm_client_close(&c);
+}
+
+static void test_who_vanishes_with_an_answer_under_way_harms_nothing(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	json_int_t before;
+
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	before = count_open(&c);
+	for (unsigned i = 0; i < 50; i++) {
+		_cleanup_close_ int fd = connect_raw();
+
+		put(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"much\"}\n");
+		if (i % 2)
+			usleep(1000);
+	}
+	for (unsigned i = 0; i < 100 && count_open(&c) != before; i++)
+		usleep(10000);
+	assert_int_equal(count_open(&c), before);
+	vm_client_close(&c);
+}
+
+/* As of `printf … | nc -N`. */
+static void test_who_has_said_all_still_gets_its_answer(void **state)
+{
+	_cleanup_close_ int fd = connect_raw();
+	char line[256];
+
+	put(fd, HELLO);
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+	get(fd, line, sizeof(line));
+	assert_string_equal(line, HELLO_IS);
+	assert_int_equal(get(fd, line, sizeof(line)), 0);
+}
+
+static void test_bytes_that_are_no_text_get_an_answer(void **state)
+{
+	static const char junk[] = "{\"jsonrpc\":\"2.0\",\0\"id\":1}\n\xff\xfe\n\0\n";
+	_cleanup_close_ int fd = connect_raw();
+	char line[256];
+
+	assert_int_equal(send(fd, junk, sizeof(junk) - 1, MSG_NOSIGNAL), sizeof(junk) - 1);
+	for (unsigned i = 0; i < 3; i++) {
+		get(fd, line, sizeof(line));
+		assert_non_null(strstr(line, "-32700"));
+	}
+	assert_it_answers(fd);
 }
 
 static void test_a_long_answer_comes_whole_to_a_slow_reader(void **state)
@@ -527,6 +612,10 @@ int main(void)
 		TEST(test_a_request_that_is_too_long_ends_its_client_alone),
 		TEST(test_who_does_not_read_is_neither_waited_for_nor_kept),
 		TEST(test_a_long_answer_comes_whole_to_a_slow_reader),
+		TEST(test_who_subscribes_and_does_not_read_is_cut_off),
+		TEST(test_who_vanishes_with_an_answer_under_way_harms_nothing),
+		TEST(test_who_has_said_all_still_gets_its_answer),
+		TEST(test_bytes_that_are_no_text_get_an_answer),
 		TEST(test_who_leaves_in_the_middle_harms_nothing),
 		TEST(test_more_clients_than_there_is_room_for_are_turned_away),
 		TEST(test_another_users_process_is_refused),

@@ -160,6 +160,39 @@ static void test_nesting_is_bounded(void **state)
 	assert_non_null(strstr(answer, "-32700"));
 }
 
+/* Requests with bytes changed, taken out and put in: answered with JSON or, as notifications, not at all. */
+static void test_damaged_requests_get_an_answer_that_is_json(void **state)
+{
+	uint64_t x = 88172645463325252ull;
+
+	for (unsigned i = 0; i < 60000; i++) {
+		char text[300];
+		size_t len = strlen(rows[i % ARRAY_SIZE(rows)].request);
+		char *answer;
+		json_t *json;
+
+		memcpy(text, rows[i % ARRAY_SIZE(rows)].request, len);
+		for (unsigned n = 0; n < 1 + i % 3; n++) {
+			size_t at;
+
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			at = len ? (x >> 8) % len : 0;
+			if (x & 1 && len)
+				text[at] = x & 2 ? (char)(x >> 40) : "{}[]\",:"[(x >> 40) % 7];
+			else if (x & 2 && len)
+				memmove(text + at, text + at + 1, len - at - 1), len--;
+			else
+				memmove(text + at + 1, text + at, len - at), len++;
+		}
+		answer = jsonrpc_answer(methods, NULL, text, len);
+		json = answer ? json_loads(answer, 0, NULL) : NULL;
+		if (answer && !json)
+			fail_msg("%.*s\n -> %s", (int)len, text, answer);
+		json_decref(json);
+		free(answer);
+	}
+}
+
 static void test_a_notification_has_no_id(void **state)
 {
 	_cleanup_free_ char *text = jsonrpc_notification("end", json_pack("{s:s}", "reason", "quit"));
@@ -177,6 +210,7 @@ int main(void)
 		cmocka_unit_test(test_a_refused_request_is_not_carried_out),
 		cmocka_unit_test(test_too_many_requests_at_once_are_not_carried_out),
 		cmocka_unit_test(test_nesting_is_bounded),
+		cmocka_unit_test(test_damaged_requests_get_an_answer_that_is_json),
 		cmocka_unit_test(test_a_notification_has_no_id),
 	};
 

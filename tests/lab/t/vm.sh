@@ -11,7 +11,7 @@ L2_BASE+=" panic=-1 rcupdate.rcu_cpu_stall_suppress=1 nowatchdog"
 L2_KERNEL=$L2/vmlinux
 L2_INITRD=$L2/initrd-small
 STATS=$TMP/stats.json
-VM='' VMM='' TIMEOUT_PID='' AUTOPSY_PID=''
+VM='' VMM='' TIMEOUT_PID='' AUTOPSY_PID='' WATCHER=''
 
 # vm_run GUEST-WORDS ARGUMENT…: runs a guest to its end. OUT: its console and our
 # messages, STATUS: how thruway ended.
@@ -106,6 +106,27 @@ ran_well()		# WHAT
 	else
 		fail "$1" "status $STATUS"$'\n'"$(tail -n 40 <<<"$OUT"; cat "$TMP/autopsy" 2>/dev/null)"
 	fi
+}
+
+# What a VM says on its control socket is as docs/control.schema.json has it: its answers, …
+control_answers()	# VM
+{
+	is "$(/src/build/tests/lab/control-schema /src/docs/control.schema.json ask "$1")" \
+		"status stats interrupts balloon disk nic explode status nic detach attach - " \
+		"its answers are as the schema says"
+}
+
+# … and its notifications, from here to its end.
+control_watch()		# VM
+{
+	/src/build/tests/lab/control-schema /src/docs/control.schema.json watch "$1" >"$TMP/watched" &
+	WATCHER=$!
+}
+
+control_watched()
+{
+	wait "$WATCHER"
+	is "$?" 0 "each notification is as the schema says ($(tr '\n' ' ' <"$TMP/watched"))"
 }
 
 # MSI-X interrupts of netdevs and NVMe queues that the guest counted.
