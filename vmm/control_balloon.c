@@ -39,6 +39,54 @@ int control_balloon_refuse(const struct machine *m, struct err *err)
 	return r;
 }
 
+bool control_balloon_reporting(const struct machine *m)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < m->config->numa.nodes; i++)
+		r = refuse_node(&m->config->mem[i], NULL);
+	return r == 0;
+}
+
+/* --- what is told --------------------------------------------------------------------------------- */
+
+/* By the tags of 5.5.6.4; the last six are Linux's. */
+static const char *const stat_names[BALLOON_STATS] = {
+	"swapped_in_bytes", "swapped_out_bytes", "major_faults", "minor_faults", "free_bytes",
+	"total_bytes", "available_bytes", "disk_caches_bytes", "hugetlb_allocations",
+	"hugetlb_failures", "oom_kills", "allocation_stalls", "scanned_async", "scanned_direct",
+	"reclaimed_async", "reclaimed_direct",
+};
+
+/* The guest may say any number. */
+static json_t *number(uint64_t n)
+{
+	return json_integer(n < INT64_MAX ? (json_int_t)n : INT64_MAX);
+}
+
+static json_t *guest_memory(const struct balloon_state *s)
+{
+	json_t *memory = s->told ? json_pack("{s:o}", "age_ms", number(s->stats.age_ms)) : json_null();
+
+	for (unsigned i = 0; s->told && memory && i < BALLOON_STATS; i++)
+		if (s->stats.have & 1u << i)
+			json_object_set_new(memory, stat_names[i], number(s->stats.value[i]));
+	return memory;
+}
+
+json_t *control_balloon_report(const struct machine *m)
+{
+	struct balloon_state s;
+
+	if (!m->balloon)
+		return json_null();
+	virtio_balloon_get_state(m->balloon, &s);
+	return json_pack("{s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "memory_bytes",
+			 (json_int_t)mem_size(m->vm.mem), "asked", (json_int_t)s.asked, "given_back",
+			 (json_int_t)s.given, "driven", s.driven, "free_page_reporting", s.reporting,
+			 "reported_bytes", number(s.reported), "guest_memory", guest_memory(&s));
+}
+
 int control_balloon(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
@@ -59,8 +107,6 @@ int control_balloon(void *opaque, const json_t *params, json_t **ret, struct err
 		return r;
 	if (value)
 		virtio_balloon_ask(m->balloon, (uint64_t)bytes);
-	*ret = json_pack("{s:I, s:I, s:I}", "memory_bytes", (json_int_t)mem_size(m->vm.mem), "asked",
-			 (json_int_t)virtio_balloon_asked(m->balloon), "given_back",
-			 (json_int_t)virtio_balloon_given(m->balloon));
+	*ret = control_balloon_report(m);
 	return *ret ? 0 : err_set(err, -ENOMEM, "cannot report");
 }

@@ -3,6 +3,8 @@
 #ifndef VMM_CONTROL_BALLOON_H
 #define VMM_CONTROL_BALLOON_H
 
+#include <stdbool.h>
+
 #include "vmm/jsonrpc.h"
 
 struct machine;
@@ -13,5 +15,11 @@ int control_balloon(void *opaque, const json_t *params, json_t **ret, struct err
 
 /* What keeps a page that the guest gives back from being taken, in words for a user; 0: nothing. */
 int control_balloon_refuse(const struct machine *m, struct err *err);
+
+/* Whether RAM of this kind can be taken page by page at all. */
+bool control_balloon_reporting(const struct machine *m);
+
+/* What "balloon" answers; json_null(): the guest has none. NULL: out of memory. */
+json_t *control_balloon_report(const struct machine *m);
 
 #endif

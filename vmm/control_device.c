@@ -206,7 +206,7 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 	if (r < 0)
 		return r;
 	/* What the guest gave back is pinned with the rest: it may as well have it. */
-	if (m->balloon && virtio_balloon_asked(m->balloon))
+	if (m->balloon)
 		virtio_balloon_ask(m->balloon, 0);
 	if (!own)
 		device_settings_recall(m, &device);

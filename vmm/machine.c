@@ -213,7 +213,7 @@ static int add_pci(struct machine *m, struct err *err)
 		.mmio64_start = room.start,
 		.mmio64_end = room.start + room.size,
 	};
-	const struct balloon_owner balloon = { may_take_pages, m };
+	const struct balloon_owner balloon = { may_take_pages, m, control_balloon_reporting(m) };
 	const struct virtio_net_owner nic = { control_net_mac_changed, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 

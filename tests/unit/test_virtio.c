@@ -12,7 +12,6 @@
 
 #include "base/loop.h"
 #include "vmm/mem.h"
-#include "vmm/virtio/balloon.h"
 #include "vmm/virtio/virtio.h"
 
 #define SLOT  1
@@ -514,65 +513,6 @@ static void test_noise(void **state)
 	end();
 }
 
-/* --- the balloon --- */
-
-static bool may;
-
-static bool may_take(void *opaque)
-{
-	return may;
-}
-
-static void inflate(struct virtio_balloon *b, bool allowed)
-{
-	struct virtio_dev *dev = (struct virtio_dev *)b; /* it begins with it */
-	uint8_t numbers[12];
-
-	may = allowed;
-	vg_ram(0x30000, "taken", 5);
-	vg_ram(0x31000, "kept", 4);
-	put_le32(numbers, 0x30);
-	put_le32(numbers + 4, 0x00ffffff); /* not RAM */
-	put_le32(numbers + 8, 0xffffffff);
-	vg_ram(DATA, numbers, sizeof(numbers));
-	vg_desc_at(VG_DESC, 0, DATA, sizeof(numbers), 0, 0);
-	vg_ram(VG_AVAIL + 2, "\1\0", 2);
-	vg_accept(F(VIRTIO_F_VERSION_1));
-	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
-	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
-	assert_true(dev->running);
-	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
-}
-
-static void test_a_balloon_takes_what_it_may(void **state)
-{
-	static const struct balloon_owner owner = { may_take, NULL };
-
-	for (unsigned allowed = 0; allowed < 2; allowed++) {
-		struct virtio_balloon *b = NULL;
-
-		vfio_machine_new(&vg_machine);
-		vg_machine.config.device_count = vg_machine.config.group_count = 0;
-		assert_int_equal(virtio_balloon_new(&vg_machine.guest.vm, &owner, &b, &vg_machine.guest.err), 0);
-		assert_int_equal(vfio_machine_start(&vg_machine), 0);
-		vg_bar = cfg_get(&vg_machine.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
-		cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
-		virtio_balloon_ask(b, 5 * 4096 + 1);
-		assert_int_equal(vg_get(0x800, 4), 5);
-		inflate(b, allowed);
-		assert_int_equal(vg_ram_get(0x30000, 4), allowed ? 0 : get_le32((const uint8_t *)"take"));
-		assert_int_equal(vg_ram_get(0x31000, 4), get_le32((const uint8_t *)"kept"));
-		vg_put(0x804, 4, 3);
-		vg_put(0x800, 4, 77); /* not the guest's to write */
-		assert_int_equal(virtio_balloon_given(b), 3 * 4096);
-		assert_int_equal(virtio_balloon_asked(b), 5 * 4096);
-		vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-		assert_int_equal(virtio_balloon_given(b), 0);
-		virtio_balloon_free(b);
-		vfio_machine_free(&vg_machine);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,7 +530,6 @@ int main(void)
 		cmocka_unit_test(test_rings_that_are_nowhere),
 		cmocka_unit_test(test_buffers_that_are_nowhere_are_left_alone),
 		cmocka_unit_test(test_noise),
-		cmocka_unit_test(test_a_balloon_takes_what_it_may),
 	};
 
 	return cmocka_run_group_tests_name("virtio", tests, NULL, NULL);

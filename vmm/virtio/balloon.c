@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_ids.h>
@@ -14,24 +15,46 @@
 #include "vmm/virtio/virtio.h"
 #include "vmm/vm.h"
 
-#define INFLATE 0u
-#define DEFLATE 1u
-#define PAGE	4096u
+#define PAGE	    4096u
 /* Page numbers that are copied at a time. */
-#define CHUNK	256u
+#define CHUNK	    256u
+
 /* Pages, or buffers without any, in one turn, before others get theirs. Linux sends 256 pages in a buffer. */
-#define TURN	4096u
+#define TURN	    4096u
+/* Of those a block of free pages counts as so many: it is one call, of more work. */
+#define FREE_COST   16u
+
+#define CHAIN_STATS 64u
+#define STAT_SIZE   10u /* 5.5.6.3: tag, value */
+
+/* A guest is not asked for numbers more often than this. */
+#define STATS_FRESH_MS 250
+
+/*
+ * Queue 4 is that of free pages, behind one of hints which we do not offer (5.5.2). Linux numbers the
+ * queues that there are, without a gap, and takes 3: so both are, and nothing else is.
+ */
+enum { INFLATE, DEFLATE, STATS, REPORT, REPORT_TOO, QUEUES };
 
 struct virtio_balloon {
 	struct virtio_dev dev;
 	struct balloon_owner owner;
 	uint32_t asked, given; /* pages */
+	uint64_t reported;     /* bytes that were given back as free pages, each time counted */
+	/* The guest's buffer for numbers about its memory: it fills it anew when it gets it back. */
+	bool has_buffer;
+	uint16_t buffer;
+	bool told;
+	struct timespec told_at;
+	struct balloon_stats stats;
 };
 
 static struct virtio_balloon *to_balloon(struct virtio_dev *dev)
 {
 	return container_of(dev, struct virtio_balloon, dev);
 }
+
+/* --- pages that are given back ------------------------------------------------------------------- */
 
 /* 5.5.6: a page that is not RAM, or not the guest's to give, is left alone. */
 static void take(struct virtio_balloon *b, const uint8_t *numbers, uint64_t bytes)
@@ -61,20 +84,104 @@ static unsigned inflate(struct virtio_balloon *b, const struct virtq_chain *chai
 	return pages;
 }
 
+/* 5.5.6.7: the buffers themselves are the pages, which the guest wants no content of. What it cost. */
+static unsigned take_free(struct virtio_balloon *b, const struct virtq_chain *chain)
+{
+	if (!virtio_has(&b->dev, VIRTIO_BALLOON_F_REPORTING))
+		return 0;
+	for (unsigned i = chain->nread; i < chain->nread + chain->nwrite; i++) {
+		const struct virtq_seg *seg = &chain->seg[i];
+
+		if (mem_discard(b->dev.vm->mem, seg->addr, seg->len) == 0)
+			b->reported += seg->len;
+	}
+	return chain->nwrite * FREE_COST;
+}
+
+/* --- what the guest says of its memory ------------------------------------------------------------ */
+
+static void read_stats(struct virtio_balloon *b, const struct virtq_chain *chain)
+{
+	uint8_t bytes[STAT_SIZE * CHAIN_STATS];
+	uint64_t total = virtq_readable(chain);
+	int64_t n = virtq_read(&b->dev, chain, 0, bytes, total < sizeof(bytes) ? total : sizeof(bytes));
+
+	b->stats.have = 0;
+	for (int64_t i = 0; i + STAT_SIZE <= n; i += STAT_SIZE) {
+		unsigned tag = get_le16(bytes + i);
+
+		if (tag >= BALLOON_STATS)
+			continue;
+		b->stats.value[tag] = get_le64(bytes + i + 2);
+		b->stats.have |= 1u << tag;
+	}
+	b->told = true;
+	clock_gettime(CLOCK_MONOTONIC, &b->told_at);
+}
+
+static int give_buffer(struct virtio_balloon *b)
+{
+	int r = 0;
+
+	if (b->has_buffer)
+		r = virtq_put(&b->dev, STATS, 0, b->buffer, 0);
+	if (b->has_buffer && r == 0)
+		r = virtq_publish(&b->dev, STATS, 1);
+	b->has_buffer = false;
+	return r;
+}
+
+/* There is one buffer (5.5.6.3); of a guest that gives another the first goes back. */
+static int keep_buffer(struct virtio_balloon *b, const struct virtq_chain *chain)
+{
+	int r = give_buffer(b);
+
+	if (r < 0)
+		return r;
+	b->buffer = chain->head;
+	b->has_buffer = true;
+	read_stats(b, chain);
+	return 0;
+}
+
+static uint64_t age_ms(const struct virtio_balloon *b)
+{
+	struct timespec now;
+	int64_t ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ms = (int64_t)(now.tv_sec - b->told_at.tv_sec) * 1000 +
+	     (now.tv_nsec - b->told_at.tv_nsec) / 1000000;
+	return ms < 0 ? 0 : (uint64_t)ms;
+}
+
+/* --- the queues ------------------------------------------------------------------------------------ */
+
+/* 0, or the ring is broken. What it cost is added. */
+static int serve(struct virtio_balloon *b, unsigned q, const struct virtq_chain *chain, unsigned *cost)
+{
+	*cost += 1;
+	if (q == STATS && virtio_has(&b->dev, VIRTIO_BALLOON_F_STATS_VQ))
+		return keep_buffer(b, chain);
+	/* What comes out of the balloon is there again when it is touched. */
+	if (q != DEFLATE && b->owner.may_take(b->owner.opaque)) {
+		if (q == INFLATE)
+			*cost += inflate(b, chain);
+		else
+			*cost += take_free(b, chain);
+	}
+	return virtq_push(&b->dev, q, chain, 0);
+}
+
 static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtio_balloon *b = to_balloon(dev);
 	struct virtq_chain chain;
 	unsigned done = 0;
 
-	while (done < TURN && virtq_pop(dev, q, &chain) == 1) {
-		/* What comes out of the balloon is there again when it is touched. */
-		if (q == INFLATE && b->owner.may_take(b->owner.opaque))
-			done += inflate(b, &chain);
-		if (virtq_push(dev, q, &chain, 0) < 0)
+	while (done < TURN && virtq_pop(dev, q, &chain) == 1)
+		if (serve(b, q, &chain, &done) < 0)
 			return;
-		done++;
-	}
 	if (!dev->running)
 		return;
 	virtq_flush(dev, q);
@@ -110,16 +217,19 @@ static void config_write(struct virtio_dev *dev, unsigned off, const uint8_t *da
 	b->given = get_le32(bytes + 4);
 }
 
-/* A guest that begins anew has all of its RAM. */
+/* A guest that begins anew has all of its RAM, and its buffer is not there. */
 static void stop(struct virtio_dev *dev)
 {
-	to_balloon(dev)->given = 0;
+	struct virtio_balloon *b = to_balloon(dev);
+
+	b->given = 0;
+	b->has_buffer = b->told = false;
 }
 
 static const struct virtio_ops ops = {
 	.id = VIRTIO_ID_BALLOON,
 	.class_rev = 0xff000000,
-	.nqueues = 2,
+	.nqueues = QUEUES,
 	.queue_size = 128,
 	.kick = kick,
 	.stop = stop,
@@ -137,7 +247,9 @@ int virtio_balloon_new(struct vm *vm, const struct balloon_owner *owner,
 		return err_set(err, -ENOMEM, "cannot make the memory balloon");
 	b->owner = *owner;
 	b->dev.features = 1ull << VIRTIO_BALLOON_F_MUST_TELL_HOST |
-			  1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM;
+			  1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM | 1ull << VIRTIO_BALLOON_F_STATS_VQ;
+	if (owner->reporting)
+		b->dev.features |= 1ull << VIRTIO_BALLOON_F_REPORTING;
 	r = virtio_add(vm, &b->dev, &ops, "virtio-balloon", 0, err);
 	if (r < 0) {
 		virtio_balloon_free(b);
@@ -155,20 +267,32 @@ struct virtio_balloon *virtio_balloon_free(struct virtio_balloon *b)
 	return NULL;
 }
 
+/* --- for who asks ---------------------------------------------------------------------------------- */
+
 void virtio_balloon_ask(struct virtio_balloon *b, uint64_t bytes)
 {
-	uint64_t pages = bytes / PAGE;
+	uint64_t pages = bytes / PAGE < UINT32_MAX ? bytes / PAGE : UINT32_MAX;
 
-	b->asked = pages < UINT32_MAX ? (uint32_t)pages : UINT32_MAX;
+	if (pages == b->asked)
+		return;
+	b->asked = (uint32_t)pages;
 	virtio_config_changed(&b->dev);
 }
 
-uint64_t virtio_balloon_asked(const struct virtio_balloon *b)
+void virtio_balloon_get_state(struct virtio_balloon *b, struct balloon_state *ret)
 {
-	return (uint64_t)b->asked * PAGE;
-}
-
-uint64_t virtio_balloon_given(const struct virtio_balloon *b)
-{
-	return (uint64_t)b->given * PAGE;
+	*ret = (struct balloon_state){
+		.asked = (uint64_t)b->asked * PAGE,
+		.given = (uint64_t)b->given * PAGE,
+		.driven = b->dev.running,
+		.reporting = b->dev.running && virtio_has(&b->dev, VIRTIO_BALLOON_F_REPORTING),
+		.reported = b->reported,
+		.told = b->told,
+		.stats = b->stats,
+	};
+	ret->stats.age_ms = b->told ? age_ms(b) : 0;
+	if (!b->dev.running || !b->has_buffer || ret->stats.age_ms < STATS_FRESH_MS)
+		return;
+	if (give_buffer(b) == 0)
+		virtq_flush(&b->dev, STATS);
 }
