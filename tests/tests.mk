@@ -47,6 +47,9 @@ $(O)/tests/unit/test_vm_attach: TEST_LDLIBS = -Wl,--wrap=vm_client_call,--wrap=v
 $(O)/tests/unit/test_control_device: TEST_LDLIBS = -Wl,--wrap=vfio_pci_plug,--wrap=ctl_take_fd
 # What goes to the clients.
 $(O)/tests/unit/test_control_schema: TEST_LDLIBS = -Wl,--wrap=ctl_notify
+# A clock of its own (tests/fake/clock.h), and what goes to the clients.
+$(O)/tests/unit/test_alarm: TEST_LDLIBS = \
+	-Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm,--wrap=clock_gettime,--wrap=ctl_notify
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 

@@ -74,7 +74,7 @@ const struct command cmd_vm_events = {
 	.help = "A line for each event until the virtual machine ends: paused, resumed, reboot,\n"
 		"device-error, device-request, device-reset (how, and whether it was verified), device-removed,\n"
 		"device-added, nic-mac, nic-link, nic-failover (it goes by its VF or by its standby now, and why),\n"
-		"end.",
+		"guest-panicked and watchdog (and what was done about it), end.",
 	.takes = TAKES_JSON,
 	.run = run,
 };

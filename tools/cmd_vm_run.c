@@ -52,6 +52,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	(void)vm_slot_opts_place(&o->slots, o->nodes, c->slots, NULL); /* as vm_opts_parse() has seen */
 	c->rng = o->rng;
 	c->balloon = o->balloon;
+	vm_alarm_fill(&o->alarm, o->cpu.hide_hypervisor, c);
 	c->reboot = !o->no_reboot;
 	c->console = true;
 	c->virtio_console = o->virtio_console;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
+
 #include "base/size.h"
 #include "tools/command.h"
 #include "tools/commands.h"
@@ -6,12 +8,32 @@
 #include "tools/vm_ask.h"
 #include "tools/vm_report.h"
 
+/* "paused, the guest panicked" */
+static const char *state(const json_t *vm, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s%s", vm_report_text(vm, "state"),
+		 json_is_true(json_object_get(vm, "panicked")) ? ", the guest panicked" : "");
+	return buf;
+}
+
+/* What it does, and whether the guest feeds it. */
+static const char *watchdog(const json_t *vm, char *buf, size_t size)
+{
+	const json_t *w = json_object_get(vm, "watchdog");
+
+	buf[0] = '\0';
+	if (json_is_object(w))
+		snprintf(buf, size, "%s (%s)", vm_report_text(w, "action"),
+			 json_is_true(json_object_get(w, "running")) ? "running" : "not running");
+	return buf;
+}
+
 static void print(struct ctx *ctx, const char *name, pid_t supervisor, const json_t *vm)
 {
 	char text[1024], number[16];
 
 	fprintf(ctx->out, "%s\n", name);
-	out_fact(ctx->out, "state", vm_report_text(vm, "state"));
+	out_fact(ctx->out, "state", state(vm, text, sizeof(text)));
 	out_fact(ctx->out, "uptime", vm_report_uptime(vm, text, sizeof(text)));
 	snprintf(text, sizeof(text), "%s (its supervisor: %d)",
 		 vm_report_number(vm, "pid", number, sizeof(number)), (int)supervisor);
@@ -22,6 +44,7 @@ static void print(struct ctx *ctx, const char *name, pid_t supervisor, const jso
 	out_fact(ctx->out, "nodes", vm_report_number(vm, "nodes", text, sizeof(text)));
 	out_fact(ctx->out, "reboots", vm_report_number(vm, "reboots", text, sizeof(text)));
 	out_fact(ctx->out, "devices", vm_report_devices(vm, text, sizeof(text)));
+	out_fact(ctx->out, "watchdog", watchdog(vm, text, sizeof(text)));
 	out_fact(ctx->out, "console", vm_report_text(vm, "console"));
 	out_fact(ctx->out, "ports", vm_report_ports(vm, text, sizeof(text)));
 	out_fact(ctx->out, "vsock", vm_report_number(vm, "vsock_cid", text, sizeof(text)));

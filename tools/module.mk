@@ -67,6 +67,7 @@ tools_srcs := \
 	tools/tty.c \
 	tools/vf_show.c \
 	tools/vf_words.c \
+	tools/vm_alarm.c \
 	tools/vm_ask.c \
 	tools/vm_attach.c \
 	tools/vm_client.c \

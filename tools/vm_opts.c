@@ -116,6 +116,11 @@ const char vm_run_help[] =
 	"                       that is free (thruway vm status)\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
+	"      --watchdog action=event|pause|reset|kill\n"
+	"                       a watchdog (i6300esb), and what is done when the guest does not feed it:\n"
+	"                       nothing but to tell (thruway vm events), or that besides\n"
+	"      --on-panic event|pause|reset|kill\n"
+	"                       the same for a guest whose kernel panicked (default: event)\n"
 	"      --no-reboot      a guest reset ends the VM instead of rebooting in place\n"
 	"      --name NAME      what other commands call it (thruway vm ps); its pid otherwise\n"
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
@@ -141,6 +146,8 @@ enum {
 	OPT_NO_REBOOT,
 	OPT_RNG,
 	OPT_BALLOON,
+	OPT_WATCHDOG,
+	OPT_ON_PANIC,
 	OPT_NIC,
 	OPT_VSOCK,
 	OPT_CONSOLE,
@@ -174,6 +181,8 @@ static const struct option options[] = {
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", no_argument, NULL, OPT_BALLOON },
+	{ "watchdog", required_argument, NULL, OPT_WATCHDOG },
+	{ "on-panic", required_argument, NULL, OPT_ON_PANIC },
 	{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 	{ "stats", required_argument, NULL, OPT_STATS },
 	{ "name", required_argument, NULL, OPT_NAME },
@@ -330,6 +339,8 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_PORT: return add_port(o, optarg, err);
 	case OPT_VSOCK: return vm_vsock_parse(optarg, &o->vsock, err);
 	case OPT_BALLOON: o->balloon = true; return 0;
+	case OPT_WATCHDOG: return vm_alarm_watchdog_parse(optarg, &o->alarm, err);
+	case OPT_ON_PANIC: return vm_alarm_panic_parse(optarg, &o->alarm, err);
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
 	case OPT_NAME: return name_parse(o, optarg, err);

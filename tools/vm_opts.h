@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "host/vm_file.h"
 #include "tools/irq_keeper.h"
+#include "tools/vm_alarm.h"
 #include "tools/vm_cpu_opts.h"
 #include "tools/vm_device_opts.h"
 #include "tools/vm_mem_opts.h"
@@ -53,6 +54,7 @@ struct vm_opts {
 	bool no_reboot;
 	bool rng; /* an entropy device */
 	bool balloon; /* a memory balloon */
+	struct vm_alarm alarm; /* --on-panic, --watchdog */
 };
 
 struct ctx;

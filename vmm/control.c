@@ -13,6 +13,7 @@
 #include "vmm/ctl.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
+#include "vmm/hw/watchdog.h"
 #include "vmm/kvm_stats.h"
 #include "vmm/machine.h"
 #include "vmm/vcpu.h"
@@ -29,12 +30,20 @@ static int pause_cpus(void *opaque, const json_t *params, json_t **ret, struct e
 	(void)params, (void)ret, (void)err;
 	if (m->paused)
 		return 0;
-	m->paused = true;
 	vm_unlock(&m->vm);
 	vcpus_pause(&m->vm);
 	vm_lock(&m->vm);
-	control_event(m, CONTROL_PAUSED, NULL);
+	control_paused(m);
 	return 0;
+}
+
+void control_paused(struct machine *m)
+{
+	if (m->paused)
+		return;
+	m->paused = true;
+	watchdog_pause(m->watchdog, true);
+	control_event(m, CONTROL_PAUSED, NULL);
 }
 
 static int resume_cpus(void *opaque, const json_t *params, json_t **ret, struct err *err)
@@ -45,6 +54,7 @@ static int resume_cpus(void *opaque, const json_t *params, json_t **ret, struct 
 	if (!m->paused)
 		return 0;
 	m->paused = false;
+	watchdog_pause(m->watchdog, false);
 	vcpus_resume(&m->vm);
 	control_event(m, CONTROL_RESUMED, NULL);
 	return 0;
@@ -171,6 +181,8 @@ const char *const control_event_names[] = {
 	[CONTROL_NIC_MAC] = "nic-mac",
 	[CONTROL_NIC_LINK] = "nic-link",
 	[CONTROL_NIC_FAILOVER] = "nic-failover",
+	[CONTROL_GUEST_PANICKED] = "guest-panicked",
+	[CONTROL_WATCHDOG] = "watchdog",
 	[CONTROL_END] = "end",
 };
 

@@ -22,6 +22,8 @@ enum control_event_type {
 	CONTROL_NIC_MAC,
 	CONTROL_NIC_LINK,
 	CONTROL_NIC_FAILOVER,
+	CONTROL_GUEST_PANICKED,
+	CONTROL_WATCHDOG,
 	CONTROL_END,
 	CONTROL_EVENTS,
 };
@@ -33,6 +35,9 @@ extern const char *const control_event_names[CONTROL_EVENTS];
 /* Serve the machine on a listening socket, which is taken over. 0 or -errno. */
 int control_start(struct machine *m, int listen_fd);
 void control_stop(struct machine *m);
+
+/* The CPUs stand, until "resume": said so, unless it was before. Under vm_lock(). */
+void control_paused(struct machine *m);
 
 /* Tell whoever wants to hear of it; params is consumed, NULL: none. Under vm_lock(), or alone. */
 void control_event(struct machine *m, enum control_event_type event, json_t *params);

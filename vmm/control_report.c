@@ -8,8 +8,10 @@
 #include "irq/gsi.h"
 #include "irq/message.h"
 #include "irq/vectors.h"
+#include "vmm/control_alarm.h"
 #include "vmm/control_balloon.h"
 #include "vmm/handover.h"
+#include "vmm/hw/pvpanic.h"
 #include "vmm/kvm_stats.h"
 #include "vmm/machine.h"
 #include "vmm/mem.h"
@@ -99,7 +101,7 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "host_nodes",
@@ -107,7 +109,8 @@ json_t *control_report_status(struct machine *m)
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
 			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
 			 "resets", resets(m->host_devices), "vsock_cid", cid, "console",
-			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m));
+			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m), "panicked",
+			 pvpanic_said(m->pvpanic), "watchdog", control_alarm_report(m));
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

@@ -111,6 +111,7 @@ static bool config_valid(const struct vmm_config *c, size_t len)
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
 	       c->nic_count <= HANDOVER_MAX_NICS && nics_valid(c) && c->disk_count <= HANDOVER_MAX_DISKS &&
 	       c->port_count <= HANDOVER_MAX_PORTS && c->numa.nodes <= VMM_MAX_NODES &&
+	       c->on_panic <= VMM_ACTION_KILL && c->watchdog_action <= VMM_ACTION_KILL &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }
 

@@ -24,7 +24,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     13
+#define HANDOVER_VERSION     14
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -80,6 +80,9 @@ struct vmm_nic_state {
 	char detail[360]; /* what it waits for, or "" */
 };
 
+/* What is done about a guest that panicked, or whose watchdog expired; it is told in any case. */
+enum vmm_action { VMM_ACTION_EVENT, VMM_ACTION_PAUSE, VMM_ACTION_RESET, VMM_ACTION_KILL };
+
 #define VMM_DISK_SERIAL_MAX 20
 
 /* A virtio disk. */
@@ -119,6 +122,10 @@ struct vmm_config {
 	struct spare_slot slots[SPARE_SLOTS_MAX];
 	bool rng;	   /* an entropy device */
 	bool balloon;	   /* a memory balloon */
+	bool panic_port;   /* by which the guest's kernel says that it panicked */
+	uint32_t on_panic; /* enum vmm_action */
+	bool watchdog;
+	uint32_t watchdog_action; /* enum vmm_action */
 	bool reboot;	   /* a guest reset reboots in place; false: ends */
 	bool console;	   /* stdin belongs to the guest's console */
 	bool virtio_console; /* which is a virtio device, and the serial port before that is driven */

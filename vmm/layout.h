@@ -28,6 +28,7 @@
 #define LAYOUT_PIO_END	    0x10000u
 
 /* Fixed ports. */
+#define LAYOUT_PVPANIC	    0x505u /* a byte, at QEMU's place */
 #define LAYOUT_PM1A_EVT	    0x600u /* 4 bytes */
 #define LAYOUT_PM1A_CNT	    0x604u /* 2 bytes */
 #define LAYOUT_PM_TMR	    0x608u /* 4 bytes, 3.579545 MHz */

@@ -12,6 +12,7 @@
 #include "base/size.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
+#include "vmm/control_alarm.h"
 #include "vmm/control_balloon.h"
 #include "vmm/control_failover.h"
 #include "vmm/control_net.h"
@@ -20,8 +21,10 @@
 #include "vmm/handover.h"
 #include "vmm/hw/console.h"
 #include "vmm/hw/pm.h"
+#include "vmm/hw/pvpanic.h"
 #include "vmm/hw/rtc.h"
 #include "vmm/hw/serial.h"
+#include "vmm/hw/watchdog.h"
 #include "vmm/hw/winsize.h"
 #include "vmm/idle.h"
 #include "vmm/mem.h"
@@ -176,12 +179,15 @@ static int add_cpus(struct machine *m, struct err *err)
 
 static int add_devices(struct machine *m, struct err *err)
 {
+	const struct pvpanic_owner owner = { control_alarm_panicked, m };
 	int r = serial_new(&m->vm, &m->serial, err);
 
 	if (r == 0)
 		r = rtc_new(&m->vm, &m->rtc, err);
 	if (r == 0)
 		r = pm_new(&m->vm, &m->pm, err);
+	if (r == 0 && m->config->panic_port)
+		r = pvpanic_new(&m->vm, &owner, &m->pvpanic, err);
 	return r < 0 ? r : connect_console(m, err);
 }
 
@@ -215,6 +221,7 @@ static int add_pci(struct machine *m, struct err *err)
 	};
 	const struct balloon_owner balloon = { may_take_pages, m, control_balloon_reporting(m) };
 	const struct virtio_net_owner nic = { control_net_mac_changed, m };
+	const struct watchdog_owner watchdog = { control_alarm_watchdog, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
 	if (r == 0)
@@ -227,6 +234,8 @@ static int add_pci(struct machine *m, struct err *err)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
 		r = virtio_balloon_new(&m->vm, &balloon, &m->balloon, err);
+	if (r == 0 && m->config->watchdog)
+		r = watchdog_new(&m->vm, &watchdog, &m->watchdog, err);
 	if (r == 0)
 		r = add_console(m, err);
 	if (r == 0 && m->config->vsock_fd >= 0)
@@ -249,7 +258,7 @@ static int load(struct machine *m, bool fresh, struct err *err)
 	if (r == 0 && smbios_write(m->vm.mem) < 0)
 		r = err_plain(err, -EFAULT, "no memory where SMBIOS belongs");
 	if (r == 0)
-		r = acpi_build(&m->vm, &m->config->numa, err);
+		r = acpi_build(&m->vm, &m->config->numa, m->pvpanic != NULL, err);
 	if (r < 0)
 		return r;
 	r = x86_state_enter(m->vm.vcpus[0].fd, &entry);
@@ -331,6 +340,7 @@ void machine_fini(struct machine *m)
 	m->rng = virtio_rng_free(m->rng);
 	m->balloon = virtio_balloon_free(m->balloon);
 	m->vsock = virtio_vsock_free(m->vsock);
+	m->watchdog = watchdog_free(m->watchdog);
 	m->winsize = winsize_free(m->winsize);
 	m->virtio_console = virtio_console_free(m->virtio_console);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
@@ -341,6 +351,7 @@ void machine_fini(struct machine *m)
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);
 	m->console = NULL;
+	m->pvpanic = pvpanic_free(m->pvpanic);
 	m->pm = pm_free(m->pm);
 	m->rtc = rtc_free(m->rtc);
 	m->serial = serial_free(m->serial);
@@ -360,6 +371,7 @@ static void reset_devices(struct machine *m)
 	serial_reset(m->serial);
 	rtc_reset(m->rtc);
 	pm_reset(m->pm);
+	pvpanic_reset(m->pvpanic);
 	vm_unlock(&m->vm);
 }
 

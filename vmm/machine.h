@@ -12,6 +12,7 @@
 struct console;
 struct ctl;
 struct pm;
+struct pvpanic;
 struct rtc;
 struct serial;
 struct vfio_pci_set;
@@ -23,6 +24,7 @@ struct virtio_rng;
 struct virtio_vsock;
 struct vmm_config;
 struct vmm_nic_state;
+struct watchdog;
 struct winsize_watch;
 
 #define MACHINE_NICS  8
@@ -41,6 +43,8 @@ struct machine {
 	struct vmm_device *came; /* by `attach`, with settings of their own (device_settings.h) */
 	unsigned came_count;
 	struct virtio_rng *rng; /* NULL: none, as the next */
+	struct pvpanic *pvpanic;
+	struct watchdog *watchdog;
 	struct virtio_balloon *balloon;
 	struct virtio_vsock *vsock;
 	struct virtio_console *virtio_console;

@@ -116,8 +116,13 @@ static enum vm_request serve(struct machine *m)
 			m->vm.crash = err;
 			return VM_CRASH;
 		}
-		if (why != VM_RUN)
+		if (why == VM_PAUSE) {
+			vm_lock(&m->vm);
+			control_paused(m);
+			vm_unlock(&m->vm);
+		} else if (why != VM_RUN) {
 			return why;
+		}
 		resumed(m);
 	}
 }
@@ -129,6 +134,7 @@ static const char *reason_word(enum vm_request why)
 	case VM_REBOOT: return "reboot";
 	case VM_CRASH: return "crash";
 	case VM_QUIT:
+	case VM_PAUSE:
 	case VM_RUN: break;
 	}
 	return "quit";

@@ -76,12 +76,14 @@ static bool handle_system_event(struct vcpu *cpu)
 static bool handle_shutdown(struct vcpu *cpu)
 {
 	struct vm *vm = cpu->vm;
+	enum vm_request request;
 
 	vm_lock(vm);
 	coalesced_drain(vm);
 	coalesced_settle(vm);
 	vm_unlock(vm);
-	if (__atomic_load_n(&vm->request, __ATOMIC_ACQUIRE) != VM_RUN)
+	request = __atomic_load_n(&vm->request, __ATOMIC_ACQUIRE);
+	if (request != VM_RUN && request != VM_PAUSE)
 		return false;
 	x86_state_dump(cpu->fd, cpu->index);
 	vm_crash(vm, "CPU %u: triple fault", cpu->index);
@@ -110,7 +112,8 @@ bool vcpu_handle_exit(struct vcpu *cpu)
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
 		handle_pio(cpu);
-		return true;
+		/* Behind the write that said so a guest that panicked resets itself. */
+		return __atomic_load_n(&cpu->vm->request, __ATOMIC_ACQUIRE) != VM_PAUSE;
 	case KVM_EXIT_MMIO:
 		handle_mmio(cpu);
 		return true;

@@ -134,7 +134,8 @@ void vm_request(struct vm *vm, enum vm_request why)
 	enum vm_request now = VM_RUN;
 
 	/* A failed exchange leaves in `now` what stands. */
-	while (now == VM_RUN || (now == VM_REBOOT && why == VM_QUIT)) {
+	while (now == VM_RUN || (now == VM_REBOOT && why == VM_QUIT) ||
+	       (now == VM_PAUSE && why != VM_PAUSE)) {
 		if (!__atomic_compare_exchange_n(&vm->request, &now, why, false, __ATOMIC_ACQ_REL,
 						 __ATOMIC_ACQUIRE))
 			continue;

@@ -37,6 +37,7 @@ enum vm_request {
 	VM_REBOOT,   /* reset register, triple fault excluded */
 	VM_CRASH,    /* triple fault or KVM error: said on stderr, exit 1 */
 	VM_QUIT,     /* Ctrl-A x, or the supervisor said so */
+	VM_PAUSE,    /* the guest panicked, or its watchdog expired: it is to stand */
 };
 
 /* Of each CPU, counted by its thread without the lock (relaxed atomics); summed for reports. */
@@ -146,7 +147,8 @@ static inline void vm_unlock(struct vm *vm)
 
 /*
  * Ask for a stop from any thread, with or without the lock. The first request stands,
- * but VM_QUIT takes the place of a VM_REBOOT, after which the guest would go on.
+ * but VM_QUIT takes the place of a VM_REBOOT, after which the guest would go on, and all others
+ * that of a VM_PAUSE.
  */
 void vm_request(struct vm *vm, enum vm_request why);
 

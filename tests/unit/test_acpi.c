@@ -25,6 +25,7 @@ static struct acpi_machine machine(unsigned cpus, unsigned nodes)
 {
 	struct acpi_machine m = {
 		.cpus = cpus,
+		.panic_port = true,
 		.bridge_count = nodes,
 		.memory_count = 2,
 		.memory = { { 0, 3 * GiB, 0 }, { 4 * GiB, 1 * GiB, nodes - 1 } },
@@ -303,6 +304,23 @@ static void test_host_bridges_are_in_the_dsdt(void **state)
 }
 
 /* Disassembled and compiled again by ACPI's own tool: no error, no warning, the same bytes. */
+/* By the name that drivers look for, and the port: IO (Decode16, 0x505, 0x505, 1, 1). */
+static void test_the_panic_port_is_told_of_where_it_is(void **state)
+{
+	static const uint8_t hid[] = "\x08_HID\x0dQEMU0001", io[] = { 0x47, 1, 5, 5, 5, 5, 1, 1 };
+	struct acpi_machine m = machine(1, 1);
+	uint8_t dsdt[8192];
+	long len = acpi_write_dsdt(&m, dsdt, sizeof(dsdt));
+
+	assert_true(len > 0);
+	assert_non_null(memmem(dsdt, (size_t)len, hid, sizeof(hid)));
+	assert_non_null(memmem(dsdt, (size_t)len, io, sizeof(io)));
+	m.panic_port = false;
+	len = acpi_write_dsdt(&m, dsdt, sizeof(dsdt));
+	assert_true(len > 0);
+	assert_null(memmem(dsdt, (size_t)len, "QEMU0001", 8));
+}
+
 static void test_iasl_finds_nothing_to_say(void **state)
 {
 	char dir[] = "/tmp/test_acpi.XXXXXX", command[512];
@@ -343,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_cpus_are_split_evenly),
 		cmocka_unit_test(test_the_largest_machine_fits_and_less_room_is_an_error),
 		cmocka_unit_test(test_host_bridges_are_in_the_dsdt),
+		cmocka_unit_test(test_the_panic_port_is_told_of_where_it_is),
 		cmocka_unit_test(test_iasl_finds_nothing_to_say),
 	};
 

@@ -8,10 +8,12 @@
 #include "tests/fake/ioctl.h"
 #include "tests/fake/json_schema.h"
 #include "tests/fake/vfio_machine.h"
+#include "vmm/control_alarm.h"
 #include "vmm/control_failover.h"
 #include "vmm/control_net.h"
 #include "vmm/control_report.h"
 #include "vmm/ctl.h"
+#include "vmm/hw/watchdog.h"
 #include "vmm/machine.h"
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
@@ -67,6 +69,7 @@ static int unload_schema(void **state)
 static int setup(void **state)
 {
 	static const struct balloon_owner owner = { never, NULL };
+	const struct watchdog_owner watchdog = { control_alarm_watchdog, &m };
 
 	noted = notes_bad = 0;
 	vfio_machine_new(&host);
@@ -77,6 +80,7 @@ static int setup(void **state)
 	host.config.nics[0].standby = true;
 	m = (struct machine){ .config = &host.config };
 	assert_int_equal(virtio_balloon_new(&host.guest.vm, &owner, &m.balloon, NULL), 0);
+	assert_int_equal(watchdog_new(&host.guest.vm, &watchdog, &m.watchdog, NULL), 0);
 	assert_int_equal(vfio_machine_start(&host), 0);
 	m.host_devices = host.set;
 	m.vm = host.guest.vm;
@@ -92,6 +96,7 @@ static int teardown(void **state)
 	free(m.vm.vcpus);
 	control_failover_fini(&m);
 	m.balloon = virtio_balloon_free(m.balloon);
+	m.watchdog = watchdog_free(m.watchdog);
 	vfio_machine_free(&host);
 	return 0;
 }
@@ -297,7 +302,10 @@ static void test_notifications_are_as_it_says(void **state)
 	control_net_mac_changed(&m, 0, mac);
 	control_event(&m, CONTROL_DEVICE_RESET,
 		      control_report_reset(&(struct vm_device_reset){ .device = "0000:01:10.0", .kind = "flr" }));
-	assert_int_equal(noted, 4);
+	control_alarm_panicked(&m, false);
+	control_alarm_panicked(&m, true);
+	control_alarm_watchdog(&m);
+	assert_int_equal(noted, 7);
 	assert_int_equal(notes_bad, 0);
 }
 

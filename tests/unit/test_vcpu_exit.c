@@ -123,6 +123,22 @@ static void test_exits_that_end_the_machine_say_why(void **state)
 	}
 }
 
+/* Its CPU is stopped at that write, and another one's triple fault is one all the same. */
+static void test_a_guest_that_is_to_stand_goes_no_further(void **state)
+{
+	f.u.run.exit_reason = KVM_EXIT_IO;
+	f.u.run.io.direction = KVM_EXIT_IO_OUT;
+	f.u.run.io.size = f.u.run.io.count = 1;
+	f.u.run.io.port = 0x99;
+	f.u.run.io.data_offset = 4096;
+	assert_true(vcpu_handle_exit(&f.cpu));
+	vm_request(&f.vm, VM_PAUSE);
+	assert_false(vcpu_handle_exit(&f.cpu));
+	f.u.run.exit_reason = KVM_EXIT_SHUTDOWN;
+	assert_false(vcpu_handle_exit(&f.cpu));
+	assert_int_equal(vm_take_request(&f.vm), VM_CRASH);
+}
+
 static void test_exits_without_meaning_go_on(void **state)
 {
 	static const uint32_t rows[] = { KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_HLT };
@@ -212,6 +228,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		T(test_exits_that_end_the_machine_say_why),
 		T(test_exits_without_meaning_go_on),
+		T(test_a_guest_that_is_to_stand_goes_no_further),
 		T(test_string_io_is_dispatched_element_by_element),
 		T(test_a_fault_on_a_bar_is_answered_and_counted),
 		T(test_a_fault_elsewhere_leaves_bars_alone_and_ends_it),

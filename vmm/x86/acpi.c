@@ -303,9 +303,10 @@ long acpi_write(const struct acpi_machine *machine, uint8_t *buf, size_t space)
 	return area.full ? -ENOSPC : (long)area.len;
 }
 
-int acpi_build(struct vm *vm, const struct numa *numa, struct err *err)
+int acpi_build(struct vm *vm, const struct numa *numa, bool panic_port, struct err *err)
 {
-	struct acpi_machine m = { .cpus = vm->ncpus, .topology = vm->topology, .numa = *numa };
+	struct acpi_machine m = { .cpus = vm->ncpus, .topology = vm->topology, .numa = *numa,
+				  .panic_port = panic_port };
 	_cleanup_free_ uint8_t *buf = calloc(1, LAYOUT_ACPI_END - LAYOUT_ACPI);
 	const struct mem_bank *bank;
 	long len;

@@ -6,6 +6,7 @@
 #ifndef VMM_X86_ACPI_H
 #define VMM_X86_ACPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@ struct vm;
  * Describe the machine in guest RAM, at LAYOUT_ACPI. After pci_assign(); again at
  * guest reset, because the guest may have written there. 0 or -errno.
  */
-int acpi_build(struct vm *vm, const struct numa *numa, struct err *err);
+int acpi_build(struct vm *vm, const struct numa *numa, bool panic_port, struct err *err);
 
 /* --- below: what acpi_build() is made of, for the tests --- */
 
@@ -31,6 +32,7 @@ struct acpi_machine {
 	unsigned cpus;
 	struct cpu_topology topology;
 	struct numa numa;
+	bool panic_port; /* vmm/hw/pvpanic.c */
 	unsigned bridge_count;
 	struct pci_bridge_info bridges[VMM_MAX_NODES];
 	unsigned memory_count;

@@ -158,6 +158,20 @@ static void isa_device(struct aml *a, const char *name, const char *hid, unsigne
 	aml_end(a);
 }
 
+/* As QEMU has it, whose name drivers look for. */
+static void panic_port(struct aml *a)
+{
+	struct aml_res res = { .len = 0 };
+
+	aml_device(a, "PEVT");
+	aml_name(a, "_HID");
+	aml_string(a, "QEMU0001");
+	aml_res_io(&res, LAYOUT_PVPANIC, 1);
+	aml_name(a, "_CRS");
+	aml_resources(a, &res);
+	aml_end(a);
+}
+
 /* What no driver may take: Linux uses ECAM only when it is reserved here. */
 static void motherboard(struct aml *a)
 {
@@ -184,6 +198,8 @@ long acpi_write_dsdt(const struct acpi_machine *machine, uint8_t *buf, size_t sp
 	motherboard(&a);
 	isa_device(&a, "COM1", "PNP0501", LAYOUT_SERIAL, 8, LAYOUT_SERIAL_GSI);
 	isa_device(&a, "RTC_", "PNP0B00", LAYOUT_RTC, 2, LAYOUT_RTC_GSI);
+	if (machine->panic_port)
+		panic_port(&a);
 	aml_end(&a);
 	/* Soft off: SLP_TYP for PM1a and PM1b. */
 	aml_name(&a, "\\_S5_");

@@ -78,6 +78,7 @@ static bool watch(struct vm_client *c, const json_t *schema)
 
 		if (control_schema_notification(schema, note, why, sizeof(why)) == 0) {
 			printf("%s ", name);
+			fflush(stdout);
 		} else {
 			printf("\n%s: %s", name ? name : "no notification", why);
 			good = false;
