@@ -20,13 +20,14 @@ static void print(struct ctx *ctx, const json_t *report)
 	const json_t *disks = json_object_get(report, "disks"), *disk;
 	size_t i;
 
-	fprintf(ctx->out, "%-5s %-10s %-4s %-6s %-9s %s\n", "DISK", "SIZE", "MODE", "QUEUES", "IO",
-		"SERIAL");
+	fprintf(ctx->out, "%-5s %-10s %-4s %-6s %-9s %-7s %s\n", "DISK", "SIZE", "MODE", "QUEUES", "IO",
+		"THREAD", "SERIAL");
 	json_array_foreach(disks, i, disk)
-		fprintf(ctx->out, "%-5zu %-10s %-4s %-6lld %-9s %s\n", i,
+		fprintf(ctx->out, "%-5zu %-10s %-4s %-6lld %-9s %-7s %s\n", i,
 			SIZE_STR((uint64_t)json_integer_value(json_object_get(disk, "bytes"))),
 			json_is_true(json_object_get(disk, "readonly")) ? "ro" : "rw",
 			(long long)json_integer_value(json_object_get(disk, "queues")), word(disk, "io"),
+			json_is_true(json_object_get(disk, "iothread")) ? "own" : "shared",
 			word(disk, "serial"));
 }
 

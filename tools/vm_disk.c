@@ -64,6 +64,10 @@ static bool parse_word(const char *word, struct vm_opt_disk *d)
 	}
 	if (IS("io") && strcmp(value, "thread") == 0)
 		return d->thread = true;
+	if (IS("iothread") && is_on_off(value, &on)) {
+		d->iothread = on;
+		return true;
+	}
 	if (IS("queues") && uint_parse(value, QUEUES_MAX, &n) == 0 && n) {
 		d->queues = (unsigned)n;
 		return true;
@@ -89,7 +93,7 @@ int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err)
 			continue;
 		err_usage(err, "--disk: '%s' is not possible", word);
 		return err_hint(err, "behind the file: readonly, serial=TEXT of 20 characters at most, "
-				     "direct=on|off, discard=on|off, io=thread, queues=1 to 8");
+				     "direct=on|off, discard=on|off, io=thread, iothread=on|off, queues=1 to 8");
 	}
 	*ret = d;
 	return 0;
@@ -229,7 +233,7 @@ int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct er
 {
 	_cleanup_close_ int fd = -1;
 	struct vmm_disk disk = { .readonly = opts->readonly, .discard = !opts->no_discard,
-				 .thread = opts->thread, .queues = opts->queues,
+				 .thread = opts->thread, .iothread = opts->iothread, .queues = opts->queues,
 				 .block_size = SECTOR, .mem_align = 1 };
 	bool direct;
 	off_t size;

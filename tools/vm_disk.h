@@ -12,15 +12,15 @@ enum vm_disk_direct { VM_DISK_DIRECT_AUTO, VM_DISK_DIRECT_ON, VM_DISK_DIRECT_OFF
 
 struct vm_opt_disk {
 	char path[1024];
-	bool readonly, no_discard, thread;
+	bool readonly, no_discard, thread, iothread;
 	enum vm_disk_direct direct; /* past the host's page cache; auto: where the file can */
 	unsigned queues;	    /* 1 to 8 */
 	char serial[VMM_DISK_SERIAL_MAX + 1];
 };
 
 /*
- * "FILE[,readonly][,serial=TEXT][,direct=on|off][,discard=on|off][,io=thread][,queues=N]". 0 or -EINVAL
- * with err set.
+ * "FILE[,readonly][,serial=TEXT][,direct=on|off][,discard=on|off][,io=thread][,iothread=on|off]
+ * [,queues=N]". 0 or -EINVAL with err set.
  */
 int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err);
 

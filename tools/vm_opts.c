@@ -105,6 +105,7 @@ const char vm_run_help[] =
 	"                         direct=on|off       past the host's page cache (where it can)\n"
 	"                         discard=off         what the guest gives up stays allocated\n"
 	"                         io=thread           by a thread instead of io_uring\n"
+	"                         iothread=on         a thread of its own serves its queues\n"
 	"      --console serial|virtio\n"
 	"                       what this terminal is in the guest: ttyS0 (default), or hvc0, which\n"
 	"                       knows the terminal's size\n"

@@ -13,10 +13,11 @@ static json_t *report_one(const struct machine *m, unsigned i)
 {
 	const struct vmm_disk *d = &m->config->disks[i];
 
-	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:s}", "serial", d->serial, "bytes",
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:s, s:b}", "serial", d->serial, "bytes",
 			 (json_int_t)virtio_blk_bytes(m->disks[i]), "readonly", d->readonly, "block_size",
 			 d->block_size, "queues", d->queues, "io",
-			 virtio_blk_has_thread(m->disks[i]) ? "thread" : "io_uring");
+			 virtio_blk_has_thread(m->disks[i]) ? "thread" : "io_uring", "iothread",
+			 d->iothread);
 }
 
 static int report(const struct machine *m, json_t **ret, struct err *err)

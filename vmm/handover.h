@@ -24,7 +24,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     14
+#define HANDOVER_VERSION     15
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -90,6 +90,7 @@ struct vmm_disk {
 	int32_t fd;
 	bool readonly, discard;
 	bool thread;	     /* not io_uring */
+	bool iothread;	     /* its queues are served by a thread of their own */
 	uint32_t queues;     /* 1 to 8 */
 	uint32_t block_size; /* of the guest's requests: bytes, a power of two, 512 to 4096 */
 	uint32_t mem_align;  /* of their buffers, where it is read and written with O_DIRECT; else 1 */

@@ -57,11 +57,11 @@ static void test_words(void **state)
 	assert_int_equal(vm_disk_parse("/a/b", &d, NULL), 0);
 	assert_string_equal(d.path, "/a/b");
 	assert_int_equal(d.queues, 1);
-	assert_false(d.readonly || d.no_discard || d.thread || d.serial[0]);
+	assert_false(d.readonly || d.no_discard || d.thread || d.iothread || d.serial[0]);
 	assert_int_equal(d.direct, VM_DISK_DIRECT_AUTO);
-	assert_int_equal(vm_disk_parse("x,readonly,serial=abc def,queues=8,direct=off,discard=off,io=thread",
+	assert_int_equal(vm_disk_parse("x,readonly,serial=abc def,queues=8,direct=off,discard=off,io=thread,iothread=on",
 				       &d, NULL), 0);
-	assert_true(d.readonly && d.no_discard && d.thread);
+	assert_true(d.readonly && d.no_discard && d.thread && d.iothread);
 	assert_string_equal(d.serial, "abc def");
 	assert_int_equal(d.queues, 8);
 	assert_int_equal(d.direct, VM_DISK_DIRECT_OFF);

@@ -19,6 +19,7 @@
 #include "base/size.h"
 #include "vmm/mem.h"
 #include "vmm/virtio/disk_io.h"
+#include "vmm/virtio/iothread.h"
 #include "vmm/virtio/virtio.h"
 #include "vmm/vm.h"
 
@@ -59,6 +60,7 @@ struct virtio_blk {
 	struct virtio_dev dev;
 	const struct vmm_disk *disk;
 	struct disk_io *io;
+	struct iothread *thread; /* its own; NULL: all disks share the event loop's */
 	struct blk_req *unused;
 	uint64_t sectors;
 	uint64_t bounced;   /* bytes of all buffers in place of the guest's */
@@ -429,6 +431,19 @@ static int read_size(const struct virtio_blk *blk, uint64_t *ret)
 	return 0;
 }
 
+/* Behind all that it hears. */
+static int start_thread(struct virtio_blk *blk, unsigned index, struct err *err)
+{
+	char name[16];
+	int r;
+
+	if (!blk->thread)
+		return 0;
+	snprintf(name, sizeof(name), "disk/%u", index);
+	r = iothread_start(blk->thread, name);
+	return r < 0 ? err_set(err, r, "%s: no thread of its own", blk->dev.pci.name) : 0;
+}
+
 int virtio_blk_new(struct vm *vm, const struct vmm_disk *disk, unsigned index,
 		   struct virtio_blk **ret, struct err *err)
 {
@@ -445,17 +460,24 @@ int virtio_blk_new(struct vm *vm, const struct vmm_disk *disk, unsigned index,
 	blk->stopping = true;
 	blk->dev.features = features_of(disk);
 	r = read_size(blk, &blk->sectors);
+	if (r == 0 && disk->iothread)
+		r = iothread_new(&blk->thread);
+	blk->dev.iothread = blk->thread;
 	if (r == 0)
 		r = disk_io_new(&(struct disk_io_config){ .fd = disk->fd,
 							  .depth = QUEUE_SIZE * disk->queues,
 							  .thread = disk->thread,
-							  .loop = vm->loop,
+							  .loop = blk->thread ?
+								  iothread_loop(blk->thread) :
+								  vm->loop,
 							  .after = flush_queues,
 							  .opaque = blk }, &blk->io);
 	if (r < 0)
 		err_set(err, r, "%s cannot be made", name);
 	else
 		r = virtio_add(vm, &blk->dev, &blk->ops, name, 0, err);
+	if (r == 0)
+		r = start_thread(blk, index, err);
 	if (r < 0) {
 		virtio_blk_free(blk);
 		return r;
@@ -470,9 +492,11 @@ struct virtio_blk *virtio_blk_free(struct virtio_blk *blk)
 
 	if (!blk)
 		return NULL;
+	iothread_stop(blk->thread);
 	virtio_remove(&blk->dev);
 	blk->stopping = true;
 	blk->io = disk_io_free(blk->io);
+	blk->thread = iothread_free(blk->thread);
 	while ((req = blk->unused)) {
 		blk->unused = req->next;
 		free(req);
@@ -488,10 +512,12 @@ int virtio_blk_resize(struct virtio_blk *blk, uint64_t *ret_bytes)
 
 	if (r < 0)
 		return r;
+	iothread_lock(blk->thread);
 	if (sectors != blk->sectors) {
 		blk->sectors = sectors;
 		virtio_config_changed(&blk->dev);
 	}
+	iothread_unlock(blk->thread);
 	if (ret_bytes)
 		*ret_bytes = sectors * SECTOR;
 	return 0;

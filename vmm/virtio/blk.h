@@ -26,7 +26,7 @@ struct virtio_blk *virtio_blk_free(struct virtio_blk *blk);
 int virtio_blk_resize(struct virtio_blk *blk, uint64_t *ret_bytes);
 
 uint64_t virtio_blk_bytes(const struct virtio_blk *blk);
-/* It is served by a thread, since io_uring was not to be had. */
+/* It is read and written by a thread, since io_uring was not to be had. */
 bool virtio_blk_has_thread(const struct virtio_blk *blk);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * Reads and writes of a disk's file that do not wait: by io_uring, or where the host has it switched
  * off (kernel.io_uring_disabled, seccomp) by a thread. What is done is told on the event loop's
- * thread, or on the caller's of disk_io_drain(). All calls are under one lock of the caller's.
+ * thread, or on the caller's of disk_io_drain(). All calls are under one lock of the caller's, which the
+ * event loop has when it calls.
  */
 #ifndef VMM_VIRTIO_DISK_IO_H
 #define VMM_VIRTIO_DISK_IO_H

@@ -29,6 +29,7 @@
 #include "irq/irqfd.h"
 #include "irq/msix.h"
 #include "vmm/bus.h"
+#include "vmm/virtio/iothread.h"
 #include "vmm/vm.h"
 
 #define VIRTIO_VENDOR	   0x1af4
@@ -105,6 +106,7 @@ static int set_vectors(void *opaque, unsigned first, unsigned n, const int *fds)
 {
 	struct virtio_dev *dev = opaque;
 
+	iothread_lock(dev->iothread);
 	for (unsigned i = first; i < first + n && i <= dev->ops->nqueues; i++) {
 		dev->vector_fd[i] = fds[i - first];
 		if (dev->vector_fd[i] >= 0 && dev->vector_pending[i]) {
@@ -113,6 +115,7 @@ static int set_vectors(void *opaque, unsigned first, unsigned n, const int *fds)
 		}
 	}
 	tell_calls(dev);
+	iothread_unlock(dev->iothread);
 	return 0;
 }
 
@@ -124,17 +127,26 @@ static void forget_vectors(struct virtio_dev *dev)
 	}
 }
 
+/* When this is over no thread writes to them: they are about to be closed. */
 static void disable_vectors(void *opaque)
 {
-	forget_vectors(opaque);
-	tell_calls(opaque);
+	struct virtio_dev *dev = opaque;
+
+	iothread_lock(dev->iothread);
+	forget_vectors(dev);
+	tell_calls(dev);
+	iothread_unlock(dev->iothread);
 }
 
 static bool vector_pending(void *opaque, unsigned i)
 {
 	const struct virtio_dev *dev = opaque;
+	bool pending;
 
-	return i <= VIRTIO_QUEUES_MAX && dev->vector_pending[i];
+	iothread_lock(dev->iothread);
+	pending = i <= VIRTIO_QUEUES_MAX && dev->vector_pending[i];
+	iothread_unlock(dev->iothread);
+	return pending;
 }
 
 static const struct vector_ops vector_ops = {
@@ -380,10 +392,8 @@ static void common_write(struct virtio_dev *dev, unsigned off, const uint8_t *da
 
 /* --- the BAR --- */
 
-static void bar_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
+static void read_bar(struct virtio_dev *dev, uint64_t off, uint8_t *data, unsigned len)
 {
-	struct virtio_dev *dev = opaque;
-
 	memset(data, 0, len);
 	if (off < ISR_OFF) {
 		common_read(dev, (unsigned)off, data, len);
@@ -400,10 +410,8 @@ static void bar_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
 	}
 }
 
-static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+static void write_bar(struct virtio_dev *dev, uint64_t off, const uint8_t *data, unsigned len)
 {
-	struct virtio_dev *dev = opaque;
-
 	if (off < ISR_OFF) {
 		common_write(dev, (unsigned)off, data, len);
 	} else if (off >= DEVICE_OFF && off + len <= DEVICE_OFF + DEVICE_LEN) {
@@ -418,6 +426,24 @@ static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned 
 	} else if (off >= TABLE_OFF && off < PBA_OFF) {
 		msix_table_write(dev->msix, off - TABLE_OFF, data, len);
 	}
+}
+
+static void bar_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
+{
+	struct virtio_dev *dev = opaque;
+
+	iothread_lock(dev->iothread);
+	read_bar(dev, off, data, len);
+	iothread_unlock(dev->iothread);
+}
+
+static void bar_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+{
+	struct virtio_dev *dev = opaque;
+
+	iothread_lock(dev->iothread);
+	write_bar(dev, off, data, len);
+	iothread_unlock(dev->iothread);
 }
 
 static const struct bus_ops bar_ops = { .read = bar_read, .write = bar_write };
@@ -486,10 +512,12 @@ static void cfg_read(struct pci_dev *pci, unsigned off, uint8_t *data, unsigned 
 	unsigned at = dev->window_cap + sizeof(struct virtio_pci_cap), bar_off, n;
 	unsigned flags = dev->pci.caps_end - PCI_CAP_MSIX_SIZEOF + PCI_MSIX_FLAGS;
 
+	iothread_lock(dev->iothread);
 	if (touches(off, len, at, 4) && window(dev, &bar_off, &n))
-		bar_read(dev, bar_off, pci->config + at, n);
+		read_bar(dev, bar_off, pci->config + at, n);
 	put_le16(pci->config + flags, msix_control(dev->msix));
 	pci_cfg_store_read(pci, off, data, len);
+	iothread_unlock(dev->iothread);
 }
 
 static void cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, unsigned len)
@@ -498,20 +526,24 @@ static void cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, un
 	unsigned at = dev->window_cap + sizeof(struct virtio_pci_cap), bar_off, n;
 	unsigned flags = dev->pci.caps_end - PCI_CAP_MSIX_SIZEOF + PCI_MSIX_FLAGS;
 
+	iothread_lock(dev->iothread);
 	pci_cfg_store_write(pci, off, data, len);
 	if (touches(off, len, at, 4) && window(dev, &bar_off, &n))
-		bar_write(dev, bar_off, pci->config + at, n);
+		write_bar(dev, bar_off, pci->config + at, n);
 	if (touches(off, len, flags, 2))
 		msix_set_control(dev->msix, get_le16(pci->config + flags));
+	iothread_unlock(dev->iothread);
 }
 
 static void power_on(struct pci_dev *pci)
 {
 	struct virtio_dev *dev = to_virtio(pci);
 
+	iothread_lock(dev->iothread);
 	reset(dev);
 	msix_reset(dev->msix);
 	forget_vectors(dev);
+	iothread_unlock(dev->iothread);
 }
 
 static const struct pci_dev_ops pci_ops = {
@@ -581,15 +613,16 @@ static void on_kick(void *opaque, int fd)
 
 int virtio_hear(struct virtio_dev *dev, unsigned i, bool on)
 {
+	struct loop *loop = dev->iothread ? iothread_loop(dev->iothread) : dev->vm->loop;
 	struct virtq *q = &dev->q[i];
 	int r = 0;
 
 	if (q->heard == on)
 		return 0;
 	if (on)
-		r = loop_add(dev->vm->loop, q->kick_fd, on_kick, dev);
+		r = loop_add(loop, q->kick_fd, on_kick, dev);
 	else
-		loop_del(dev->vm->loop, q->kick_fd);
+		loop_del(loop, q->kick_fd);
 	if (r == 0)
 		q->heard = on;
 	return r;

@@ -4,7 +4,9 @@
  * the transport (pci.c) and the rings (queue.c) give it.
  *
  * A device is a struct virtio_dev embedded in its own, a table of what it does, and
- * virtio_add(). Everything runs under vm_lock(); kicks come from the event loop.
+ * virtio_add(). Everything runs under vm_lock(); kicks come from the event loop. A device with a thread
+ * of its own (iothread.h) has its kicks from there, under that thread's lock alone; whatever else is
+ * called has both, and ops are called with both or with that one.
  *
  * References are to the Virtual I/O Device specification 1.2.
  */
@@ -23,6 +25,7 @@
 #define VIRTIO_QUEUE_SIZE_MAX 1024u /* a power of two */
 #define VIRTIO_NO_VECTOR      0xffffu
 
+struct iothread;
 struct msix;
 struct virtio_dev;
 struct vm;
@@ -66,6 +69,7 @@ struct virtio_ops {
 struct virtio_dev {
 	struct pci_dev pci;
 	struct vm *vm; /* borrowed */
+	struct iothread *iothread; /* borrowed; NULL: it has none. Set before virtio_add() */
 	const struct virtio_ops *ops;
 	uint64_t features; /* offered beside VERSION_1, INDIRECT_DESC and EVENT_IDX; set before virtio_add() */
 	char msix_name[64];
