@@ -512,8 +512,8 @@ static void test_names(void **state)
 	static const char *const good[] = { "a", "web-1", "a.b_c" };
 	static const char *const bad[] = { "",	 "1",	 "-a", ".a", "a/b", "a b", "../x",
 					   "a\n", "ä",
-					   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-					   "aaaaa" };
+					   ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+					    "aaaaa") };
 	struct err err = ERR_INIT;
 	struct vm_client c;
 
