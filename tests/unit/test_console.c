@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The guest's console on descriptors that read slowly, never, or end. */
 #include <errno.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -372,6 +377,63 @@ static void test_who_does_not_look_stops_nobody_for_long(void **state)
 	close(fd);
 }
 
+/* A CPU that has one of the host's for itself says the first word. */
+static void *say_pinned(void *opaque)
+{
+	cpu_set_t all, one;
+
+	CPU_ZERO(&one);
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		return NULL;
+	for (unsigned i = 0; i < CPU_SETSIZE && !CPU_COUNT(&one); i++)
+		if (CPU_ISSET(i, &all))
+			CPU_SET(i, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) == 0)
+		console_write(f.console, (const uint8_t *)"word", 4);
+	return NULL;
+}
+
+/* The thread of this process that has this name; 0: there is none. */
+static int thread_called(const char *name)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	char path[300], comm[32];
+	struct dirent *d;
+	int tid = 0;
+
+	while (tasks && !tid && (d = readdir(tasks))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/comm", d->d_name);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fgets(comm, sizeof(comm), file) && strcmp(strtok(comm, "\n"), name) == 0)
+			tid = atoi(d->d_name);
+		fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	return tid;
+}
+
+static void test_what_it_says_is_written_beside_the_cpus(void **state)
+{
+	cpu_set_t of_main, of_writer;
+	pthread_t cpu;
+	int tid;
+
+	open_console(false);
+	assert_int_equal(pthread_create(&cpu, NULL, say_pinned, NULL), 0);
+	assert_int_equal(pthread_join(cpu, NULL), 0);
+	assert_int_equal(read(f.out[1], f.got, sizeof(f.got)), 4); /* so it has its name */
+	tid = thread_called("console");
+	assert_int_not_equal(tid, 0);
+	assert_int_equal(sched_getaffinity(0, sizeof(of_main), &of_main), 0);
+	assert_int_equal(sched_getaffinity(tid, sizeof(of_writer), &of_writer), 0);
+	assert_true(CPU_EQUAL(&of_main, &of_writer));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +451,7 @@ int main(void)
 		T(test_one_that_says_no_more_still_sees),
 		T(test_the_place_of_a_dead_one_is_free),
 		T(test_who_does_not_look_stops_nobody_for_long),
+		T(test_what_it_says_is_written_beside_the_cpus),
 #undef T
 	};
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,16 @@ static void wait_room(struct outlet *o)
 			o->stalled = o->head - o->tail == RING;
 }
 
+/* Where the main thread may run: it is a CPU's that says the first word, which may be pinned. */
+static int place(pthread_attr_t *attr)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(getpid(), sizeof(set), &set) < 0)
+		return 0; /* then where that CPU's may */
+	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
+}
+
 /* At the first byte: until then a silent guest costs no thread. */
 static void start_writer(struct outlet *o)
 {
@@ -145,6 +156,8 @@ static void start_writer(struct outlet *o)
 
 	if (r == 0)
 		r = pthread_attr_setstacksize(&attr, STACK);
+	if (r == 0)
+		r = place(&attr);
 	if (r == 0)
 		r = pthread_create(&o->writer, &attr, write_out, o);
 	pthread_attr_destroy(&attr);
