@@ -60,7 +60,7 @@ static struct virtio_dev *to_virtio(struct pci_dev *pci)
 
 static uint64_t offered(const struct virtio_dev *dev)
 {
-	return dev->features | COMMON_FEATURES;
+	return dev->features | (COMMON_FEATURES & ~dev->withheld);
 }
 
 /* --- interrupts --- */

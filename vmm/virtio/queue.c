@@ -66,6 +66,8 @@ static int add_seg(struct virtio_dev *dev, struct virtq_chain *c, const struct d
 {
 	unsigned n = c->nread + c->nwrite;
 
+	if (c->ends && (d->flags & VRING_DESC_F_WRITE ? c->nwrite : c->nread || c->nwrite))
+		return 0;
 	if (n == VIRTQ_SEGS_MAX)
 		return broken(dev, "a chain has too many buffers");
 	if (d->flags & VRING_DESC_F_WRITE)
@@ -166,7 +168,7 @@ static int read_avail(struct virtio_dev *dev, const struct virtq *q, uint16_t *r
 	return 0;
 }
 
-int virtq_pop(struct virtio_dev *dev, unsigned i, struct virtq_chain *ret)
+int virtq_take(struct virtio_dev *dev, unsigned i, uint16_t *ret)
 {
 	struct virtq *q = &dev->q[i];
 	uint16_t idx;
@@ -184,13 +186,29 @@ int virtq_pop(struct virtio_dev *dev, unsigned i, struct virtq_chain *ret)
 		r = broken(dev, "more is under way than its queue holds");
 	if (r < 0)
 		return r;
-	*ret = (struct virtq_chain){ 0 };
-	if (get16(dev, q->avail + 4 + 2ull * (q->next_avail % q->size), &ret->head) < 0)
+	if (get16(dev, q->avail + 4 + 2ull * (q->next_avail % q->size), ret) < 0)
 		return broken(dev, "its available ring is not in RAM");
 	q->next_avail++;
 	q->taken++;
-	r = walk(dev, q, ret);
+	return *ret < q->size ? 1 : broken(dev, "a descriptor points out of its table");
+}
+
+int virtq_pop(struct virtio_dev *dev, unsigned i, struct virtq_chain *ret)
+{
+	uint16_t head = 0;
+	int r = virtq_take(dev, i, &head);
+
+	if (r <= 0)
+		return r;
+	*ret = (struct virtq_chain){ .head = head };
+	r = walk(dev, &dev->q[i], ret);
 	return r < 0 ? r : 1;
+}
+
+int virtq_ends(struct virtio_dev *dev, unsigned i, uint16_t head, struct virtq_chain *ret)
+{
+	*ret = (struct virtq_chain){ .head = head, .ends = true };
+	return walk(dev, &dev->q[i], ret);
 }
 
 int virtq_put(struct virtio_dev *dev, unsigned i, unsigned ahead, uint16_t head, uint32_t written)

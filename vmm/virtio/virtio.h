@@ -72,6 +72,7 @@ struct virtio_dev {
 	struct iothread *iothread; /* borrowed; NULL: it has none. Set before virtio_add() */
 	const struct virtio_ops *ops;
 	uint64_t features; /* offered beside VERSION_1, INDIRECT_DESC and EVENT_IDX; set before virtio_add() */
+	uint64_t withheld; /* of these three, what whoever serves its rings lacks */
 	char msix_name[64];
 	struct msix *msix;
 	int vector_fd[VIRTIO_QUEUES_MAX + 1];  /* -1: not wired */
@@ -132,6 +133,7 @@ struct virtq_seg {
 /* A chain of buffers: what the device reads, then what it writes. */
 struct virtq_chain {
 	uint16_t head;
+	bool ends; /* of virtq_ends() */
 	unsigned nread, nwrite;
 	struct virtq_seg seg[VIRTQ_SEGS_MAX]; /* nread of them, then nwrite */
 };
@@ -141,6 +143,12 @@ bool virtq_in_ram(const struct virtio_dev *dev, unsigned q);
 
 /* 1: *ret is the next; 0: there is none; -EPROTO: the ring is broken (virtio_broken() was called). */
 int virtq_pop(struct virtio_dev *dev, unsigned q, struct virtq_chain *ret);
+
+/* The same of its head alone, for who gives it on. */
+int virtq_take(struct virtio_dev *dev, unsigned q, uint16_t *ret);
+
+/* Of the chain with this head the first buffer to read and the first to write, where there are any. */
+int virtq_ends(struct virtio_dev *dev, unsigned q, uint16_t head, struct virtq_chain *ret);
 
 /* Give it back with written bytes; the guest hears of it by virtq_flush(). -EPROTO as above. */
 int virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written);
