@@ -30,6 +30,8 @@ $(O)/tests/unit/test_vf_many: TEST_LDLIBS = -Wl,--wrap=nanosleep,--wrap=clock_ge
 $(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close
 # Somebody else is there before the lock.
 $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
+# Nobody is waited for as long as that.
+$(addprefix $(O)/tests/unit/,test_vhost_user test_vhost_user_device): TEST_LDLIBS = -Wl,--wrap=poll
 # No descriptor is left.
 $(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
 # Its guest asks again while it is served.

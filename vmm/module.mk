@@ -17,4 +17,5 @@ vmm_srcs += vmm/vfio_pci/bars.c vmm/vfio_pci/caps.c vmm/vfio_pci/clique.c vmm/vf
 vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/console.c vmm/virtio/disk_io.c vmm/virtio/iothread.c vmm/virtio/pci.c \
 	vmm/virtio/queue.c vmm/virtio/rng.c vmm/virtio/stream.c vmm/virtio/vhost.c vmm/virtio/vsock.c \
 	vmm/virtio/announce.c vmm/virtio/net.c vmm/virtio/net_ctrl.c vmm/virtio/net_filter.c vmm/virtio/net_pairs.c vmm/virtio/net_tap.c \
-	vmm/virtio/net_user.c vmm/virtio/net_vhost.c
+	vmm/virtio/net_user.c vmm/virtio/net_vhost.c \
+	vmm/virtio/vhost_user.c vmm/virtio/vhost_user_msg.c
