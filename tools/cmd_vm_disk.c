@@ -20,15 +20,16 @@ static void print(struct ctx *ctx, const json_t *report)
 	const json_t *disks = json_object_get(report, "disks"), *disk;
 	size_t i;
 
-	fprintf(ctx->out, "%-5s %-10s %-4s %-6s %-9s %-7s %s\n", "DISK", "SIZE", "MODE", "QUEUES", "IO",
+	fprintf(ctx->out, "%-5s %-10s %-4s %-6s %-10s %-7s %s\n", "DISK", "SIZE", "MODE", "QUEUES", "IO",
 		"THREAD", "SERIAL");
 	json_array_foreach(disks, i, disk)
-		fprintf(ctx->out, "%-5zu %-10s %-4s %-6lld %-9s %-7s %s\n", i,
+		fprintf(ctx->out, "%-5zu %-10s %-4s %-6lld %-10s %-7s %s\n", i,
 			SIZE_STR((uint64_t)json_integer_value(json_object_get(disk, "bytes"))),
 			json_is_true(json_object_get(disk, "readonly")) ? "ro" : "rw",
 			(long long)json_integer_value(json_object_get(disk, "queues")), word(disk, "io"),
 			json_is_true(json_object_get(disk, "iothread")) ? "own" : "shared",
-			word(disk, "serial"));
+			json_is_false(json_object_get(disk, "backend")) ? "(nobody serves it)" :
+									  word(disk, "serial"));
 }
 
 static int parse_disk(const char *text, json_t **ret, struct err *err)
@@ -62,7 +63,7 @@ const struct command cmd_vm_disk = {
 	.synopsis = "VM [DISK]",
 	.summary = "a guest's virtio disks, and that one has another size now",
 	.help = "Shows the disks that a guest was started with (--disk). With the number of one the guest\n"
-		"is first told how large its file or block device is now:\n"
+		"is first told how large its file or block device is now (a backend is asked):\n"
 		"\n"
 		"  truncate -s 20G disk.raw && thruway vm disk VM 0",
 	.takes = TAKES_JSON,

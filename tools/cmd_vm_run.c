@@ -19,6 +19,7 @@
 #include "tools/command.h"
 #include "tools/commands.h"
 #include "tools/supervisor.h"
+#include "tools/vm_backend.h"
 #include "tools/vm_cpu_model.h"
 #include "tools/vm_devices.h"
 #include "tools/vm_failover.h"
@@ -36,6 +37,8 @@
 #define NOFILE_PER_DEVICE 2100u
 /* Of a network device with all its queues: two for each, one for each of its pairs and vhost's. */
 #define NOFILE_PER_NIC	  64u
+/* Of another that a backend serves: four for each queue. */
+#define NOFILE_PER_SERVED 40u
 
 static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 {
@@ -133,6 +136,11 @@ static int open_disks(const struct vm_opts *o, struct vmm_config *config, struct
 {
 	int r = 0;
 
+	for (unsigned i = 0; r == 0 && i < o->fs_count; i++) {
+		r = vm_fs_open(&o->fs[i], &config->fs[i], err);
+		if (r == 0)
+			config->fs_count++;
+	}
 	for (unsigned i = 0; r == 0 && i < o->disk_count; i++) {
 		r = vm_disk_open(&o->disks[i], &config->disks[i], err);
 		if (r == 0)
@@ -213,6 +221,7 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
 		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
+			  NOFILE_PER_SERVED * (uint64_t)(config->disk_count + config->fs_count) +
 			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->slot_count +
 							 config->nic_count),
 		.rtprio = config->fifo,
@@ -275,6 +284,19 @@ static int choose_name(int root, const struct vm_opts *o, struct vm_socket *cont
 	return vm_socket_open(root, control, err);
 }
 
+/* Where processes that serve its devices are found again. */
+static void name_backends(const struct vm_opts *o, struct vm_backends *b)
+{
+	for (unsigned i = 0; i < o->nic_count; i++)
+		if (o->nics[i].socket[0])
+			vm_backends_add(b, VM_BACKEND_NIC, i, "--nic", o->nics[i].socket);
+	for (unsigned i = 0; i < o->disk_count; i++)
+		if (o->disks[i].vhost_user)
+			vm_backends_add(b, VM_BACKEND_DISK, i, "--disk", o->disks[i].path);
+	for (unsigned i = 0; i < o->fs_count; i++)
+		vm_backends_add(b, VM_BACKEND_FS, i, "--fs", o->fs[i].socket);
+}
+
 /* With all devices taken, to the guest's end. The exit status, or -errno with err set. */
 static int run_guest(int root, const struct vm_opts *o, const struct vm_devices *devices,
 		     struct vmm_config *config, struct vm_socket *control,
@@ -282,8 +304,10 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 {
 	struct vmm_process vmm = VMM_PROCESS_INIT;
 	struct supervisor_result result;
+	struct vm_backends backends = { 0 };
 	int r = open_devices(root, o, devices, config, err);
 
+	name_backends(o, &backends);
 	if (r == 0)
 		r = open_nics(root, o, config, err);
 	if (r == 0)
@@ -303,6 +327,7 @@ static int run_guest(int root, const struct vm_opts *o, const struct vm_devices 
 						    .control = control,
 						    .irq = &o->irq,
 						    .failover = failover,
+						    .backends = &backends,
 						    .devices = config->devices,
 						    .device_count = config->device_count },
 		       &result, err);

@@ -70,6 +70,7 @@ tools_srcs := \
 	tools/vm_alarm.c \
 	tools/vm_ask.c \
 	tools/vm_attach.c \
+	tools/vm_backend.c \
 	tools/vm_client.c \
 	tools/vm_return.c \
 	tools/vm_rom.c \
@@ -80,6 +81,7 @@ tools_srcs := \
 	tools/vm_devices.c \
 	tools/vm_disk.c \
 	tools/vm_failover.c \
+	tools/vm_fs.c \
 	tools/vm_macvtap.c \
 	tools/vm_mem_opts.c \
 	tools/vm_irq.c \

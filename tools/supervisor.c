@@ -253,6 +253,9 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 	case VMM_EVENT_NIC:
 		vm_failover_nic(s->config->failover, e->nic, (enum vm_nic_event)e->reason);
 		break;
+	case VMM_EVENT_BACKEND:
+		vm_backends_event(s->config->backends, s->loop, s->config->vmm->sock, e);
+		break;
 	case VMM_EVENT_ERROR:
 		if (s->err && !s->err->code)
 			*s->err = e->err;
@@ -343,6 +346,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 		judge(&s);
 	s.devices = vm_return_free(s.devices);
 	vm_failover_stop(config->failover);
+	vm_backends_stop(config->backends);
 	vmm_process_end(config->vmm);
 	irq_keeper_end(s.irq_keeper); /* which may be asking the VMM */
 	forget_irq_keeper(&s);

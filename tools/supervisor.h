@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "tools/irq_keeper.h"
+#include "tools/vm_backend.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 #include "vmm/handover.h"
@@ -45,6 +46,7 @@ struct supervisor_config {
 	bool tty;		   /* stdin is a terminal and becomes the guest's console at READY */
 	struct vm_socket *control; /* the VM's, bound when its CPUs run if it is not yet; NULL: none */
 	struct vm_failover *failover; /* of its network devices; NULL: none has it */
+	struct vm_backends *backends; /* of its devices; none: no count */
 	const struct irq_place *irq; /* of its devices, on the host; NULL: anywhere */
 	const struct vmm_device *devices; /* that the guest started with */
 	unsigned device_count;

@@ -16,10 +16,11 @@
 #include "base/ioctl.h"
 #include "base/range.h"
 #include "base/size.h"
+#include "tools/vm_backend.h"
 
 #define SECTOR	     512u
 #define BLOCK_MAX    4096u
-#define QUEUES_MAX   8u
+#define QUEUES_MAX   8
 /* Where the file system does not say how O_DIRECT wants it. */
 #define ALIGN_UNSAID 4096u
 
@@ -76,12 +77,37 @@ static bool parse_word(const char *word, struct vm_opt_disk *d)
 	return false;
 }
 
+/* Whose disk it is has the rest to say, where it is started. */
+static int parse_backend(const char *text, struct vm_opt_disk *ret, struct err *err)
+{
+	struct vm_opt_disk d = { .queues = 1, .vhost_user = true };
+	_cleanup_free_ char *copy = strdup(text);
+	char *rest = copy, *word;
+	int r;
+
+	if (!copy)
+		return err_set(err, -ENOMEM, "--disk");
+	r = vm_backend_parse("--disk", strsep(&rest, ","), d.path, err);
+	while (r == 0 && (word = strsep(&rest, ","))) {
+		if (strncmp(word, "queues=", 7) == 0 && parse_word(word, &d))
+			continue;
+		err_usage(err, "--disk: '%s' is not possible with vhost-user", word);
+		return err_hint(err, "behind the socket: queues=1 to %d; the rest is said to the program "
+				     "that serves the disk", QUEUES_MAX);
+	}
+	if (r == 0)
+		*ret = d;
+	return r;
+}
+
 int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err)
 {
 	struct vm_opt_disk d = { .queues = 1 };
 	_cleanup_free_ char *copy = strdup(text);
 	char *rest = copy, *word;
 
+	if (vm_backend_is(text))
+		return parse_backend(text, ret, err);
 	if (!copy)
 		return err_set(err, -ENOMEM, "--disk");
 	word = strsep(&rest, ",");
@@ -239,6 +265,11 @@ int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct er
 	off_t size;
 	int r;
 
+	if (opts->vhost_user) {
+		ret->vhost_user = true;
+		ret->queues = opts->queues;
+		return vm_backend_connect("--disk", opts->path, &ret->fd, err);
+	}
 	fd = open_file(opts, &direct, err);
 	r = fd < 0 ? fd : lock_disk(fd, opts, err);
 	if (r < 0)

@@ -281,7 +281,7 @@ static struct vm_mem_opts of_node(const struct vm_mem_request *q, unsigned i)
 	const struct vm_mem_opts *m = q->memory;
 
 	if (o.kind == VM_KIND_UNSAID)
-		o.kind = m->kind == VM_KIND_UNSAID ? MEM_ANON : m->kind;
+		o.kind = m->kind != VM_KIND_UNSAID ? m->kind : q->shared ? MEM_MEMFD : MEM_ANON;
 	if (!o.threads)
 		o.threads = m->threads;
 	o.thp = o.thp ? o.thp : m->thp;
@@ -309,6 +309,15 @@ static int check_merge(const struct vm_mem_request *q, const struct vm_mem_opts 
 	return err_hint(err, "leave it out, or pass no device");
 }
 
+static int check_shared(const struct vm_mem_request *q, const struct vm_mem_opts *o, struct err *err)
+{
+	if (!q->shared || o->kind != MEM_ANON)
+		return 0;
+	err_usage(err, "backend=anon: this memory is private, and with %s vhost-user another process "
+		       "has it, too", q->shared);
+	return err_hint(err, "leave it out, or choose memfd, memfd-thp, hugetlb-2M or hugetlb-1G");
+}
+
 static int check_thp(const struct vm_mem_opts *o, struct err *err)
 {
 	const char *name = kinds[o->kind].name;
@@ -327,8 +336,10 @@ static int check_thp(const struct vm_mem_opts *o, struct err *err)
 
 static int check_node(const struct vm_mem_request *q, const struct vm_mem_opts *o, struct err *err)
 {
-	int r = check_merge(q, o, err);
+	int r = check_shared(q, o, err);
 
+	if (r == 0)
+		r = check_merge(q, o, err);
 	if (r == 0)
 		r = check_thp(o, err);
 	if (r < 0)

@@ -58,6 +58,7 @@ const char *vm_mem_kind_name(enum mem_kind kind);
 struct vm_mem_request {
 	unsigned nodes, cpus;
 	unsigned devices;
+	const char *shared; /* the option for which other processes have it, too; NULL: none */
 	const struct vm_mem_opts *memory;
 	const struct vm_mem_opts *node; /* VMM_MAX_NODES of them */
 };

@@ -52,8 +52,10 @@ static int parse_host(const char *text, struct vm_opt_nic *nic, struct err *err)
 		return parse_name(text + 4, "bridge", nic->bridge, err);
 	if (strncmp(text, "macvtap:", 8) == 0)
 		return parse_name(text + 8, "macvtap", nic->macvtap, err);
+	if (vm_backend_is(text))
+		return vm_backend_parse("--nic", text, nic->socket, err);
 	err_usage(err, "--nic: '%s' is no network device", text);
-	return err_hint(err, "write tap:BRIDGE, such as tap:br0, or macvtap:DEV");
+	return err_hint(err, "write tap:BRIDGE, such as tap:br0, macvtap:DEV or vhost-user:SOCK");
 }
 
 static bool parse_number(const char *text, uint64_t min, uint64_t max, unsigned *ret)
@@ -88,6 +90,14 @@ static int parse_word(const char *word, struct vm_opt_nic *nic, struct err *err)
 			VMM_NIC_PAIRS_MAX, MTU_MIN, VM_NIC_MTU_MAX);
 }
 
+static int check_backend(const struct vm_opt_nic *nic, bool said_vhost, struct err *err)
+{
+	if (!nic->socket[0] || !said_vhost)
+		return 0;
+	err_usage(err, "--nic: vhost= is for a tap or a macvtap; here the backend moves the packets");
+	return err_hint(err, "leave it out");
+}
+
 /* What a macvtap has of its own is changed where it is. */
 static int check_macvtap(const struct vm_opt_nic *nic, struct err *err)
 {
@@ -103,15 +113,20 @@ int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 	struct vm_opt_nic nic = { .queues = 1 };
 	_cleanup_free_ char *copy = strdup(text);
 	char *rest = copy, *word;
+	bool said_vhost = false;
 	int r;
 
 	if (!copy)
 		return err_set(err, -ENOMEM, "--nic");
 	r = parse_host(strsep(&rest, ","), &nic, err);
-	while (r == 0 && (word = strsep(&rest, ",")))
+	while (r == 0 && (word = strsep(&rest, ","))) {
+		said_vhost |= strncmp(word, "vhost=", 6) == 0;
 		r = parse_word(word, &nic, err);
+	}
 	if (r == 0)
 		r = check_macvtap(&nic, err);
+	if (r == 0)
+		r = check_backend(&nic, said_vhost, err);
 	if (r == 0)
 		*ret = nic;
 	return r;
@@ -121,7 +136,7 @@ int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 
 void vm_nic_init(struct vmm_nic *nic)
 {
-	*nic = (struct vmm_nic){ .pairs = 1 };
+	*nic = (struct vmm_nic){ .pairs = 1, .backend_fd = -1 };
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
 		nic->tap_fd[i] = nic->vhost_fd[i] = -1;
 }
@@ -155,10 +170,21 @@ static int open_vhost(int root, struct vmm_nic *ret, struct err *err)
 	return 0;
 }
 
+static int open_backend(const struct vm_opt_nic *nic, struct vmm_nic *ret, struct err *err)
+{
+	const char *name = strrchr(nic->socket, '/');
+
+	ret->vhost_user = true;
+	ret->mtu = (uint16_t)nic->mtu;
+	snprintf(ret->host, sizeof(ret->host), "%.*s", (int)sizeof(ret->host) - 1,
+		 name ? name + 1 : nic->socket);
+	return vm_backend_connect("--nic", nic->socket, &ret->backend_fd, err);
+}
+
 int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned index,
 		struct vmm_nic *ret, struct err *err)
 {
-	int r = nic->macvtap[0] ? 0 : vm_tap_check(root, nic, err);
+	int r = nic->macvtap[0] || nic->socket[0] ? 0 : vm_tap_check(root, nic, err);
 
 	if (r < 0)
 		return r;
@@ -168,6 +194,8 @@ int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned
 		memcpy(ret->mac, nic->mac, sizeof(ret->mac));
 	else
 		choose_mac(vm, index, ret->mac);
+	if (nic->socket[0])
+		return open_backend(nic, ret, err);
 	r = nic->no_vhost ? 0 : open_vhost(root, ret, err);
 	if (r < 0)
 		return r;

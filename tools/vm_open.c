@@ -31,6 +31,8 @@ void vm_config_init(struct vmm_config *config)
 		config->disks[i].fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
 		config->ports[i].fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_FS; i++)
+		config->fs[i].fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
@@ -52,11 +54,14 @@ void vm_config_close(struct vmm_config *config)
 			fds[n++] = &config->nics[i].tap_fd[k];
 			fds[n++] = &config->nics[i].vhost_fd[k];
 		}
+		fds[n++] = &config->nics[i].backend_fd;
 	}
 	for (unsigned i = 0; i < HANDOVER_MAX_DISKS; i++)
 		fds[n++] = &config->disks[i].fd;
 	for (unsigned i = 0; i < HANDOVER_MAX_PORTS; i++)
 		fds[n++] = &config->ports[i].fd;
+	for (unsigned i = 0; i < HANDOVER_MAX_FS; i++)
+		fds[n++] = &config->fs[i].fd;
 	close_fds(fds, n);
 }
 

@@ -59,7 +59,8 @@ const char vm_run_help[] =
 	"                       idle state of the host's CPUs that is slow to leave\n"
 	"                       (/dev/cpu_dma_latency); RAM in hugepages unless backend= is said\n"
 	"  -m, --memory SIZE[,WORD=VALUE]...\n"
-	"                       RAM; a bare number is MiB (default: 512M,backend=anon). The words:\n"
+	"                       RAM; a bare number is MiB (default: 512M,backend=anon; memfd with\n"
+	"                       vhost-user). The words:\n"
 	"                       backend=anon|memfd|memfd-thp|hugetlb-2M|hugetlb-1G\n"
 	"                       host-node=LIST|none  whose memory (default: the devices' node)\n"
 	"                       policy=strict|preferred|interleave  when that has no more (default:\n"
@@ -94,6 +95,9 @@ const char vm_run_help[] =
 	"                         queues=N            pairs, 1 to 8 (default: 1)\n"
 	"                         mtu=N               of the tap and the guest (default: the bridge's)\n"
 	"                         vhost=off           packets by the VMM instead of the kernel\n"
+	"      --nic vhost-user:SOCK[,WORD=VALUE]...\n"
+	"                       the same by a process of this host, such as passt, that listens at the\n"
+	"                       socket; with mac=, queues= and mtu=\n"
 	"      --nic vf=VF,standby=tap:BRIDGE|TAP[,WORD=VALUE]..., --nic vf=VF,standby=macvtap:DEV\n"
 	"                       the same with a VF as its primary, which the guest has as long as\n"
 	"                       it carries traffic: PF/vfN, pool:NAME (of host.yaml) or auto\n"
@@ -106,6 +110,11 @@ const char vm_run_help[] =
 	"                         discard=off         what the guest gives up stays allocated\n"
 	"                         io=thread           by a thread instead of io_uring\n"
 	"                         iothread=on         a thread of its own serves its queues\n"
+	"      --disk vhost-user:SOCK[,queues=N]\n"
+	"                       a disk that a process of this host serves, such as qemu-storage-daemon\n"
+	"      --fs vhost-user:SOCK,tag=NAME\n"
+	"                       a directory (virtiofs) that a process of this host serves, such as\n"
+	"                       virtiofsd; may be repeated\n"
 	"      --console serial|virtio\n"
 	"                       what this terminal is in the guest: ttyS0 (default), or hvc0, which\n"
 	"                       knows the terminal's size\n"
@@ -132,6 +141,7 @@ const char vm_run_help[] =
 enum {
 	OPT_INITRD = 256,
 	OPT_DISK,
+	OPT_FS,
 	OPT_CPU,
 	OPT_PIN,
 	OPT_SCHED,
@@ -177,6 +187,7 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "fs", required_argument, NULL, OPT_FS },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
@@ -227,6 +238,20 @@ static int add_disk(struct vm_opts *o, const char *text, struct err *err)
 	if (o->disk_count == HANDOVER_MAX_DISKS)
 		return err_usage(err, "--disk: at most %u fit one VM", HANDOVER_MAX_DISKS);
 	return vm_disk_parse(text, &o->disks[o->disk_count++], err);
+}
+
+static int add_fs(struct vm_opts *o, const char *text, struct err *err)
+{
+	int r;
+
+	if (o->fs_count == HANDOVER_MAX_FS)
+		return err_usage(err, "--fs: at most %u fit one VM", HANDOVER_MAX_FS);
+	r = vm_fs_parse(text, &o->fs[o->fs_count], err);
+	for (unsigned i = 0; r == 0 && i < o->fs_count; i++)
+		if (strcmp(o->fs[i].tag, o->fs[o->fs_count].tag) == 0)
+			return err_usage(err, "--fs: the tag %s is given twice", o->fs[i].tag);
+	o->fs_count += r == 0;
+	return r;
 }
 
 static int add_nic(struct vm_opts *o, const char *text, struct err *err)
@@ -336,6 +361,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
 	case OPT_DISK: return add_disk(o, optarg, err);
+	case OPT_FS: return add_fs(o, optarg, err);
 	case OPT_CONSOLE: return console_parse(optarg, &o->virtio_console, err);
 	case OPT_PORT: return add_port(o, optarg, err);
 	case OPT_VSOCK: return vm_vsock_parse(optarg, &o->vsock, err);
@@ -453,9 +479,23 @@ static int count_nodes(struct vm_opts *o, struct err *err)
 	return 0;
 }
 
+/* By whose process the guest's RAM is used as well; NULL: by none. */
+static const char *shares(const struct vm_opts *o)
+{
+	for (unsigned i = 0; i < o->nic_count; i++)
+		if (o->nics[i].socket[0])
+			return "--nic";
+	for (unsigned i = 0; i < o->disk_count; i++)
+		if (o->disks[i].vhost_user)
+			return "--disk";
+	return o->fs_count ? "--fs" : NULL;
+}
+
 void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret)
 {
-	*ret = (struct vm_mem_request){ o->nodes, o->cpus.count, o->device_count, &o->memory, o->node };
+	*ret = (struct vm_mem_request){ .nodes = o->nodes, .cpus = o->cpus.count,
+					.devices = o->device_count, .shared = shares(o),
+					.memory = &o->memory, .node = o->node };
 }
 
 /* Nodes that devices and slots are said to be on. */
@@ -491,7 +531,9 @@ static int check_machine(struct vm_opts *o, struct err *err)
 }
 
 /* Of these a file's come first: a disk more on the command line moves no other. */
-static const int repeats[] = { 'd', OPT_NODE, OPT_HOTPLUG_SLOTS, OPT_NIC, OPT_DISK, OPT_PORT, 0 };
+static const int repeats[] = { 'd', OPT_NODE, OPT_HOTPLUG_SLOTS, OPT_NIC, OPT_DISK, OPT_FS, OPT_PORT, 0 };
+
+_Static_assert(ARRAY_SIZE(repeats) - 1 <= ARRAY_SIZE(((struct opts *)0)->repeats), "room for all");
 
 static void begin(struct opts *parser, struct ctx *ctx, int argc, char **argv)
 {

@@ -14,6 +14,7 @@
 #include "tools/vm_device_opts.h"
 #include "tools/vm_mem_opts.h"
 #include "tools/vm_disk.h"
+#include "tools/vm_fs.h"
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
 #include "tools/vm_port.h"
@@ -36,6 +37,8 @@ struct vm_opts {
 	unsigned nic_count;
 	struct vm_opt_disk disks[HANDOVER_MAX_DISKS]; /* --disk */
 	unsigned disk_count;
+	struct vm_opt_fs fs[HANDOVER_MAX_FS]; /* --fs */
+	unsigned fs_count;
 	struct vm_opt_vsock vsock; /* --vsock */
 	struct vm_opt_port ports[HANDOVER_MAX_PORTS]; /* --port */
 	unsigned port_count;

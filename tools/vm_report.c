@@ -53,6 +53,21 @@ const char *vm_report_devices(const json_t *status, char *buf, size_t size)
 	return buf;
 }
 
+const char *vm_report_fs(const json_t *status, char *buf, size_t size)
+{
+	const json_t *all = json_object_get(status, "fs"), *fs;
+	size_t n = 0, i;
+
+	buf[0] = '\0';
+	json_array_foreach(all, i, fs)
+		if (n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s%s", i ? ", " : "",
+					      vm_report_text(fs, "tag"),
+					      json_is_true(json_object_get(fs, "backend")) ?
+						      "" : " (nobody serves it)");
+	return buf;
+}
+
 const char *vm_report_ports(const json_t *status, char *buf, size_t size)
 {
 	static const char *const ends[] = { "", " (guest)", " (client)", " (guest, client)" };

@@ -17,6 +17,9 @@ const char *vm_report_number(const json_t *of, const char *key, char *buf, size_
 const char *vm_report_uptime(const json_t *status, char *buf, size_t size);  /* "3h 4m" */
 const char *vm_report_devices(const json_t *status, char *buf, size_t size); /* "0000:01:10.0 …" */
 
+/* "home, data (nobody serves it)" of the file systems of a VM's status. */
+const char *vm_report_fs(const json_t *status, char *buf, size_t size);
+
 /* Names of the virtio console's ports, and at which ends somebody is. */
 const char *vm_report_ports(const json_t *status, char *buf, size_t size);
 

@@ -180,6 +180,7 @@ const char *const control_event_names[] = {
 	[CONTROL_DEVICE_ADDED] = "device-added",
 	[CONTROL_NIC_MAC] = "nic-mac",
 	[CONTROL_NIC_LINK] = "nic-link",
+	[CONTROL_BACKEND] = "backend",
 	[CONTROL_NIC_FAILOVER] = "nic-failover",
 	[CONTROL_GUEST_PANICKED] = "guest-panicked",
 	[CONTROL_WATCHDOG] = "watchdog",

@@ -6,13 +6,27 @@
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/virtio/blk.h"
+#include "vmm/virtio/vhost_user_blk.h"
 
 const char *const control_disk_params[] = { "resized", NULL };
+
+static json_t *report_served(const struct machine *m, unsigned i)
+{
+	struct vhost_user_blk_state s;
+
+	vhost_user_blk_get_state(m->served_disks[i], &s);
+	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:s, s:b, s:b}", "serial", "", "bytes",
+			 (json_int_t)s.bytes, "readonly", s.readonly, "block_size", (int)s.block_size,
+			 "queues", (int)m->config->disks[i].queues, "io", "vhost-user", "iothread", 0,
+			 "backend", s.there);
+}
 
 static json_t *report_one(const struct machine *m, unsigned i)
 {
 	const struct vmm_disk *d = &m->config->disks[i];
 
+	if (d->vhost_user)
+		return report_served(m, i);
 	return json_pack("{s:s, s:I, s:b, s:i, s:i, s:s, s:b}", "serial", d->serial, "bytes",
 			 (json_int_t)virtio_blk_bytes(m->disks[i]), "readonly", d->readonly, "block_size",
 			 d->block_size, "queues", d->queues, "io",
@@ -30,6 +44,18 @@ static int report(const struct machine *m, json_t **ret, struct err *err)
 	return *ret ? 0 : err_set(err, -ENOMEM, "cannot report");
 }
 
+static int resize(struct machine *m, unsigned i, struct err *err)
+{
+	int r = m->served_disks[i] ? vhost_user_blk_resize(m->served_disks[i]) :
+				     virtio_blk_resize(m->disks[i], NULL);
+
+	if (r == -EPIPE) {
+		err_plain(err, r, "nobody serves disk %u: its backend is gone", i);
+		return err_hint(err, "start it again, and then ask again");
+	}
+	return r < 0 ? err_set(err, r, "cannot see how large disk %u is", i) : 0;
+}
+
 int control_disk(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
@@ -45,6 +71,6 @@ int control_disk(void *opaque, const json_t *params, json_t **ret, struct err *e
 		return err_usage(err, "\"resized\" is the number of a disk, 0 to %u",
 				 m->config->disk_count - 1);
 	if (value)
-		r = virtio_blk_resize(m->disks[n], NULL);
-	return r < 0 ? err_set(err, r, "cannot see how large disk %d is", (int)n) : report(m, ret, err);
+		r = resize(m, (unsigned)n, err);
+	return r < 0 ? r : report(m, ret, err);
 }

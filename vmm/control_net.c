@@ -22,6 +22,13 @@ static const char *link_word(bool up)
 	return up ? "up" : "down";
 }
 
+static const char *backend_word(const struct vmm_nic *nic)
+{
+	if (nic->vhost_user)
+		return "vhost-user";
+	return nic->vhost_fd[0] >= 0 ? "vhost-net" : "vmm";
+}
+
 json_t *control_net_report(const struct machine *m, unsigned i)
 {
 	const struct vmm_nic *nic = &m->config->nics[i];
@@ -31,7 +38,7 @@ json_t *control_net_report(const struct machine *m, unsigned i)
 	virtio_net_get_state(m->nics[i], &s);
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:s}", "mac", mac_text(s.mac, mac),
 			 "host", nic->host, "link", link_word(s.link), "driven", s.driven, "backend",
-			 nic->vhost_fd[0] >= 0 ? "vhost-net" : "vmm", "queues", (int)nic->pairs,
+			 backend_word(nic), "queues", (int)nic->pairs,
 			 "queues_used", (int)s.pairs, "mtu", (int)nic->mtu, "receives", s.receives);
 }
 
@@ -40,7 +47,7 @@ void control_net_link(struct machine *m, unsigned i, bool up)
 	struct virtio_net_state s;
 
 	virtio_net_get_state(m->nics[i], &s);
-	if (s.link == up)
+	if (s.cable == up)
 		return;
 	virtio_net_set_link(m->nics[i], up);
 	control_event(m, CONTROL_NIC_LINK, json_pack("{s:i, s:s}", "nic", (int)i, "link", link_word(up)));

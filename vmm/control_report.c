@@ -9,6 +9,7 @@
 #include "irq/message.h"
 #include "irq/vectors.h"
 #include "vmm/control_alarm.h"
+#include "vmm/control_backend.h"
 #include "vmm/control_balloon.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pvpanic.h"
@@ -101,7 +102,7 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}", "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "host_nodes",
@@ -110,7 +111,8 @@ json_t *control_report_status(struct machine *m)
 			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
 			 "resets", resets(m->host_devices), "vsock_cid", cid, "console",
 			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m), "panicked",
-			 pvpanic_said(m->pvpanic), "watchdog", control_alarm_report(m));
+			 pvpanic_said(m->pvpanic), "watchdog", control_alarm_report(m),
+			 "fs", control_backend_fs(m));
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

@@ -30,11 +30,14 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 			slots[n++] = &nic->tap_fd[k];
 			slots[n++] = &nic->vhost_fd[k];
 		}
+		slots[n++] = &nic->backend_fd;
 	}
 	for (unsigned i = 0; i < c->disk_count && i < HANDOVER_MAX_DISKS; i++)
 		slots[n++] = &c->disks[i].fd;
 	for (unsigned i = 0; i < c->port_count && i < HANDOVER_MAX_PORTS; i++)
 		slots[n++] = &c->ports[i].fd;
+	for (unsigned i = 0; i < c->fs_count && i < HANDOVER_MAX_FS; i++)
+		slots[n++] = &c->fs[i].fd;
 	return n;
 }
 
@@ -105,12 +108,20 @@ static bool nics_valid(const struct vmm_config *c)
 	return true;
 }
 
+static bool fs_valid(const struct vmm_config *c)
+{
+	for (unsigned i = 0; i < c->fs_count && i < HANDOVER_MAX_FS; i++)
+		if (!memchr(c->fs[i].tag, '\0', sizeof(c->fs[i].tag)))
+			return false;
+	return c->fs_count <= HANDOVER_MAX_FS;
+}
+
 static bool config_valid(const struct vmm_config *c, size_t len)
 {
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
 	       c->nic_count <= HANDOVER_MAX_NICS && nics_valid(c) && c->disk_count <= HANDOVER_MAX_DISKS &&
-	       c->port_count <= HANDOVER_MAX_PORTS && c->numa.nodes <= VMM_MAX_NODES &&
+	       c->port_count <= HANDOVER_MAX_PORTS && fs_valid(c) && c->numa.nodes <= VMM_MAX_NODES &&
 	       c->on_panic <= VMM_ACTION_KILL && c->watchdog_action <= VMM_ACTION_KILL &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }
@@ -160,7 +171,7 @@ int handover_next_event(int sock, struct vmm_event *ret)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (len == 0)
 		return -EPIPE;
-	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_NIC)
+	if (len != sizeof(event) || event.type < VMM_EVENT_READY || event.type > VMM_EVENT_BACKEND)
 		return -EPROTO;
 	event.device[sizeof(event.device) - 1] = '\0';
 	event.token[sizeof(event.token) - 1] = '\0';
@@ -177,14 +188,13 @@ int handover_nic(int sock, const struct vmm_nic_state *state)
 	return send(sock, &wire, sizeof(wire), MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int handover_command(int sock, enum vmm_command command, int fd)
+static int send_with_fd(int sock, void *wire, size_t len, int fd)
 {
 	union {
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	uint32_t wire = command;
-	struct iovec iov = { .iov_base = &wire, .iov_len = sizeof(wire) };
+	struct iovec iov = { .iov_base = wire, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	if (fd >= 0) {
@@ -198,19 +208,36 @@ int handover_command(int sock, enum vmm_command command, int fd)
 	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A command is a word; one about a network device comes as the whole of struct vmm_order. */
+int handover_command(int sock, enum vmm_command command, int fd)
+{
+	uint32_t wire = command;
+
+	return send_with_fd(sock, &wire, sizeof(wire), fd);
+}
+
+int handover_backend(int sock, const struct vmm_backend *backend, int fd)
+{
+	struct vmm_order wire = { .command = VMM_COMMAND_BACKEND, .fd = -1, .backend = *backend };
+
+	return send_with_fd(sock, &wire, sizeof(wire), fd);
+}
+
+static bool nic_state_valid(const struct vmm_nic_state *s)
+{
+	return s->nic < HANDOVER_MAX_NICS && memchr(s->device, '\0', sizeof(s->device)) &&
+	       memchr(s->cause, '\0', sizeof(s->cause)) && memchr(s->detail, '\0', sizeof(s->detail));
+}
+
+/* A command is a word; one about a certain device comes as the whole of struct vmm_order. */
 static bool command_valid(const struct vmm_order *o, ssize_t len, bool has_fd)
 {
-	ssize_t want = o->command == VMM_COMMAND_NIC ? (ssize_t)sizeof(*o) :
-						       (ssize_t)sizeof(o->command);
+	bool nic = o->command == VMM_COMMAND_NIC, backend = o->command == VMM_COMMAND_BACKEND;
+	ssize_t want = nic || backend ? (ssize_t)sizeof(*o) : (ssize_t)sizeof(o->command);
 
 	return len == want && o->command >= VMM_COMMAND_POWER_BUTTON &&
-	       o->command <= VMM_COMMAND_NIC && has_fd == (o->command == VMM_COMMAND_CONTROL) &&
-	       (o->command != VMM_COMMAND_NIC ||
-		(o->nic.nic < HANDOVER_MAX_NICS &&
-		 memchr(o->nic.device, '\0', sizeof(o->nic.device)) &&
-		 memchr(o->nic.cause, '\0', sizeof(o->nic.cause)) &&
-		 memchr(o->nic.detail, '\0', sizeof(o->nic.detail))));
+	       o->command <= VMM_COMMAND_BACKEND &&
+	       has_fd == (o->command == VMM_COMMAND_CONTROL || backend) &&
+	       (!nic || nic_state_valid(&o->nic));
 }
 
 int handover_next_command(int sock, struct vmm_order *ret)

@@ -29,11 +29,12 @@
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
 #define HANDOVER_MAX_PORTS   8
+#define HANDOVER_MAX_FS      4
 #define VMM_NIC_PAIRS_MAX    8
 /* The kernel lets 253 travel at once (SCM_MAX_FD). */
 #define HANDOVER_MAX_FDS     (5 + 2 * HANDOVER_MAX_DEVICES + \
-			      2 * VMM_NIC_PAIRS_MAX * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS + \
-			      HANDOVER_MAX_PORTS)
+			      (2 * VMM_NIC_PAIRS_MAX + 1) * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS + \
+			      HANDOVER_MAX_PORTS + HANDOVER_MAX_FS)
 #define HANDOVER_CMDLINE_MAX 4096
 #define VMM_CLIQUE_MAX	     15 /* four bits */
 
@@ -65,6 +66,8 @@ struct vmm_nic {
 	char host[16];	/* the host's interface, for reports */
 	int32_t tap_fd[VMM_NIC_PAIRS_MAX];   /* of each pair, with IFF_VNET_HDR, not blocking */
 	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
+	bool vhost_user;    /* neither: a backend moves them, at the other end of: */
+	int32_t backend_fd; /* a connected socket; else -1 */
 	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that */
 };
 
@@ -88,6 +91,7 @@ enum vmm_action { VMM_ACTION_EVENT, VMM_ACTION_PAUSE, VMM_ACTION_RESET, VMM_ACTI
 /* A virtio disk. */
 struct vmm_disk {
 	int32_t fd;
+	bool vhost_user; /* fd is a connected socket of a backend, and but queues nothing else is said */
 	bool readonly, discard;
 	bool thread;	     /* not io_uring */
 	bool iothread;	     /* its queues are served by a thread of their own */
@@ -95,6 +99,14 @@ struct vmm_disk {
 	uint32_t block_size; /* of the guest's requests: bytes, a power of two, 512 to 4096 */
 	uint32_t mem_align;  /* of their buffers, where it is read and written with O_DIRECT; else 1 */
 	char serial[VMM_DISK_SERIAL_MAX + 1];
+};
+
+#define VMM_FS_TAG_MAX 36
+
+/* A directory of the host that a backend serves. */
+struct vmm_fs {
+	char tag[VMM_FS_TAG_MAX + 1];
+	int32_t fd; /* a connected socket */
 };
 
 #define VMM_PORT_NAME_MAX 63
@@ -140,6 +152,8 @@ struct vmm_config {
 	struct vmm_nic nics[HANDOVER_MAX_NICS];
 	uint32_t disk_count;
 	struct vmm_disk disks[HANDOVER_MAX_DISKS];
+	uint32_t fs_count;
+	struct vmm_fs fs[HANDOVER_MAX_FS];
 	uint32_t port_count;
 	struct vmm_port ports[HANDOVER_MAX_PORTS];
 	uint64_t vsock_cid; /* where vsock_fd is there */
@@ -154,6 +168,12 @@ struct vmm_config {
 	int32_t group_fds[HANDOVER_MAX_DEVICES];
 };
 
+/* A process that serves a device (vhost-user). */
+struct vmm_backend {
+	uint32_t what; /* enum vm_backend_device */
+	uint32_t index; /* of such devices */
+};
+
 enum vmm_event_type {
 	VMM_EVENT_READY = 1, /* prepared; the next thing is KVM_RUN */
 	VMM_EVENT_ERROR,     /* err: it ends with status 1 or 2 after this */
@@ -162,6 +182,7 @@ enum vmm_event_type {
 	VMM_EVENT_RUNNING,   /* its CPUs run: time for what a start need not wait for */
 	VMM_EVENT_DEVICE,    /* reason: enum vm_device_event, of device */
 	VMM_EVENT_NIC,	     /* reason: enum vm_nic_event, of nic */
+	VMM_EVENT_BACKEND,   /* of backend.what, number backend.index: reason 1: it is there, 0: wanted */
 };
 
 struct vmm_event {
@@ -171,6 +192,7 @@ struct vmm_event {
 	uint32_t node;	 /* of one that came by `vm attach`, as that gave them: */
 	char token[40];
 	uint32_t nic;
+	struct vmm_backend backend;
 	struct vm_stats stats;
 	uint32_t gsi_commits;
 	uint32_t ram_banks; /* a memory slot each, and with devices a DMA mapping each */
@@ -184,6 +206,7 @@ enum vmm_command {
 	VMM_COMMAND_QUIT,	      /* end now, as Ctrl-A x does */
 	VMM_COMMAND_CONTROL,	      /* with a descriptor: the control socket, listening */
 	VMM_COMMAND_NIC,	      /* with a vmm_nic_state: handover_nic() sends it */
+	VMM_COMMAND_BACKEND,	      /* with a descriptor and a vmm_backend: handover_backend() */
 };
 
 /* Supervisor's side. 0 or -errno. */
@@ -194,6 +217,8 @@ int handover_next_event(int sock, struct vmm_event *ret);
 /* fd goes along with VMM_COMMAND_CONTROL and stays the caller's; else -1. */
 int handover_command(int sock, enum vmm_command command, int fd);
 int handover_nic(int sock, const struct vmm_nic_state *state);
+/* Who serves it from now on: a connected socket, which stays the caller's. */
+int handover_backend(int sock, const struct vmm_backend *backend, int fd);
 
 /* The VMM's side. -EPROTO with err set when it is not from this build. */
 int handover_receive(int sock, struct vmm_config *ret, struct err *err);
@@ -205,6 +230,7 @@ struct vmm_order {
 	uint32_t command; /* enum vmm_command */
 	int32_t fd;	  /* that came with it, the caller's; -1: none */
 	struct vmm_nic_state nic; /* of VMM_COMMAND_NIC */
+	struct vmm_backend backend; /* of VMM_COMMAND_BACKEND */
 };
 int handover_next_command(int sock, struct vmm_order *ret);
 

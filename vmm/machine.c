@@ -13,6 +13,7 @@
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
 #include "vmm/control_alarm.h"
+#include "vmm/control_backend.h"
 #include "vmm/control_balloon.h"
 #include "vmm/control_failover.h"
 #include "vmm/control_net.h"
@@ -37,6 +38,8 @@
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/vhost_user_blk.h"
+#include "vmm/virtio/vhost_user_fs.h"
 #include "vmm/virtio/vsock.h"
 #include "vmm/x86/acpi.h"
 #include "vmm/x86/boot.h"
@@ -129,7 +132,7 @@ static int add_console(struct machine *m, struct err *err)
 	return r;
 }
 
-_Static_assert(MACHINE_NICS == HANDOVER_MAX_NICS, "room for all");
+_Static_assert(MACHINE_NICS == HANDOVER_MAX_NICS && MACHINE_FS == HANDOVER_MAX_FS, "room for all");
 
 /* --- the machine, in order ---------------------------------------------------------------------- */
 
@@ -206,6 +209,14 @@ static uint32_t standbys(const struct vmm_config *config)
 	return mask;
 }
 
+static int add_disk(struct machine *m, unsigned i, struct err *err)
+{
+	const struct vmm_disk *disk = &m->config->disks[i];
+
+	return disk->vhost_user ? vhost_user_blk_new(&m->vm, disk, i, &m->served_disks[i], err) :
+				  virtio_blk_new(&m->vm, disk, i, &m->disks[i], err);
+}
+
 /* 64-bit windows are above RAM, in the largest piece that both CPU and devices reach. */
 static int add_pci(struct machine *m, struct err *err)
 {
@@ -229,7 +240,9 @@ static int add_pci(struct machine *m, struct err *err)
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
 		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &nic, &m->nics[i], err);
 	for (unsigned i = 0; r == 0 && i < m->config->disk_count; i++)
-		r = virtio_blk_new(&m->vm, &m->config->disks[i], i, &m->disks[i], err);
+		r = add_disk(m, i, err);
+	for (unsigned i = 0; r == 0 && i < m->config->fs_count; i++)
+		r = vhost_user_fs_new(&m->vm, &m->config->fs[i], i, &m->fs[i], err);
 	if (r == 0 && m->config->rng)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
@@ -315,6 +328,7 @@ int machine_new(struct machine *m, const struct vmm_config *config, struct err *
 	m->vm.on_event_opaque = m;
 	m->vm.on_reset = device_reset;
 	m->vm.on_nic = nic_event;
+	m->vm.on_backend = control_backend_event;
 	r = vm_set_idle(&m->vm, &config->idle, err);
 	if (r == 0)
 		r = add_memory(m, err);
@@ -345,8 +359,12 @@ void machine_fini(struct machine *m)
 	m->virtio_console = virtio_console_free(m->virtio_console);
 	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
 		m->nics[i] = virtio_net_free(m->nics[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++) {
 		m->disks[i] = virtio_blk_free(m->disks[i]);
+		m->served_disks[i] = vhost_user_blk_free(m->served_disks[i]);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(m->fs); i++)
+		m->fs[i] = vhost_user_fs_free(m->fs[i]);
 	control_failover_fini(m);
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);

@@ -16,6 +16,8 @@ struct pvpanic;
 struct rtc;
 struct serial;
 struct vfio_pci_set;
+struct vhost_user_blk;
+struct vhost_user_fs;
 struct virtio_balloon;
 struct virtio_blk;
 struct virtio_net;
@@ -29,6 +31,7 @@ struct winsize_watch;
 
 #define MACHINE_NICS  8
 #define MACHINE_DISKS 16
+#define MACHINE_FS    4
 
 struct machine {
 	struct vm vm;
@@ -50,7 +53,9 @@ struct machine {
 	struct virtio_console *virtio_console;
 	struct winsize_watch *winsize; /* of its terminal */
 	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
-	struct virtio_blk *disks[MACHINE_DISKS];
+	struct virtio_blk *disks[MACHINE_DISKS]; /* NULL: a backend's, as in the next; or none */
+	struct vhost_user_blk *served_disks[MACHINE_DISKS];
+	struct vhost_user_fs *fs[MACHINE_FS];
 	struct vmm_nic_state *nic_state[MACHINE_NICS]; /* as the supervisor said last; NULL: never */
 	struct ctl *ctl; /* NULL: no control socket */
 	bool paused;	 /* from outside: CPUs stand until they are resumed */

@@ -13,6 +13,7 @@
 #include "irq/gsi.h"
 #include "vmm/coalesced.h"
 #include "vmm/control.h"
+#include "vmm/control_backend.h"
 #include "vmm/control_failover.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pm.h"
@@ -58,6 +59,8 @@ static void on_command(void *opaque, int fd)
 		pm_power_button(m->pm);
 	else if (order.command == VMM_COMMAND_NIC)
 		control_failover_told(m, &order.nic);
+	else if (order.command == VMM_COMMAND_BACKEND)
+		control_backend_arrived(m, &order.backend, order.fd);
 	else if (order.command == VMM_COMMAND_CONTROL && control_start(m, order.fd) < 0)
 		log_warn("this machine cannot be controlled: out of memory");
 	if (r < 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-vmm_srcs := vmm/acceptor.c vmm/bar_fault.c vmm/bus.c vmm/coalesced.c vmm/control.c vmm/control_alarm.c \
+vmm_srcs := vmm/acceptor.c vmm/bar_fault.c vmm/bus.c vmm/coalesced.c vmm/control.c vmm/control_alarm.c vmm/control_backend.c \
 	vmm/control_balloon.c vmm/control_console.c vmm/control_device.c \
 	vmm/control_disk.c vmm/control_failover.c vmm/control_net.c vmm/control_nic.c vmm/control_report.c vmm/ctl.c vmm/device_settings.c vmm/handover.c vmm/idle.c \
 	vmm/jsonrpc.c vmm/kvm_stats.c vmm/machine.c vmm/main.c vmm/mem.c vmm/mem_backend.c \
@@ -18,4 +18,5 @@ vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/console.c vmm/virti
 	vmm/virtio/queue.c vmm/virtio/rng.c vmm/virtio/stream.c vmm/virtio/vhost.c vmm/virtio/vsock.c \
 	vmm/virtio/announce.c vmm/virtio/net.c vmm/virtio/net_ctrl.c vmm/virtio/net_filter.c vmm/virtio/net_pairs.c vmm/virtio/net_tap.c \
 	vmm/virtio/net_user.c vmm/virtio/net_vhost.c \
-	vmm/virtio/vhost_user.c vmm/virtio/vhost_user_msg.c
+	vmm/virtio/net_backend.c vmm/virtio/relay.c vmm/virtio/served.c vmm/virtio/vhost_user.c \
+	vmm/virtio/vhost_user_blk.c vmm/virtio/vhost_user_fs.c vmm/virtio/vhost_user_msg.c

@@ -76,6 +76,9 @@ enum vm_nic_event {
 	VM_NIC_WANT_PRIMARY,
 };
 
+/* What processes of the host serve (vhost-user). */
+enum vm_backend_device { VM_BACKEND_NIC, VM_BACKEND_DISK, VM_BACKEND_FS };
+
 struct vm {
 	int kvm_fd; /* /dev/kvm */
 	int fd;	    /* KVM_CREATE_VM */
@@ -122,6 +125,8 @@ struct vm {
 	void (*on_reset)(void *opaque, const struct vm_device_reset *reset);
 	/* The same for network devices with failover, by their number; NULL: nowhere. */
 	void (*on_nic)(unsigned nic, enum vm_nic_event event);
+	/* Who serves the index-th of such devices came, or is gone; NULL: nobody wants to know. */
+	void (*on_backend)(void *opaque, enum vm_backend_device what, unsigned index, bool there);
 };
 
 /*

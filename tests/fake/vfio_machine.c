@@ -76,9 +76,9 @@ static int kvm_vfio(void *opaque, int fd, unsigned long request, void *arg)
 	return request == KVM_SET_DEVICE_ATTR ? 0 : -ENOTTY;
 }
 
-void vfio_machine_new(struct vfio_machine *m)
+static void new_with(struct vfio_machine *m, enum mem_kind kind)
 {
-	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = 4 * MiB } };
+	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = 4 * MiB, .kind = kind } };
 	struct pci_config pci = { .nodes = 1, .mmio64_start = 4 * GiB, .mmio64_end = 512 * GiB };
 	struct vm *vm = &m->guest.vm;
 
@@ -112,6 +112,16 @@ void vfio_machine_add_second(struct vfio_machine *m)
 	m->second.signal = fake_kvm_signal;
 	m->second.signal_opaque = &m->kvm;
 	strcpy(m->config.devices[m->config.device_count++].name, MACHINE_SECOND);
+}
+
+void vfio_machine_new(struct vfio_machine *m)
+{
+	new_with(m, MEM_ANON);
+}
+
+void vfio_machine_new_shared(struct vfio_machine *m)
+{
+	new_with(m, MEM_MEMFD);
 }
 
 int vfio_machine_start(struct vfio_machine *m)

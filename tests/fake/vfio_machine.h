@@ -33,6 +33,8 @@ struct vfio_machine {
 
 /* Everything but the devices; the test describes the first one in m->dev. */
 void vfio_machine_new(struct vfio_machine *m);
+/* The same with RAM that other processes may have, too. */
+void vfio_machine_new_shared(struct vfio_machine *m);
 
 /* Attach the device and lay PCI out. The result of vfio_pci_attach_all(). */
 int vfio_machine_start(struct vfio_machine *m);

@@ -123,8 +123,9 @@ static void test_pairs_of_a_network_device(void **state)
 	struct err err = ERR_INIT;
 
 	c.nic_count = 2;
-	c.nics[0] = (struct vmm_nic){ .pairs = VMM_NIC_PAIRS_MAX };
-	c.nics[1] = (struct vmm_nic){ .pairs = 1, .tap_fd = { vhost }, .vhost_fd = { -1 } };
+	c.nics[0] = (struct vmm_nic){ .pairs = VMM_NIC_PAIRS_MAX, .backend_fd = -1 };
+	c.nics[1] = (struct vmm_nic){ .pairs = 1, .tap_fd = { vhost }, .vhost_fd = { -1 },
+				       .backend_fd = -1 };
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++) {
 		c.nics[0].tap_fd[i] = tap;
 		c.nics[0].vhost_fd[i] = vhost;
@@ -218,6 +219,52 @@ static void test_what_is_said_of_a_nic_is_whole_or_nothing(void **state)
 	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
 }
 
+static void test_a_backend_comes_with_its_socket(void **state)
+{
+	struct vmm_backend disk = { VM_BACKEND_DISK, 3 };
+	struct vmm_order got = { .fd = -1 }, bare = { .command = VMM_COMMAND_BACKEND };
+	int *sv = *state;
+
+	assert_int_equal(handover_backend(sv[0], &disk, STDERR_FILENO), 0);
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got.command, VMM_COMMAND_BACKEND);
+	assert_memory_equal(&got.backend, &disk, sizeof(disk));
+	assert_true(got.fd > 2);
+	close_fdp(&got.fd);
+	assert_int_equal(send(sv[0], &bare, sizeof(bare), 0), sizeof(bare)); /* without */
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+	assert_int_equal(handover_command(sv[0], VMM_COMMAND_BACKEND, STDERR_FILENO), 0); /* for what? */
+	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
+}
+
+static void test_served_devices_have_theirs(void **state)
+{
+	_cleanup_close_ int one = memfd_create("one", MFD_CLOEXEC), two = memfd_create("two", MFD_CLOEXEC);
+	struct vmm_config c = one_device(), got = { 0 };
+	struct err err = ERR_INIT;
+	int *sv = *state;
+
+	c.nic_count = c.fs_count = 1;
+	c.nics[0] = (struct vmm_nic){ .pairs = 1, .tap_fd = { -1 }, .vhost_fd = { -1 },
+				      .vhost_user = true, .backend_fd = one };
+	c.fs[0] = (struct vmm_fs){ .tag = "t", .fd = two };
+	assert_int_equal(handover_send(sv[0], &c), 0);
+	assert_int_equal(handover_receive(sv[1], &got, &err), 0);
+	assert_int_equal(inode(got.nics[0].backend_fd), inode(one));
+	assert_int_equal(inode(got.fs[0].fd), inode(two));
+	close(got.nics[0].backend_fd);
+	close(got.fs[0].fd);
+	c.version = HANDOVER_VERSION;
+	c.size = sizeof(c);
+	c.fs_count = HANDOVER_MAX_FS + 1;
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+	c.fs_count = 1;
+	memset(c.fs[0].tag, 'x', sizeof(c.fs[0].tag));
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+}
+
 static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **state)
 {
 	int *sv = *state;
@@ -241,6 +288,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pairs_of_a_network_device, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_what_is_said_of_a_nic_is_whole_or_nothing, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_a_backend_comes_with_its_socket, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_served_devices_have_theirs, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_last_words_are_heard_also_of_one_that_did_not_listen,
 						pair, unpair),
 		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),

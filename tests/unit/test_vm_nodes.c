@@ -49,7 +49,7 @@ static int resolve(const char *line, unsigned nodes, unsigned cpus, unsigned dev
 {
 	int r = parse(line);
 
-	request = (struct vm_mem_request){ nodes, cpus, devices, &memory, node };
+	request = (struct vm_mem_request){ nodes, cpus, devices, NULL, &memory, node };
 	return r < 0 ? r : vm_mem_opts_resolve(&request, mem, cpu_node, &err);
 }
 

@@ -432,6 +432,33 @@ static void test_disks(void **state)
 	assert_int_equal(parse("-k k --disk a,cache=none", &o, &err), -EINVAL);
 }
 
+static void test_devices_that_others_serve(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct vm_mem_request q;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --fs vhost-user:/a,tag=x --fs vhost-user:/b,tag=y "
+			       "--nic vhost-user:/n --disk vhost-user:/d,queues=2", &o, &err), 0);
+	assert_int_equal(o.fs_count, 2);
+	assert_string_equal(o.fs[1].socket, "/b");
+	assert_string_equal(o.fs[1].tag, "y");
+	assert_string_equal(o.nics[0].socket, "/n");
+	assert_true(o.disks[0].vhost_user);
+	vm_opts_mem(&o, &q);
+	assert_string_equal(q.shared, "--nic");
+	assert_int_equal(parse("-k k --disk a", &o, &err), 0);
+	vm_opts_mem(&o, &q);
+	assert_null(q.shared);
+	assert_int_equal(parse("-k k --fs vhost-user:/a,tag=x --fs vhost-user:/b,tag=x", &o, &err), -EINVAL);
+	assert_string_equal(err.text, "--fs: the tag x is given twice");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(parse("-k k -m 256M,backend=anon --disk vhost-user:/d", &o, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "with --disk vhost-user another process has it"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(parse("-k k -m 256M,merge=on --disk vhost-user:/d", &o, &err), -EINVAL);
+}
+
 static void test_what_a_guest_sees_of_a_device(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -460,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_slots_that_name_no_node_are_on_all_of_them),
 		cmocka_unit_test(test_words_of_a_device_are_the_same_for_who_attaches_it),
+		cmocka_unit_test(test_devices_that_others_serve),
 		cmocka_unit_test(test_every_option_reaches_its_field),
 		cmocka_unit_test(test_bad_lines_exit_with_usage_and_name_the_value),
 		cmocka_unit_test(test_the_limit_of_cpus_is_explained_to_who_went_over_it),

@@ -209,7 +209,7 @@ static void test_what_is_said_of_the_pages_is_kept(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct vm_mem_opts memory = VM_MEM_OPTS_INIT;
 		struct vm_mem_opts nodes[VMM_MAX_NODES] = { VM_MEM_OPTS_INIT, VM_MEM_OPTS_INIT };
-		struct vm_mem_request q = { 2, 2, 0, &memory, nodes };
+		struct vm_mem_request q = { 2, 2, 0, NULL, &memory, nodes };
 
 		assert_int_equal(vm_mem_opts_memory(rows[i].memory, &memory, NULL), 0);
 		assert_int_equal(vm_mem_opts_node(rows[i].node, nodes, NULL), 0);

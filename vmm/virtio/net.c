@@ -42,7 +42,7 @@ static struct virtio_net *to_net(struct virtio_dev *dev)
 static void image(const struct virtio_net *net, uint8_t b[CONFIG_LEN])
 {
 	memcpy(b, net->mac, sizeof(net->mac));
-	put_le16(b + 6, net->down ? 0 : VIRTIO_NET_S_LINK_UP);
+	put_le16(b + 6, net_has_link(net) ? VIRTIO_NET_S_LINK_UP : 0);
 	put_le16(b + 8, (uint16_t)net->nic->pairs);
 	put_le16(b + 10, net->nic->mtu);
 }
@@ -89,6 +89,8 @@ static int start(struct virtio_dev *dev)
 	net->offloads = dev->driver_features;
 	if (r == 0)
 		r = net_tap_offloads(net, net->offloads);
+	if (net->nic->vhost_user)
+		net_backend_start(net);
 	if (r == 0)
 		r = net_pairs_set(net, 1);
 	if (r == 0 && virtio_has(dev, VIRTIO_NET_F_CTRL_VQ) && dev->q[ctrl].ready)
@@ -119,6 +121,10 @@ static void call_changed(struct virtio_dev *dev, unsigned q, int fd)
 
 	if (q >= 2 * net->nic->pairs || !net->pair[q / 2].begun)
 		return;
+	if (net->nic->vhost_user) {
+		net_backend_call(net, q, fd);
+		return;
+	}
 	r = vhost_set_call(&net->pair[q / 2].vhost, q % 2, fd);
 	if (r < 0)
 		log_warn_limited("%s: no interrupts of queue %u: %s", dev->pci.name, q, strerror(-r));
@@ -135,6 +141,26 @@ static const struct virtio_ops net_ops = {
 	.config_read = config_read,
 	.call_changed = call_changed,
 };
+
+/* The backend's, and what is ours. */
+static int choose_backends(struct virtio_net *net)
+{
+	int r = net_backend_meet(net, net->nic->backend_fd);
+	uint64_t can = net->vu.features & NET_BACKEND_FEATURES;
+
+	if (r < 0)
+		return r;
+	can |= BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CTRL_VQ) |
+	       BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
+	if (net->nic->mtu)
+		can |= BIT(VIRTIO_NET_F_MTU);
+	if (net->nic->pairs > 1)
+		can |= BIT(VIRTIO_NET_F_MQ);
+	net->dev.features = can;
+	net->dev.withheld = (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX)) &
+			    ~net->vu.features;
+	return 0;
+}
 
 /* What both ends can; the kernel's rings may lack a part of it. */
 static int choose_features(struct virtio_net *net)
@@ -193,10 +219,17 @@ int virtio_net_new(struct vm *vm, const struct vmm_nic *nic, unsigned index,
 	net->ops = net_ops;
 	net->ops.nqueues = 2 * nic->pairs + 1;
 	forget(net);
+	net->socket = net->unheard = -1;
+	net->vu = (struct vhost_user)VHOST_USER_INIT;
+	net->dev.vm = vm;
 	r = take_queues(net);
 	if (r < 0)
 		err_set(err, r, "%s: its queues cannot be taken", nic->host);
-	if (r == 0) {
+	if (r == 0 && nic->vhost_user) {
+		r = choose_backends(net);
+		if (r < 0)
+			vhost_user_explain("--nic", r, 2 * nic->pairs, err);
+	} else if (r == 0) {
 		r = choose_features(net);
 		/* A guest starts the first pair by a CPU's thread; the event loop begins the others. */
 		if (r == 0 && net_has_vhost(net))
@@ -220,6 +253,8 @@ struct virtio_net *virtio_net_free(struct virtio_net *net)
 	if (!net)
 		return NULL;
 	virtio_remove(&net->dev);
+	if (net->nic->vhost_user)
+		net_backend_free(net);
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
 		free(net->pair[i].buf);
 	free(net->program);
@@ -250,9 +285,11 @@ void virtio_net_get_state(const struct virtio_net *net, struct virtio_net_state 
 {
 	*ret = (struct virtio_net_state){
 		.driven = net->dev.running,
-		.link = !net->down,
+		.link = net_has_link(net),
+		.cable = !net->down,
 		.pairs = net->dev.running ? net->pairs : 0,
-		.receives = net->nic->macvtap	? "macvtap" :
+		.receives = net->nic->vhost_user ? "backend" :
+			    net->nic->macvtap	? "macvtap" :
 			    net->filter.promisc ? "all" : "filtered",
 	};
 	memcpy(ret->mac, net->mac, sizeof(ret->mac));

@@ -2,8 +2,8 @@
 /*
  * The network device among its own files: net.c (features, configuration, start and stop), net_ctrl.c
  * (the control queue), net_filter.c (what the guest wants to receive), net_pairs.c (which pairs of
- * queues carry packets), net_tap.c (the host's interface) and the two that move packets, net_vhost.c
- * (the kernel does) and net_user.c (we do).
+ * queues carry packets), net_tap.c (the host's interface) and the three that move packets, net_vhost.c
+ * (the kernel does), net_user.c (we do) and net_backend.c (another process does, by vhost-user).
  */
 #ifndef VMM_VIRTIO_NET_INTERNAL_H
 #define VMM_VIRTIO_NET_INTERNAL_H
@@ -12,10 +12,12 @@
 #include <stdint.h>
 
 #include <linux/filter.h>
+#include <linux/virtio_net.h>
 
 #include "vmm/handover.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/vhost.h"
+#include "vmm/virtio/vhost_user.h"
 #include "vmm/virtio/virtio.h"
 
 /* The header of virtio 1.0, whether buffers are merged or not (5.1.6). */
@@ -70,6 +72,10 @@ struct virtio_net {
 	unsigned pairs; /* that the guest has asked for */
 	uint64_t pairs_free_ms; /* of the monotonic clock: so far it has changed them */
 	bool down;	/* the link */
+	struct vhost_user vu; /* of nic->vhost_user; the next three are, too */
+	int unheard;	      /* what it writes to while nobody is interrupted; else -1 */
+	int socket;	      /* vu's, while the loop waits for it; else -1 */
+	bool lost;	      /* nobody serves it */
 	uint8_t mac[6];
 	uint64_t offloads; /* of what it receives, as bits of features */
 	struct net_filter filter;
@@ -77,6 +83,12 @@ struct virtio_net {
 	bool filtered;		     /* the tap has it */
 	struct net_pair pair[VMM_NIC_PAIRS_MAX];
 };
+
+/* Packets go, where there is a driver. */
+static inline bool net_has_link(const struct virtio_net *net)
+{
+	return !net->down && !net->lost;
+}
 
 static inline bool net_has_vhost(const struct virtio_net *net)
 {
@@ -126,5 +138,24 @@ void net_vhost_end(struct virtio_net *net, unsigned i);
 int net_user_begin(struct virtio_net *net, unsigned i);
 void net_user_end(struct virtio_net *net, unsigned i);
 void net_user_kick(struct virtio_net *net, unsigned q);
+
+/* What a guest may have of a backend's: checksums, packets larger than the wire's, merged buffers. */
+#define NET_BACKEND_FEATURES                                                                          \
+	(1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 | \
+	 1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN |                            \
+	 1ull << VIRTIO_NET_F_GUEST_UFO | 1ull << VIRTIO_NET_F_HOST_TSO4 |                             \
+	 1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN |                              \
+	 1ull << VIRTIO_NET_F_HOST_UFO | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << NET_F_GUEST_USO4 |   \
+	 1ull << NET_F_GUEST_USO6 | 1ull << NET_F_HOST_USO)
+
+/* Take the socket. -EOPNOTSUPP: it lacks what it must have; else as vhost_user_open(). */
+int net_backend_meet(struct virtio_net *net, int fd);
+void net_backend_free(struct virtio_net *net);
+/* A driver is ready, then pair by pair; one that fails in this is lost, and only that. */
+void net_backend_start(struct virtio_net *net);
+int net_backend_begin(struct virtio_net *net, unsigned i);
+void net_backend_end(struct virtio_net *net, unsigned i);
+void net_backend_stop(struct virtio_net *net);
+void net_backend_call(struct virtio_net *net, unsigned q, int fd);
 
 #endif

@@ -15,8 +15,11 @@ static int begin(struct virtio_net *net, unsigned i)
 
 	if (net->pair[i].live)
 		return 0;
-	r = net_has_vhost(net) ? net_vhost_begin(net, i) : net_user_begin(net, i);
-	net->pair[i].live = r == 0;
+	if (net->nic->vhost_user)
+		r = net_backend_begin(net, i);
+	else
+		r = net_has_vhost(net) ? net_vhost_begin(net, i) : net_user_begin(net, i);
+	net->pair[i].live = r == 0 && !net->lost;
 	return r;
 }
 
@@ -25,7 +28,9 @@ static void end(struct virtio_net *net, unsigned i)
 	if (!net->pair[i].live)
 		return;
 	net->pair[i].live = false;
-	if (net_has_vhost(net))
+	if (net->nic->vhost_user)
+		net_backend_end(net, i);
+	else if (net_has_vhost(net))
 		net_vhost_end(net, i);
 	else
 		net_user_end(net, i);
@@ -43,10 +48,10 @@ static int change(struct virtio_net *net, unsigned pairs)
 	for (unsigned i = 0; i < pairs && r == 0; i++)
 		r = net_tap_attach(net, i, true);
 	for (unsigned i = 0; i < pairs && r == 0; i++) {
-		if (net->down)
-			end(net, i);
-		else
+		if (net_has_link(net))
 			r = begin(net, i);
+		else
+			end(net, i);
 	}
 	return r;
 }
@@ -91,6 +96,8 @@ int net_pairs_set(struct virtio_net *net, unsigned pairs)
 void net_pairs_stop(struct virtio_net *net)
 {
 	net_tap_filter(net, false);
+	if (net->nic->vhost_user)
+		net_backend_stop(net);
 	for (unsigned i = net->nic->pairs; i-- > 0;) {
 		end(net, i);
 		net->pair[i].begun = false;

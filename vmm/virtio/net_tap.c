@@ -18,6 +18,12 @@
 #define USO4 0x20
 #define USO6 0x40
 
+/* What follows does nothing for a device of a backend, which has no interface. */
+static bool none(const struct virtio_net *net)
+{
+	return net->nic->vhost_user;
+}
+
 /* More than any interface's queue is long. */
 #define DRAIN_MAX 10000
 
@@ -26,7 +32,7 @@ int net_tap_set_up(const struct virtio_net *net)
 {
 	int size = NET_HEADER, r = 0;
 
-	for (unsigned i = 0; r >= 0 && i < net->nic->pairs; i++)
+	for (unsigned i = 0; r >= 0 && i < net->nic->pairs && !none(net); i++)
 		if (!i || net->nic->macvtap)
 			r = SIZED_IOCTL(net->pair[i].tap_fd, TUNSETVNETHDRSZ, &size);
 	return r < 0 ? r : 0;
@@ -50,13 +56,13 @@ int net_tap_offloads(const struct virtio_net *net, uint64_t features)
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		if (features >> rows[i].feature & 1)
 			offload |= rows[i].offload;
-	r = VALUE_IOCTL(net->pair[0].tap_fd, TUNSETOFFLOAD, offload);
+	r = none(net) ? 0 : VALUE_IOCTL(net->pair[0].tap_fd, TUNSETOFFLOAD, offload);
 	return r < 0 ? r : 0;
 }
 
 bool net_tap_has_uso(const struct virtio_net *net)
 {
-	if (VALUE_IOCTL(net->pair[0].tap_fd, TUNSETOFFLOAD, TUN_F_CSUM | USO4 | USO6) < 0)
+	if (none(net) || VALUE_IOCTL(net->pair[0].tap_fd, TUNSETOFFLOAD, TUN_F_CSUM | USO4 | USO6) < 0)
 		return false;
 	(void)VALUE_IOCTL(net->pair[0].tap_fd, TUNSETOFFLOAD, 0);
 	return true;
@@ -68,7 +74,7 @@ int net_tap_attach(struct virtio_net *net, unsigned i, bool on)
 	struct ifreq req = { .ifr_flags = (short)(on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE) };
 	int r;
 
-	if (p->attached == on)
+	if (p->attached == on || none(net))
 		return 0;
 	r = sys_ioctl(p->tap_fd, TUNSETQUEUE, &req);
 	if (r < 0)
@@ -111,7 +117,7 @@ void net_tap_filter(struct virtio_net *net, bool on)
 {
 	int r = 0;
 
-	if (net->nic->macvtap)
+	if (net->nic->macvtap || none(net))
 		return;
 	if (on && !net->filter.promisc)
 		r = attach_filter(net);
@@ -128,7 +134,7 @@ void net_tap_carrier(const struct virtio_net *net, bool on)
 {
 	int carrier = on;
 
-	if (!net->nic->macvtap)
+	if (!net->nic->macvtap && !none(net))
 		(void)SIZED_IOCTL(net->pair[0].tap_fd, TUNSETCARRIER, &carrier);
 }
 
@@ -136,7 +142,7 @@ void net_tap_drain(const struct net_pair *p)
 {
 	uint8_t bytes[64]; /* what does not fit is cut off */
 
-	for (unsigned i = 0; i < DRAIN_MAX; i++)
+	for (unsigned i = 0; i < DRAIN_MAX && p->tap_fd >= 0; i++)
 		if (read(p->tap_fd, bytes, sizeof(bytes)) < 0)
 			return;
 }
