@@ -400,7 +400,7 @@ int machine_reset(struct machine *m, struct err *err)
 	reset_devices(m);
 	r = vm_reset_irqchip(&m->vm);
 	for (unsigned i = 0; i < m->vm.ncpus && r == 0; i++)
-		r = x86_state_reset(m->vm.vcpus[i].fd, m->vm.vcpus[i].apic_id);
+		r = x86_state_reset(m->vm.fd, m->vm.vcpus[i].fd, m->vm.vcpus[i].apic_id);
 	if (r < 0)
 		return err_set(err, r, "KVM refused the machine's power-on state");
 	return load(m, false, err);

@@ -18,6 +18,7 @@
 #include "base/size.h"
 #include "vmm/vcpu_exit.h"
 #include "vmm/vm.h"
+#include "vmm/x86/amx.h"
 
 /* Deep enough for any device handler; only touched pages count. */
 #define VCPU_STACK (128 * KiB)
@@ -175,6 +176,7 @@ int vcpus_new(struct vm *vm, struct err *err)
 			.index = i,
 			.apic_id = topology_apic_id(&vm->topology, i),
 		};
+	x86_amx_request(vm->kvm_fd);
 	for (unsigned i = 0; i < vm->ncpus && r == 0; i++)
 		r = open_vcpu(vm, i, (size_t)run_size, err);
 	if (r == 0 && sigaction(KICK_SIGNAL, &action, NULL) < 0)

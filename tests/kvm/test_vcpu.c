@@ -372,7 +372,7 @@ static void test_triple_fault_is_a_crash_and_reset_revives(void **state)
 	assert_non_null(strstr(m.vm.crash.text, "triple fault"));
 	vcpus_pause(&m.vm);
 	assert_int_equal(vm_reset_irqchip(&m.vm), 0);
-	assert_int_equal(x86_state_reset(m.vm.vcpus[0].fd, 0), 0);
+	assert_int_equal(x86_state_reset(m.vm.fd, m.vm.vcpus[0].fd, 0), 0);
 	memcpy(m.ram + CODE, say_b, sizeof(say_b));
 	enter_at(CODE);
 	vcpus_resume(&m.vm);
@@ -413,7 +413,7 @@ static void test_reset_is_power_on_state(void **state)
 
 	start(code, sizeof(code));
 	vcpus_pause(&m.vm);
-	assert_int_equal(x86_state_reset(m.vm.vcpus[0].fd, 0), 0);
+	assert_int_equal(x86_state_reset(m.vm.fd, m.vm.vcpus[0].fd, 0), 0);
 	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_SREGS, &s) >= 0);
 	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_REGS, &r) >= 0);
 	assert_true(SIZED_IOCTL(m.vm.vcpus[0].fd, KVM_GET_MP_STATE, &mp) >= 0);

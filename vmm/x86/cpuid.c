@@ -13,6 +13,7 @@
 #include "vmm/cpu_model.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
+#include "vmm/x86/amx.h"
 #include "vmm/x86/cpu_model.h"
 #include "vmm/x86/cpuid_mwait.h"
 #include "vmm/x86/cpuid_tsc.h"
@@ -263,10 +264,12 @@ int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max
 	const struct cpu_topology one_socket = { 1, 1, (uint16_t)vm->ncpus, 1 };
 	const struct cpu_topology *t = vm->topology.threads ? &vm->topology : &one_socket;
 	_cleanup_free_ struct kvm_cpuid2 *cpuid = NULL;
+	struct cpu_model shown = *model;
 	int r = x86_cpuid_host(vm->kvm_fd, &cpuid, err);
 
 	if (r < 0)
 		return r;
+	x86_amx_hide_incomplete(cpuid, &shown);
 	x86_cpuid_limit_phys_bits(cpuid, max_phys_bits);
 	vm->phys_bits = x86_cpuid_phys_bits(cpuid);
 	tell_tsc(vm, model, cpuid);
@@ -278,7 +281,7 @@ int x86_cpuid_set_all(struct vm *vm, const struct cpu_model *model, unsigned max
 	}
 	for (unsigned i = 0; i < vm->ncpus; i++) {
 		x86_cpuid_adapt(cpuid, i, t, vm->tsc_deadline);
-		x86_cpu_model_apply(cpuid, model);
+		x86_cpu_model_apply(cpuid, &shown);
 		r = SIZED_IOCTL(vm->vcpus[i].fd, KVM_SET_CPUID2, cpuid);
 		if (r >= 0)
 			r = x86_msrs_init(vm->vcpus[i].fd);

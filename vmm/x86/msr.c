@@ -55,6 +55,8 @@ static const struct msr leftovers[] = {
 	{ 0xc0000102, 0 },
 	{ 0xc0000103, 0 },
 	{ 0xda0, 0 },	   /* IA32_XSS */
+	{ 0x1c4, 0 },	   /* IA32_XFD: no state is off */
+	{ 0x1c5, 0 },	   /* IA32_XFD_ERR */
 	{ 0x38f, 0 },	   /* IA32_PERF_GLOBAL_CTRL */
 	{ 0x186, 0 },	   /* IA32_PERFEVTSEL0.. */
 	{ 0x187, 0 },

@@ -146,11 +146,19 @@ static int reset_lapic(int fd, unsigned index)
 	return SIZED_IOCTL(fd, KVM_SET_LAPIC, &lapic);
 }
 
+/* What KVM_SET_XSAVE reads: more than its struct where the guest has AMX (Linux 5.17). */
+static size_t xsave_size(int vm_fd)
+{
+	int size = VALUE_IOCTL(vm_fd, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2);
+
+	return size > (int)sizeof(struct kvm_xsave) ? (size_t)size : sizeof(struct kvm_xsave);
+}
+
 /* All vector state in its initial configuration; legacy control words at their defaults. */
-static int reset_fpu(int fd)
+static int reset_fpu(int vm_fd, int fd)
 {
 	enum { FCW = 0, MXCSR = 6 };
-	_cleanup_free_ struct kvm_xsave *xsave = calloc(1, sizeof(*xsave));
+	_cleanup_free_ struct kvm_xsave *xsave = calloc(1, xsave_size(vm_fd));
 	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs = { { .xcr = 0, .value = 1 } } };
 	int r;
 
@@ -185,7 +193,7 @@ static void reset_nested(int fd)
 		(void)SIZED_IOCTL(fd, KVM_SET_NESTED_STATE, &svm);
 }
 
-int x86_state_reset(int vcpu_fd, unsigned index)
+int x86_state_reset(int vm_fd, int vcpu_fd, unsigned index)
 {
 	struct kvm_vcpu_events events = {
 		.flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
@@ -202,7 +210,7 @@ int x86_state_reset(int vcpu_fd, unsigned index)
 	if (r >= 0)
 		r = x86_msrs_reset(vcpu_fd);
 	if (r >= 0)
-		r = reset_fpu(vcpu_fd);
+		r = reset_fpu(vm_fd, vcpu_fd);
 	if (r >= 0)
 		r = SIZED_IOCTL(vcpu_fd, KVM_SET_VCPU_EVENTS, &events);
 	if (r >= 0)

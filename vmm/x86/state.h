@@ -24,7 +24,7 @@ int x86_state_enter(int vcpu_fd, const struct x86_entry *entry);
  * APIC, FPU, debug registers, pending events, nested guests, MSRs. The boot
  * processor (APIC id 0) becomes runnable, the others wait for INIT and SIPI.
  */
-int x86_state_reset(int vcpu_fd, unsigned apic_id);
+int x86_state_reset(int vm_fd, int vcpu_fd, unsigned apic_id);
 
 /* A few lines on stderr. */
 void x86_state_dump(int vcpu_fd, unsigned index);
