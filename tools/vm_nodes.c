@@ -15,6 +15,7 @@
 #include "vmm/mem_populate.h"
 
 #define NODES	      "sys/devices/system/node/"
+#define ISOLATED      "sys/devices/system/cpu/isolated"
 #define MAX_HOST_NODE (MEM_NODE_WORDS * 64)
 
 /* A thread for each of these: what one CPU zeroes in some tenths of a second. */
@@ -26,12 +27,17 @@
 
 /* --- what the host has -------------------------------------------------------------------------- */
 
-static int read_list(int root, const char *file, struct cpulist *ret)
+static int read_list_at(int root, const char *dir, const char *file, struct cpulist *ret)
 {
 	char text[1024];
-	ssize_t len = hostfs_read(root, text, sizeof(text), NODES "%s", file);
+	ssize_t len = hostfs_read(root, text, sizeof(text), "%s%s", dir, file);
 
 	return len < 0 ? (int)len : cpulist_parse(text, ret);
+}
+
+static int read_list(int root, const char *file, struct cpulist *ret)
+{
+	return read_list_at(root, NODES, file, ret);
 }
 
 /* Nodes with memory; a kernel without NUMA has node 0. */
@@ -221,6 +227,19 @@ static int bind_node(int root, const struct vm_mem_request *q, const struct bdf 
 
 /* --- populating --------------------------------------------------------------------------------- */
 
+/* Guests are pinned there, and are not to feel that another one starts. */
+static void leave_isolated(int root, struct cpulist *cpus)
+{
+	struct cpulist isolated, rest = *cpus;
+
+	if (!cpulist_count(cpus) || read_list_at(root, "", ISOLATED, &isolated) < 0)
+		return;
+	for (unsigned w = 0; w < ARRAY_SIZE(rest.bits); w++)
+		rest.bits[w] &= ~isolated.bits[w];
+	if (cpulist_count(&rest))
+		*cpus = rest;
+}
+
 /* Best effort: without the list threads run anywhere. */
 static unsigned add_cpus(int root, struct mem_node *m)
 {
@@ -236,6 +255,7 @@ static unsigned add_cpus(int root, struct mem_node *m)
 		for (unsigned w = 0; w < MEM_CPU_WORDS; w++)
 			all.bits[w] |= cpus.bits[w];
 	}
+	leave_isolated(root, &all);
 	memcpy(m->host_cpus, all.bits, sizeof(m->host_cpus));
 	return cpulist_count(&all);
 }
@@ -245,15 +265,27 @@ static unsigned at_most(uint64_t n, unsigned max)
 	return n < max ? (unsigned)n : max;
 }
 
-/* A small guest's RAM is there before a thread would be. */
-static void choose_threads(int root, struct mem_node *m)
+/* Who starts a guest on a host of one node is where its RAM is. */
+static bool has_elsewhere(int root, unsigned guest_nodes)
 {
+	struct cpulist have;
+
+	if (guest_nodes > 1)
+		return true;
+	memory_nodes(root, &have);
+	return cpulist_count(&have) > 1;
+}
+
+/* A small guest's RAM is there before several threads would be. */
+static void choose_threads(int root, unsigned guest_nodes, struct mem_node *m)
+{
+	bool alone = m->threads == 1 || (!m->threads && m->size < 2 * PER_THREAD);
 	unsigned cpus;
 
-	if (m->threads <= 1 && (m->threads || m->size < 2 * PER_THREAD))
+	if (alone && (m->policy == MEM_UNBOUND || !has_elsewhere(root, guest_nodes)))
 		return;
 	cpus = add_cpus(root, m);
-	if (m->threads)
+	if (m->threads || alone)
 		return;
 	if (!cpus)
 		cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
@@ -290,7 +322,7 @@ int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *d
 	for (unsigned i = 0; i < q->nodes && r == 0; i++) {
 		r = bind_node(root, q, devices, i, &config->mem[i], err);
 		if (r == 0)
-			choose_threads(root, &config->mem[i]);
+			choose_threads(root, q->nodes, &config->mem[i]);
 	}
 	if (r == 0)
 		measure(root, config);

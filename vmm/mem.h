@@ -53,7 +53,7 @@ struct mem_node {
 	uint32_t policy;
 	uint64_t host_nodes[MEM_NODE_WORDS]; /* bit set; empty with MEM_UNBOUND */
 	uint64_t host_cpus[MEM_CPU_WORDS];   /* where its pages are populated; empty: anywhere */
-	uint32_t threads;		     /* that populate it; 0, 1: whoever calls */
+	uint32_t threads;		     /* that populate it; 0: one, or whoever calls */
 	bool small_pages; /* no transparent huge pages for MEM_ANON */
 	bool merge;	  /* KSM may share equal pages */
 	bool lock;	  /* never swapped out */

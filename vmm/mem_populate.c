@@ -98,27 +98,38 @@ struct crew {
 	unsigned count;
 };
 
-static void start(struct crew *crew, struct work *w)
+static bool has_cpus(const struct mem_node *node)
+{
+	uint64_t any = 0;
+
+	for (unsigned i = 0; i < MEM_CPU_WORDS; i++)
+		any |= node->host_cpus[i];
+	return any != 0;
+}
+
+/*
+ * One of several nodes has a thread at least, so that they are filled at the same time, and so has
+ * one that is to be filled in some place. 0: the caller fills it.
+ */
+static unsigned threads_of(const struct mem_node *node, unsigned nodes)
+{
+	if (node->threads > 1)
+		return node->threads < MEM_MAX_THREADS ? node->threads : MEM_MAX_THREADS;
+	return nodes > 1 || has_cpus(node);
+}
+
+static void start(struct crew *crew, struct work *w, unsigned threads)
 {
 	pthread_attr_t attr;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	for (unsigned i = 0; i < w->node->threads && i < MEM_MAX_THREADS; i++) {
+	for (unsigned i = 0; i < threads; i++) {
 		if (pthread_create(&crew->threads[crew->count], &attr, thread, w) != 0)
 			break;
 		crew->count++;
 	}
 	pthread_attr_destroy(&attr);
-}
-
-/* One node's areas: by its crew, or at once by the caller. */
-static void begin(struct crew *crew, struct work *w)
-{
-	if (crew && w->node->threads > 1)
-		start(crew, w);
-	if (!crew || !crew->count)
-		fill_parts(w);
 }
 
 static bool first_of_its_node(const struct mem_area *areas, unsigned i)
@@ -129,43 +140,41 @@ static bool first_of_its_node(const struct mem_area *areas, unsigned i)
 	return true;
 }
 
-/* A small guest needs none, and no memory for one. NULL then, and when there is no memory. */
-static struct crew *crews_for(const struct mem_area *areas, unsigned count)
-{
-	bool any = false;
-
-	for (unsigned i = 0; i < count; i++)
-		any |= areas[i].node->threads > 1;
-	return any ? calloc(VMM_MAX_NODES, sizeof(struct crew)) : NULL;
-}
-
-/* Those with threads first, so that they work while the caller does. */
-static unsigned begin_all(struct crew *crews, struct work *works, struct mem_area *areas,
-			  unsigned count, mem_fill fill)
+/* Whose areas these are, each once. */
+static unsigned divide(struct work *works, struct mem_area *areas, unsigned count, mem_fill fill)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < count; i++)
 		if (first_of_its_node(areas, i) && n < VMM_MAX_NODES)
 			works[n++] = (struct work){ areas[i].node, areas, count, fill, 0, false };
-	for (unsigned i = 0; i < n; i++)
-		if (works[i].node->threads > 1)
-			begin(crews ? &crews[i] : NULL, &works[i]);
-	for (unsigned i = 0; i < n; i++)
-		if (works[i].node->threads <= 1)
-			begin(crews ? &crews[i] : NULL, &works[i]);
 	return n;
+}
+
+/* A small guest needs none, and no memory for one. NULL then, and when there is no memory. */
+static struct crew *crews_for(const struct work *works, unsigned n)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < n; i++)
+		any |= threads_of(works[i].node, n) > 0;
+	return any ? calloc(n, sizeof(struct crew)) : NULL;
 }
 
 int mem_populate(struct mem_area *areas, unsigned count, mem_fill fill)
 {
 	struct work works[VMM_MAX_NODES];
-	struct crew *crews = crews_for(areas, count);
-	unsigned n;
+	unsigned n = divide(works, areas, count, fill);
+	struct crew *crews = crews_for(works, n);
 
 	for (unsigned i = 0; i < count; i++)
 		areas[i].fill_error = 0;
-	n = begin_all(crews, works, areas, count, fill);
+	for (unsigned i = 0; i < n && crews; i++)
+		start(&crews[i], &works[i], threads_of(works[i].node, n));
+	/* What has no threads, while the others' work. */
+	for (unsigned i = 0; i < n; i++)
+		if (!crews || !crews[i].count)
+			fill_parts(&works[i]);
 	for (unsigned i = 0; i < n && crews; i++)
 		for (unsigned k = 0; k < crews[i].count; k++)
 			pthread_join(crews[i].threads[k], NULL);

@@ -27,9 +27,9 @@ typedef int (*mem_fill)(const struct mem_node *node, uint8_t *hva, uint64_t size
 
 /*
  * Call fill for all parts of all areas. Each node's are shared by as many threads as
- * it says, which run where it says; all nodes at the same time. Without threads the
- * caller does it, and so it does when a thread cannot be made. The first area's
- * result that failed, or 0.
+ * it says, which run where it says; all nodes at the same time. The caller does it where
+ * there is one node, which names neither threads nor CPUs, and where a thread cannot be
+ * made. The first area's result that failed, or 0.
  */
 int mem_populate(struct mem_area *areas, unsigned count, mem_fill fill);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* RAM is filled by threads, each part once, where its node says; and bound by what policies mean. */
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,9 +91,44 @@ static void test_nodes_are_filled_by_their_own(void **state)
 	check_once(256, 64);
 	check_once(384, 65);
 	check_once(1024, 1000);
-	assert_int_equal(seen.by_caller, 1); /* b, one part */
+	assert_int_equal(seen.by_caller, 0); /* nor b, beside the others */
 	/* Parts of 64 MiB, but never less than a page. */
 	assert_int_equal(seen.calls, 4 + 1 + 2 + 1);
+}
+
+static unsigned first(const cpu_set_t *set)
+{
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, set))
+			return i;
+	fail_msg("no CPU");
+	return 0;
+}
+
+/* Nobody is done before all have begun: with one after another this fails. */
+static pthread_barrier_t all_there;
+
+static int fill_together(const struct mem_node *node, uint8_t *hva, uint64_t size)
+{
+	int r = pthread_barrier_wait(&all_there);
+
+	(void)hva;
+	return r == 0 || r == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : -r;
+}
+
+static void test_small_nodes_are_filled_at_the_same_time(void **state)
+{
+	struct mem_node nodes[3] = { { .threads = 0 }, { .threads = 1 }, { .threads = 0 } };
+	struct mem_area areas[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		areas[i] = (struct mem_area){ &nodes[i], base + i * 256 * MiB, 200 * MiB, 0 };
+	pthread_barrier_init(&all_there, NULL, 3);
+	alarm(20); /* who waits for one that never comes */
+	assert_int_equal(mem_populate(areas, 3, fill_together), 0);
+	alarm(0);
+	pthread_barrier_destroy(&all_there);
 }
 
 static void test_threads_run_where_their_node_says(void **state)
@@ -100,20 +136,27 @@ static void test_threads_run_where_their_node_says(void **state)
 	struct mem_node node = { .threads = 2 };
 	struct mem_area area = { &node, base, 256 * MiB, 0 };
 	cpu_set_t mine;
+	unsigned cpu;
 
 	(void)state;
 	assert_int_equal(sched_getaffinity(0, sizeof(mine), &mine), 0);
-	for (unsigned i = 0; i < CPU_SETSIZE; i++) {
-		if (!CPU_ISSET(i, &mine))
-			continue;
-		CPU_SET(i, &seen.allowed);
-		node.host_cpus[i / 64] |= 1ull << (i % 64);
-		break;
-	}
+	cpu = first(&mine);
+	CPU_SET(cpu, &seen.allowed);
+	node.host_cpus[cpu / 64] |= 1ull << (cpu % 64);
 	assert_int_equal(mem_populate(&area, 1, fill), 0);
 	assert_int_equal(seen.astray, 0);
 	assert_int_equal(sched_getaffinity(0, sizeof(seen.allowed), &seen.allowed), 0);
 	assert_true(CPU_EQUAL(&mine, &seen.allowed)); /* the caller stays where it was */
+	/* One thread is none of the caller either. */
+	CPU_ZERO(&seen.allowed);
+	CPU_SET(cpu, &seen.allowed);
+	node.threads = 1;
+	assert_int_equal(mem_populate(&area, 1, fill), 0);
+	node.threads = 0;
+	assert_int_equal(mem_populate(&area, 1, fill), 0);
+	assert_int_equal(seen.astray, 0);
+	assert_int_equal(seen.by_caller, 0);
+	node.threads = 2;
 	/* CPUs that are not there are no reason to fail. */
 	CPU_ZERO(&seen.allowed);
 	memset(node.host_cpus, 0, sizeof(node.host_cpus));
@@ -182,6 +225,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_each_part_is_filled_once_however_many_threads, setup),
 		cmocka_unit_test_setup(test_nodes_are_filled_by_their_own, setup),
+		cmocka_unit_test_setup(test_small_nodes_are_filled_at_the_same_time, setup),
 		cmocka_unit_test_setup(test_threads_run_where_their_node_says, setup),
 		cmocka_unit_test_setup(test_a_failure_ends_it_and_is_the_areas, setup),
 		cmocka_unit_test(test_policies_are_the_kernels),

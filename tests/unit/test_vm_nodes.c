@@ -222,7 +222,7 @@ static void test_one_node_is_near_its_devices_if_they_are_together(void **state)
 	assert_int_equal(config.mem[0].policy, MEM_PREFERRED);
 	assert_int_equal(config.mem[0].host_nodes[0], 1 << 2);
 	assert_int_equal(config.mem[0].threads, 0);
-	assert_int_equal(config.mem[0].host_cpus[0], 0); /* nobody asked for its CPUs */
+	assert_int_equal(config.mem[0].host_cpus[0], 0xf0); /* one is enough, but there */
 	assert_int_equal(place("256M,policy=strict", 1, &devices[1], 1), 0);
 	assert_int_equal(config.mem[0].policy, MEM_STRICT);
 	/* On two nodes, on none that is known, no device. */
@@ -307,6 +307,10 @@ static void test_much_memory_is_populated_by_the_nodes_own_cpus(void **state)
 	assert_int_equal(config.mem[0].host_cpus[0], 0xff);
 	assert_int_equal(place("6G,host-node=0,threads=1", 1, NULL, 0), 0);
 	assert_int_equal(config.mem[0].threads, 1);
+	assert_int_equal(config.mem[0].host_cpus[0], 0xf);
+	assert_int_equal(place("768M", 3, NULL, 0), 0);
+	assert_int_equal(config.mem[1].threads, 0);
+	assert_int_equal(config.mem[1].host_cpus[0], 0xf0);
 	assert_int_equal(place("256M,host-node=0,threads=2", 1, NULL, 0), 0);
 	assert_int_equal(config.mem[0].threads, 2);
 	assert_int_equal(config.mem[0].host_cpus[0], 0xf);
@@ -315,6 +319,37 @@ static void test_much_memory_is_populated_by_the_nodes_own_cpus(void **state)
 	assert_int_equal(config.mem[0].host_cpus[0], 0);
 	assert_int_equal(place("256M,threads=2", 1, NULL, 0), 0);
 	assert_int_equal(config.mem[0].host_cpus[0], 0);
+}
+
+static void test_isolated_cpus_are_left_to_who_is_pinned_there(void **state)
+{
+	fake_sysfs_text(host, "2-5,70", "sys/devices/system/cpu/isolated");
+	assert_int_equal(place("6G,host-node=2", 1, NULL, 0), 0);
+	assert_int_equal(config.mem[0].threads, 2);
+	assert_int_equal(config.mem[0].host_cpus[0], 0xc0);
+	assert_int_equal(config.mem[0].host_cpus[1], 0);
+	assert_int_equal(place("256M,host-node=0", 1, NULL, 0), 0);
+	assert_int_equal(config.mem[0].host_cpus[0], 3);
+	/* None besides: better there than far away. */
+	fake_sysfs_text(host, "0-3", "sys/devices/system/cpu/isolated");
+	assert_int_equal(place("6G,host-node=0", 1, NULL, 0), 0);
+	assert_int_equal(config.mem[0].threads, 4);
+	assert_int_equal(config.mem[0].host_cpus[0], 0xf);
+	/* What the other node has is enough. */
+	assert_int_equal(place("6G,host-node=0,2,policy=interleave", 1, NULL, 0), 0);
+	assert_int_equal(config.mem[0].host_cpus[0], 0xf0);
+	fake_sysfs_text(host, "", "sys/devices/system/cpu/isolated");
+	assert_int_equal(place("6G,host-node=0", 1, NULL, 0), 0);
+	assert_int_equal(config.mem[0].host_cpus[0], 0xf);
+}
+
+static void test_a_host_of_one_node_needs_no_thread_for_little(void **state)
+{
+	fake_sysfs_text(host, "0", "sys/devices/system/node/has_memory");
+	assert_int_equal(place("256M", 1, devices, 1), 0);
+	assert_int_equal(config.mem[0].policy, MEM_PREFERRED);
+	assert_int_equal(config.mem[0].threads, 0);
+	assert_int_equal(config.mem[0].host_cpus[0], 0); /* nobody asked for its CPUs */
 }
 
 static void test_a_kernel_without_numa_has_node_0(void **state)
@@ -341,6 +376,8 @@ int main(void)
 		TEST(test_guest_nodes_are_a_host_node_each),
 		TEST(test_devices_go_where_their_memory_is),
 		TEST(test_much_memory_is_populated_by_the_nodes_own_cpus),
+		TEST(test_isolated_cpus_are_left_to_who_is_pinned_there),
+		TEST(test_a_host_of_one_node_needs_no_thread_for_little),
 		TEST(test_a_kernel_without_numa_has_node_0),
 #undef TEST
 	};
