@@ -21,6 +21,43 @@ static bool param_on(int root, const char *module, const char *name)
 	       (value[0] == 'Y' || value[0] == '1');
 }
 
+static bool begins(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+/*
+ * What of intremap=WORD,WORD… turns posting off, by the kernel's rules (setup_irqremap()): words count
+ * by how they begin, in order, and "on" takes back what was before it. `off` as it was, or anew.
+ */
+static const char *intremap_off(char *list, const char *off)
+{
+	for (char *word; (word = strsep(&list, ","));) {
+		if (begins(word, "nopost"))
+			off = "intremap=nopost on the kernel's command line";
+		else if (begins(word, "off"))
+			off = "intremap=off on the kernel's command line";
+		else if (begins(word, "on"))
+			off = "";
+	}
+	return off;
+}
+
+/* "": nothing. */
+static const char *off_by_command_line(int root)
+{
+	char line[4096], *rest = line;
+	const char *off = "";
+
+	if (hostfs_read(root, line, sizeof(line), "proc/cmdline") <= 0)
+		return off;
+	for (char *word; (word = strsep(&rest, " \n"));) {
+		if (begins(word, "intremap="))
+			off = intremap_off(word + strlen("intremap="), off);
+	}
+	return off;
+}
+
 static bool on_command_line(int root, const char *word)
 {
 	char line[4096];
@@ -61,10 +98,12 @@ static bool iommus_can(int root, const char *file, uint64_t bits)
 
 static const char *why_not_intel(int root)
 {
+	const char *off = off_by_command_line(root);
+
 	if (!param_on(root, "kvm_intel", "enable_apicv"))
 		return "no APICv (kvm_intel.enable_apicv is off)";
-	if (on_command_line(root, "intremap=nopost"))
-		return "intremap=nopost on the kernel's command line";
+	if (*off)
+		return off;
 	if (!iommus_can(root, "intel-iommu/cap", VTD_CAP_PI))
 		return "the IOMMU cannot post";
 	return "";

@@ -107,6 +107,41 @@ static void test_intel_posts_with_apicv_and_every_iommu(void **state)
 	assert_posting("intremap=nopost on the kernel's command line");
 }
 
+static void test_the_kernel_was_told_not_to_post(void **state)
+{
+#define NOPOST "intremap=nopost on the kernel's command line"
+#define OFF    "intremap=off on the kernel's command line"
+	static const struct {
+		const char *line, *why;
+	} rows[] = {
+		{ "quiet intremap=nosid,nopost ro", NOPOST },
+		{ "intremap=nopost,nosid", NOPOST },
+		{ "intremap=nosid intremap=nopost", NOPOST },
+		{ "intremap=,nopost\n", NOPOST },
+		{ "intremap=off", OFF },
+		{ "intremap=on,off,nosid", OFF },
+		{ "intremap=nosid,no_x2apic_optout", "" },
+		{ "intremap=nopost,on", "" },
+		{ "intremap=nopost intremap=on", "" },
+		{ "intremap=on,nopost", NOPOST },
+		{ "intremap=", "" },
+		{ "intremap", "" },
+		{ "x.intremap=nopost", "" },
+		{ "x=intremap,nopost nopost", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	fake_sysfs_text(root, "Y", "sys/module/kvm_intel/parameters/enable_apicv");
+	fake_sysfs_text(root, "8d2078c106f0466", "sys/class/iommu/dmar0/intel-iommu/cap");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		fake_sysfs_text(root, rows[i].line, "proc/cmdline");
+		assert_posting(rows[i].why);
+	}
+#undef NOPOST
+#undef OFF
+}
+
 static void test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu(void **state)
 {
 	fake_sysfs_text(root, "N", "sys/module/kvm_amd/parameters/avic");
@@ -523,6 +558,7 @@ int main(void)
 		TEST(test_what_a_killed_one_left_is_removed_and_nothing_else),
 		TEST(test_an_observation_stands_above_the_prediction),
 		TEST(test_intel_posts_with_apicv_and_every_iommu),
+		TEST(test_the_kernel_was_told_not_to_post),
 		TEST(test_amd_posts_with_avic_and_a_virtual_apic_in_the_iommu),
 		TEST(test_messages),
 		TEST(test_a_vector_is_posted_only_if_nothing_speaks_against_it),
