@@ -53,6 +53,7 @@ static const struct cpu_feature features[] = {
 	{ "avx_vnni_int8", CPU_7_1_EDX, 4 },
 	{ "bmi1", CPU_7_0_EBX, 3 },
 	{ "bmi2", CPU_7_0_EBX, 8 },
+	{ "bpext", CPU_EXT_1_ECX, 26 },
 	{ "bus_lock_detect", CPU_7_0_ECX, 24 },
 	{ "cldemote", CPU_7_0_ECX, 25 },
 	{ "clflush", CPU_1_EDX, 19 },
@@ -73,11 +74,14 @@ static const struct cpu_feature features[] = {
 	{ "fxsr_opt", CPU_EXT_1_EDX, 25 },
 	{ "gfni", CPU_7_0_ECX, 8 },
 	{ "hle", CPU_7_0_EBX, 4 },
+	{ "ibpb", CPU_7_0_EDX, 26 }, /* one bit with ibrs where it is Intel's */
+	{ "ibrs", CPU_7_0_EDX, 26 },
 	{ "ibt", CPU_7_0_EDX, 20 },
 	{ "intel_pt", CPU_7_0_EBX, 25 },
 	{ "invpcid", CPU_7_0_EBX, 10 },
 	{ "la57", CPU_7_0_ECX, 16 },
 	{ "lahf_lm", CPU_EXT_1_ECX, 0 },
+	{ "lam", CPU_7_1_EAX, 26 },
 	{ "mca", CPU_1_EDX, 14 },
 	{ "mce", CPU_1_EDX, 7 },
 	{ "md_clear", CPU_7_0_EDX, 10 },
@@ -97,11 +101,13 @@ static const struct cpu_feature features[] = {
 	{ "pclmulqdq", CPU_1_ECX, 1 },
 	{ "pdpe1gb", CPU_EXT_1_EDX, 26 },
 	{ "perfctr_core", CPU_EXT_1_ECX, 23 },
+	{ "perfctr_nb", CPU_EXT_1_ECX, 24 },
 	{ "pku", CPU_7_0_ECX, 3 },
 	{ "pni", CPU_1_ECX, 0 },
 	{ "popcnt", CPU_1_ECX, 23 },
 	{ "pse36", CPU_1_EDX, 17 },
 	{ "rdpid", CPU_7_0_ECX, 22 },
+	{ "rdpru", CPU_EXT_8_EBX, 4 },
 	{ "rdrand", CPU_1_ECX, 30 },
 	{ "rdseed", CPU_7_0_EBX, 18 },
 	{ "rdtscp", CPU_EXT_1_EDX, 27 },
@@ -115,10 +121,12 @@ static const struct cpu_feature features[] = {
 	{ "sm4", CPU_7_1_EAX, 2 },
 	{ "smap", CPU_7_0_EBX, 20 },
 	{ "smep", CPU_7_0_EBX, 7 },
+	{ "ssbd", CPU_7_0_EDX, 31 },
 	{ "sse4_1", CPU_1_ECX, 19 },
 	{ "sse4_2", CPU_1_ECX, 20 },
 	{ "sse4a", CPU_EXT_1_ECX, 6 },
 	{ "ssse3", CPU_1_ECX, 9 },
+	{ "stibp", CPU_7_0_EDX, 27 },
 	{ "tbm", CPU_EXT_1_ECX, 21 },
 	{ "topoext", CPU_EXT_1_ECX, 22 },
 	{ "tsc_adjust", CPU_7_0_EBX, 1 },
@@ -126,6 +134,7 @@ static const struct cpu_feature features[] = {
 	{ "tsxldtrk", CPU_7_0_EDX, 16 },
 	{ "umip", CPU_7_0_ECX, 2 },
 	{ "vaes", CPU_7_0_ECX, 9 },
+	{ "virt_ssbd", CPU_EXT_8_EBX, 25 },
 	{ "vme", CPU_1_EDX, 1 },
 	{ "vpclmulqdq", CPU_7_0_ECX, 10 },
 	{ "waitpkg", CPU_7_0_ECX, 5 },
@@ -139,6 +148,35 @@ static const struct cpu_feature features[] = {
 	{ "xsaveerptr", CPU_EXT_8_EBX, 2 },
 	{ "xsaveopt", CPU_D_1_EAX, 0 },
 	{ "xsaves", CPU_D_1_EAX, 3 },
+};
+
+/*
+ * What else tells of one: Linux calls Intel's bit and AMD's the same, and KVM shows both on a
+ * processor of AMD's.
+ */
+static const struct cpu_feature also[] = {
+	{ "ibpb", CPU_EXT_8_EBX, 12 },
+	{ "ibpb", CPU_EXT_8_EBX, 30 }, /* that it clears return addresses, too */
+	{ "ibrs", CPU_EXT_8_EBX, 14 },
+	{ "ssbd", CPU_EXT_8_EBX, 24 },
+	{ "stibp", CPU_EXT_8_EBX, 15 },
+	{ "stibp", CPU_EXT_8_EBX, 17 }, /* that it may stay on */
+};
+
+/* What 64-bit programs, Linux and the machine take for granted. */
+static const char *const baseline[] = {
+	"apic", "cmov", "cx8", "de", "fpu", "fxsr", "lm", "msr", "pae", "pge", "pse", "sse", "sse2",
+	"syscall", "tsc",
+};
+
+/* Other flags of /proc/cpuinfo: KVM's, the topology's, Linux's own, or those that no guest has. */
+static const char *const fixed[] = {
+	"acpi", "aperfmperf", "arch_perfmon", "art", "cat_l3", "cdp_l3", "cid", "cmp_legacy", "cpb",
+	"cppc", "cpuid", "cqm", "dca", "ds_cpl", "dtes64", "dtherm", "dts", "epb", "est", "extapic",
+	"hfi", "ht", "hwp", "ibs", "ida", "irperf", "lwp", "mba", "monitor",
+	"mwaitx", "nopl", "ospke", "pbe", "pcommit", "pconfig", "pdcm", "perfctr_llc", "pln", "pti",
+	"ptsc", "pts", "rdt_a", "rep_good", "sdbg", "sgx", "skinit", "sme", "smx", "ss", "tce", "tm", "tm2",
+	"tme", "wdt", "xtopology", "xtpr",
 };
 
 /*
@@ -219,6 +257,7 @@ static const struct {
 	{ "amx_int8", "amx_tile" },
 
 	{ "invpcid", "pcid" },
+	{ "virt_ssbd", "ssbd" },
 	{ "tsxldtrk", "rtm" },
 };
 
@@ -234,6 +273,32 @@ const struct cpu_feature *cpu_feature_find(const char *name)
 		if (strcmp(features[i].name, name) == 0)
 			return &features[i];
 	return NULL;
+}
+
+static bool among(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+bool cpu_feature_is_baseline(const char *name)
+{
+	return among(name, baseline, ARRAY_SIZE(baseline));
+}
+
+bool cpu_feature_is_fixed(const char *name)
+{
+	return among(name, fixed, ARRAY_SIZE(fixed));
+}
+
+void cpu_feature_hide(const struct cpu_feature *f, uint32_t hidden[CPU_WORDS])
+{
+	hidden[f->word] |= 1u << f->bit;
+	for (size_t i = 0; i < ARRAY_SIZE(also); i++)
+		if (strcmp(also[i].name, f->name) == 0)
+			hidden[also[i].word] |= 1u << also[i].bit;
 }
 
 bool cpu_feature_in(const struct cpu_feature *f, const uint32_t words[CPU_WORDS])
@@ -252,7 +317,7 @@ static bool take_along(uint32_t hidden[CPU_WORDS])
 
 		if (!f || !base || cpu_feature_in(f, hidden) || !cpu_feature_in(base, hidden))
 			continue;
-		hidden[f->word] |= 1u << f->bit;
+		cpu_feature_hide(f, hidden);
 		more = true;
 	}
 	return more;

@@ -20,18 +20,26 @@ static int unknown_feature(const char *name, struct err *err)
 {
 	size_t count, n = 0;
 	const struct cpu_feature *all = cpu_features(&count);
+	static const char *const nested[] = { "vmx", "svm", "ept", "npt", "vpid", "vnmi" };
 	const char *names[FEATURES_MAX], *near;
 
 	for (; n < count && n < FEATURES_MAX; n++)
 		names[n] = all[n].name;
 	near = near_word(name, names, n);
 	err_usage(err, "--cpu: '%s' is no feature that can be left out", name);
-	if (strcmp(name, "vmx") == 0 || strcmp(name, "svm") == 0)
-		return err_hint(err, "it is, unless +nested is said");
+	for (size_t i = 0; i < ARRAY_SIZE(nested); i++)
+		if (strcmp(name, nested[i]) == 0)
+			return err_hint(err, "it is, unless +nested is said");
+	if (strcmp(name, "hypervisor") == 0)
+		return err_hint(err, "hide-hypervisor leaves it out, and every other sign of KVM");
+	if (cpu_feature_is_baseline(name))
+		return err_hint(err, "it stays: every 64-bit processor has it, and x86-64 guests need it");
+	if (cpu_feature_is_fixed(name))
+		return err_hint(err, "Linux shows it in /proc/cpuinfo, but --cpu does not decide on it");
 	if (near)
 		return err_hint(err, "did you mean -%s?", near);
-	return err_hint(err, "names are those of flags in /proc/cpuinfo; what every 64-bit processor has "
-			     "stays");
+	return err_hint(err, "names are those of flags in /proc/cpuinfo, but not all of these are "
+			     "features that a guest can be without");
 }
 
 static int take_vendor_id(const char *id, struct cpu_model *m, struct err *err)
@@ -65,7 +73,7 @@ static int take_word(const char *word, struct cpu_model *m, struct err *err)
 		f = cpu_feature_find(word + 1);
 		if (!f)
 			return unknown_feature(word + 1, err);
-		m->hidden[f->word] |= 1u << f->bit;
+		cpu_feature_hide(f, m->hidden);
 	} else {
 		err_usage(err, "--cpu: '%s' is not among its words", word);
 		return err_hint(err, "-FEATURE, +nested, realtime, hide-hypervisor, vendor-id=ID%s",

@@ -101,10 +101,39 @@ static void test_a_feature_is_one_bit_of_one_register(void **state)
 	assert_int_equal(leaf(0x80000007, 0)->edx, ~(1u << 8));
 	assert_int_equal(leaf(0x80000008, 0)->ebx, ~1u);
 	assert_int_equal(gone(), 4);
+	apply("host,+nested,-lam,-rdpru,-bpext,-perfctr_nb");
+	assert_int_equal(leaf(7, 1)->eax, ~(1u << 26));
+	assert_int_equal(leaf(0x80000008, 0)->ebx, ~(1u << 4));
+	assert_int_equal(leaf(0x80000001, 0)->ecx, ~(1u << 26 | 1u << 24));
+	assert_int_equal(gone(), 4);
 	apply("host,+nested,-pse36"); /* which AMD repeats */
 	assert_int_equal(leaf(1, 0)->edx, ~(1u << 17));
 	assert_int_equal(leaf(0x80000001, 0)->edx, ~(1u << 17));
 	assert_int_equal(gone(), 2);
+}
+
+/* Intel's bits and AMD's, as KVM shows both where the processor is AMD's. */
+static void test_a_mitigation_goes_whoever_tells_of_it(void **state)
+{
+	static const struct {
+		const char *words;
+		uint32_t intel, amd;
+	} rows[] = {
+		{ "host,+nested,-ssbd", 1u << 31, 1u << 24 | 1u << 25 },
+		{ "host,+nested,-virt_ssbd", 0, 1u << 25 },
+		{ "host,+nested,-ibrs", 1u << 26, 1u << 14 },
+		{ "host,+nested,-ibpb", 1u << 26, 1u << 12 | 1u << 30 },
+		{ "host,+nested,-stibp", 1u << 27, 1u << 15 | 1u << 17 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		apply(rows[i].words);
+		assert_int_equal(leaf(7, 0)->edx, ~rows[i].intel);
+		assert_int_equal(leaf(0x80000008, 0)->ebx, ~rows[i].amd);
+		assert_int_equal(gone(), __builtin_popcount(rows[i].intel) +
+					 __builtin_popcount(rows[i].amd));
+	}
 }
 
 /* --- what goes along --------------------------------------------------------------------------- */
@@ -118,8 +147,11 @@ static void test_names_are_in_order_and_each_has_its_bit(void **state)
 		assert_ptr_equal(cpu_feature_find(all[i].name), &all[i]);
 		for (size_t k = 0; k < i; k++) {
 			assert_true(strcmp(all[k].name, all[i].name) < 0);
+			assert_false(cpu_feature_is_baseline(all[i].name) ||
+				     cpu_feature_is_fixed(all[i].name));
 			if (all[k].word == all[i].word && all[k].bit == all[i].bit)
-				assert_string_equal(all[i].name, "nonstop_tsc"); /* constant_tsc's */
+				assert_true(strcmp(all[i].name, "nonstop_tsc") == 0 || /* constant_tsc's */
+					    strcmp(all[i].name, "ibrs") == 0);	    /* and ibpb's */
 		}
 	}
 }
@@ -154,6 +186,8 @@ static const struct {
 	{ "-xsave", AVX " avx " XSAVES " apx mpx pku xgetbv1 xsavec xsaveopt xsaves" },
 	{ "-pcid", "invpcid" },
 	{ "-rtm", "tsxldtrk" },
+	{ "-ssbd", "virt_ssbd" },
+	{ "-ibrs", "ibpb" }, /* Intel's one bit */
 	{ "-avx512_vnni,-pku,-shstk,-hle", "" },
 };
 
@@ -418,8 +452,16 @@ static void test_what_is_no_processor_is_told_what_was_meant(void **state)
 		{ "host,-sse42", "'sse42' is no feature", "did you mean -sse4_2?" },
 		{ "host,-avx_512f", "'avx_512f'", "did you mean -avx512f?" },
 		{ "host,-AVX", "'AVX'", "/proc/cpuinfo" },
-		{ "host,-lm", "'lm'", "stays" },
+		{ "host,-lm", "'lm'", "x86-64 guests need it" },
+		{ "host,-sse2", "'sse2'", "x86-64 guests need it" },
+		{ "host,-tsc", "'tsc'", "x86-64 guests need it" },
+		{ "host,-ssdb", "'ssdb'", "did you mean -ssbd?" },
+		{ "host,-rep_good", "'rep_good'", "does not decide" },
+		{ "host,-ibs", "'ibs'", "does not decide" }, /* and not: did you mean -ibt? */
+		{ "host,-wonder", "'wonder'", "not all of these" },
 		{ "host,-svm", "'svm'", "+nested" },
+		{ "host,-vpid", "'vpid'", "+nested" },
+		{ "host,-hypervisor", "'hypervisor'", "hide-hypervisor" },
 		{ "host,-", "''", "" },
 		{ "host,vendor-id=", "'vendor-id='", "1 to 12" },
 		{ "host,vendor-id=1234567890123", "'vendor-id=1234567890123'", "1 to 12" },
@@ -468,6 +510,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_feature_is_one_bit_of_one_register),
+		cmocka_unit_test(test_a_mitigation_goes_whoever_tells_of_it),
 		cmocka_unit_test(test_names_are_in_order_and_each_has_its_bit),
 		cmocka_unit_test(test_what_needs_a_feature_goes_along_and_nothing_else),
 		cmocka_unit_test(test_what_the_host_has_of_it_is_told),
