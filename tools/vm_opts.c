@@ -136,7 +136,7 @@ const char vm_run_help[] =
 	"      --stats FILE     write exits and other counts as JSON when the VM ends\n"
 	"\n"
 	"Exit status: 0 powered off, 1 failed or crashed, 2 usage, 130 interrupted (SIGINT),\n"
-	"143 terminated before the guest ran, or by a second SIGTERM.";
+	"131 quit (SIGQUIT), 143 terminated before the guest ran, or by a second SIGTERM.";
 
 enum {
 	OPT_INITRD = 256,

@@ -47,7 +47,7 @@ static struct kvm_cpuid_entry2 *leaf(struct kvm_cpuid2 *c, uint32_t function, ui
 }
 
 static const struct kvm_cpuid_entry2 host[] = {
-	{ .function = 0, .eax = 0xd },
+	{ .function = 0, .eax = 0xd, .ebx = 0x68747541, .edx = 0x69746e65, .ecx = 0x444d4163 },
 	{ .function = 1, .ebx = 0x07100800, .ecx = 0, .edx = 1u << 28 | 1 },
 	{ .function = 4, .index = 0, .eax = 0xfc004121 }, /* L1 of a host with many CPUs */
 	{ .function = 4, .index = 1, .eax = 0xfc1fc163 }, /* L3 */
@@ -92,6 +92,30 @@ static void test_each_cpu_is_a_core_of_one_package(void **state)
 		assert_int_equal(leaf(c, 0x80000008, 0)->ecx & 0xff, n - 1);
 		assert_int_equal(leaf(c, 0x80000008, 0)->ecx >> 12 & 15, shift);
 		assert_int_equal(leaf(c, 0x80000001, 0)->ecx >> 1 & 1, n > 1);
+	}
+}
+
+static void test_what_is_amds_is_told_on_its_kind_alone(void **state)
+{
+	static const struct {
+		const char *vendor;
+		bool told;
+	} rows[] = {
+		{ "AuthenticAMD", true }, { "HygonGenuine", true }, { "GenuineIntel", false },
+		{ "  Shanghai  ", false }, { "CentaurHauls", false },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ struct kvm_cpuid2 *c = table(host, ARRAY_SIZE(host));
+
+		memcpy(&leaf(c, 0, 0)->ebx, rows[i].vendor, 4);
+		memcpy(&leaf(c, 0, 0)->edx, rows[i].vendor + 4, 4);
+		memcpy(&leaf(c, 0, 0)->ecx, rows[i].vendor + 8, 4);
+		leaf(c, 0x80000008, 0)->ecx = 0;
+		x86_cpuid_adapt(c, 0, &cores(4), true);
+		assert_int_equal(leaf(c, 0x80000001, 0)->ecx, rows[i].told ? 3 : 1);
+		assert_int_equal(leaf(c, 0x80000008, 0)->ecx, rows[i].told ? 0x2003 : 0);
 	}
 }
 
@@ -321,6 +345,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_cpu_is_a_core_of_one_package),
+		cmocka_unit_test(test_what_is_amds_is_told_on_its_kind_alone),
 		cmocka_unit_test(test_ids_have_a_field_for_each_level),
 		cmocka_unit_test(test_levels_tell_threads_cores_and_dies),
 		cmocka_unit_test(test_addresses_end_where_devices_do),

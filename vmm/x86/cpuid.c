@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/ioctl.h"
+#include "base/le.h"
 #include "vmm/topology.h"
 #include "vmm/cpu_model.h"
 #include "vmm/vcpu.h"
@@ -35,6 +36,7 @@ struct place {
 	unsigned socket; /* CPUs in it */
 	unsigned die;	 /* CPUs in it */
 	bool tsc_deadline;
+	bool amd; /* or of its kind */
 };
 
 int x86_cpuid_host(int kvm_fd, struct kvm_cpuid2 **ret, struct err *err)
@@ -64,6 +66,21 @@ static const struct kvm_cpuid_entry2 *find(const struct kvm_cpuid2 *cpuid, uint3
 		if (cpuid->entries[i].function == function)
 			return &cpuid->entries[i];
 	return NULL;
+}
+
+/* Whose extended leaves have AMD's meaning. */
+static bool of_amds_kind(const struct kvm_cpuid2 *cpuid)
+{
+	const struct kvm_cpuid_entry2 *e = find(cpuid, 0);
+	uint8_t id[12];
+
+	if (!e)
+		return false;
+	put_le32(id, e->ebx);
+	put_le32(id + 4, e->edx);
+	put_le32(id + 8, e->ecx);
+	return memcmp(id, "AuthenticAMD", sizeof(id)) == 0 ||
+	       memcmp(id, "HygonGenuine", sizeof(id)) == 0;
 }
 
 unsigned x86_cpuid_phys_bits(const struct kvm_cpuid2 *cpuid)
@@ -180,13 +197,15 @@ static void adapt_entry(struct kvm_cpuid_entry2 *e, const struct place *p)
 	case 0x80000026: /* AMD's form of the same */
 		e->eax = e->ebx = e->ecx = e->edx = 0;
 		return;
-	case 0x80000001:
-		if (p->socket > 1)
+	case 0x80000001: /* reserved on Intel's, as ECX of 0x80000008 is */
+		if (p->amd && p->socket > 1)
 			e->ecx |= AMD1_ECX_CMP_LEGACY;
 		else
 			e->ecx &= ~AMD1_ECX_CMP_LEGACY;
 		return;
 	case 0x80000008:
+		if (!p->amd)
+			return;
 		set_bits(&e->ecx, 0, 8, p->socket - 1);
 		set_bits(&e->ecx, 12, 4, p->shift.socket);
 		return;
@@ -239,6 +258,7 @@ void x86_cpuid_adapt(struct kvm_cpuid2 *cpuid, unsigned index, const struct cpu_
 		.socket = topology_die_cpus(t) * t->dies,
 		.die = topology_die_cpus(t),
 		.tsc_deadline = tsc_deadline,
+		.amd = of_amds_kind(cpuid),
 	};
 
 	make_levels(cpuid, 0xb, 2);
