@@ -53,7 +53,7 @@ $(O)/tests/unit/test_control_schema: TEST_LDLIBS = -Wl,--wrap=ctl_notify
 $(O)/tests/unit/test_alarm: TEST_LDLIBS = \
 	-Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm,--wrap=clock_gettime,--wrap=ctl_notify
 # What it asks the kernel for.
-$(O)/tests/unit/test_amx: TEST_LDLIBS = -Wl,--wrap=syscall
+$(O)/tests/unit/test_amx: TEST_LDLIBS = -Wl,--wrap=syscall,--wrap=x86_amx_on_host
 # The messages it reads are libnl's.
 $(O)/tests/unit/test_vf_link: TEST_LDLIBS = $(shell $(PKG_CONFIG) --libs libnl-3.0)
 

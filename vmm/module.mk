@@ -5,7 +5,7 @@ vmm_srcs := vmm/acceptor.c vmm/bar_fault.c vmm/bus.c vmm/coalesced.c vmm/control
 	vmm/jsonrpc.c vmm/kvm_stats.c vmm/machine.c vmm/main.c vmm/mem.c vmm/mem_backend.c \
 	vmm/mem_bind.c vmm/mem_plan.c vmm/mem_populate.c vmm/memslot.c vmm/vcpu.c vmm/vcpu_exit.c vmm/vm.c \
 	vmm/hw/console.c vmm/hw/outlet.c vmm/hw/pm.c vmm/hw/pvpanic.c vmm/hw/rtc.c vmm/hw/serial.c vmm/hw/watchdog.c vmm/hw/winsize.c \
-	vmm/x86/amx.c vmm/x86/boot.c vmm/x86/boot_linux.c vmm/x86/boot_pvh.c vmm/x86/boot_tables.c \
+	vmm/x86/amx.c vmm/x86/amx_host.c vmm/x86/boot.c vmm/x86/boot_linux.c vmm/x86/boot_pvh.c vmm/x86/boot_tables.c \
 	vmm/x86/cpu_model.c vmm/x86/cpu_xstate.c vmm/x86/cpuid.c vmm/x86/cpuid_mwait.c \
 	vmm/x86/cpuid_tsc.c vmm/x86/msr.c vmm/x86/smbios.c vmm/x86/state.c
 vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/pci/plug.c \

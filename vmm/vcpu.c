@@ -176,7 +176,8 @@ int vcpus_new(struct vm *vm, struct err *err)
 			.index = i,
 			.apic_id = topology_apic_id(&vm->topology, i),
 		};
-	x86_amx_request(vm->kvm_fd);
+	if (x86_amx_on_host())
+		x86_amx_request(vm->kvm_fd);
 	for (unsigned i = 0; i < vm->ncpus && r == 0; i++)
 		r = open_vcpu(vm, i, (size_t)run_size, err);
 	if (r == 0 && sigaction(KICK_SIGNAL, &action, NULL) < 0)

@@ -40,7 +40,7 @@ static struct {
 	unsigned asked, vcpus;	/* how often */
 	unsigned vcpus_before;	/* when it was asked */
 	unsigned long component;
-	bool refuses;
+	bool refuses, host_lacks_it;
 	uint32_t xcr0, amx; /* leaf 0xd; flags of leaf 7 */
 	int xsave_size;
 	size_t xsave_room; /* that KVM_SET_XSAVE was given */
@@ -72,6 +72,13 @@ long __wrap_syscall(long number, ...)
 	k.vcpus_before = k.vcpus;
 	errno = EPERM;
 	return k.refuses ? -1 : 0;
+}
+
+bool __wrap_x86_amx_on_host(void);
+
+bool __wrap_x86_amx_on_host(void)
+{
+	return !k.host_lacks_it;
 }
 
 static int new_vcpu(void)
@@ -179,6 +186,18 @@ static void test_the_tiles_are_asked_for_before_the_first_cpu(void **state)
 	}
 }
 
+static void test_a_host_without_amx_is_not_asked(void **state)
+{
+	struct vm vm;
+
+	(void)state;
+	k.supported = 7 | TILES;
+	k.host_lacks_it = true;
+	vm = new_vm();
+	vcpus_free(&vm);
+	assert_int_equal(k.asked, 0);
+}
+
 static const struct kvm_cpuid_entry2 *shown(uint32_t function, uint32_t index)
 {
 	for (unsigned i = 0; i < k.set.c.nent; i++)
@@ -257,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_the_tiles_are_asked_for_before_the_first_cpu, setup),
+		cmocka_unit_test_setup(test_a_host_without_amx_is_not_asked, setup),
 		cmocka_unit_test_setup(test_amx_is_there_as_a_whole_or_not_at_all, setup),
 		cmocka_unit_test_setup(test_a_host_without_amx_keeps_its_table, setup),
 		cmocka_unit_test_setup(test_a_reset_gives_kvm_all_that_it_reads, setup),

@@ -6,8 +6,13 @@
 #ifndef VMM_X86_AMX_H
 #define VMM_X86_AMX_H
 
+#include <stdbool.h>
+
 struct cpu_model;
 struct kvm_cpuid2;
+
+/* Whether this CPU has it: where it has not, nobody needs to be asked. */
+bool x86_amx_on_host(void);
 
 /*
  * Ask for it, if KVM has it for guests: before the first vCPU of this process, and before KVM is asked
