@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
 #include <linux/vfio.h>
 
@@ -314,6 +315,67 @@ static void test_what_the_close_does_is_left_to_it(void **state)
 	}
 }
 
+static void asks_for_it_back(void)
+{
+	assert_int_equal(eventfd_write(m.dev.req_fd, 1), 0);
+}
+
+/* While it unbinds a driver it holds the device's lock, for which nothing of the kernel's waits. */
+static void test_what_the_host_takes_back_is_not_said_to_be_reset(void **state)
+{
+	static const enum vfio_reset rows[] = { VFIO_RESET_FLR, VFIO_RESET_PM, VFIO_RESET_NONE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_one(rows[i]);
+		m.dev.naffected = 1;
+		m.dev.fail_reset = m.dev.fail_hot_reset = -EAGAIN;
+		asks_for_it_back();
+		leave();
+		assert_string_equal(told, "0000:01:10.0 none no the host that takes it back keeps the "
+					  "kernel from resetting it\n");
+		vfio_machine_free(&m);
+	}
+}
+
+static void test_what_the_host_takes_back_is_reset_if_that_works(void **state)
+{
+	begin_one(VFIO_RESET_FLR);
+	asks_for_it_back();
+	leave();
+	assert_string_equal(told, "0000:01:10.0 flr yes -\n");
+	resets_are(1, 0, 0);
+	vfio_machine_free(&m);
+	/* One that is in no slot leaves with the machine. */
+	begin_one(VFIO_RESET_FLR);
+	m.dev.fail_reset = m.dev.fail_hot_reset = -EAGAIN;
+	asks_for_it_back();
+	m.set = vfio_pci_detach_all(m.set);
+	assert_non_null(strstr(told, "none no the host that takes it back"));
+	vfio_machine_free(&m);
+}
+
+static void test_what_the_host_takes_back_and_has_no_reset_says_so(void **state)
+{
+	begin_one(VFIO_RESET_NONE);
+	m.dev.affected = with_foreign;
+	asks_for_it_back();
+	leave();
+	assert_non_null(strstr(told, "none no it has no reset of its own, and 0000:01:11.0"));
+	vfio_machine_free(&m);
+}
+
+/* What was pulled out is not waited for either. */
+static void test_what_is_gone_and_taken_back_is_not_reset(void **state)
+{
+	begin_one(VFIO_RESET_FLR);
+	leaves_a_dead_vf(&m.dev);
+	asks_for_it_back();
+	leave();
+	assert_non_null(strstr(told, "none no the host that takes it back"));
+	resets_are(0, 0, 0);
+	vfio_machine_free(&m);
+}
+
 /* The guest's CPUs run, and would meet pages that are not there. */
 static void finds_no_mapping(struct fake_vfio *dev)
 {
@@ -395,6 +457,10 @@ int main(void)
 		cmocka_unit_test(test_a_reset_by_the_guest_does_not_hit_its_other_devices),
 		cmocka_unit_test(test_a_guest_may_reset_the_bus_of_one_that_is_alone_there),
 		cmocka_unit_test(test_what_the_close_does_is_left_to_it),
+		cmocka_unit_test(test_what_the_host_takes_back_is_not_said_to_be_reset),
+		cmocka_unit_test(test_what_the_host_takes_back_is_reset_if_that_works),
+		cmocka_unit_test(test_what_the_host_takes_back_and_has_no_reset_says_so),
+		cmocka_unit_test(test_what_is_gone_and_taken_back_is_not_reset),
 		cmocka_unit_test(test_more_than_a_power_cycle_is_done_before_the_close),
 		cmocka_unit_test(test_what_is_gone_is_not_waited_for),
 		cmocka_unit_test(test_one_that_leaves_does_not_take_its_neighbour_along),

@@ -76,6 +76,7 @@ struct vfio_pci {
 
 	enum vfio_leave leave;
 	int leave_timer; /* -1: nobody asked it to leave */
+	bool requested;	 /* the host waits for it: a driver is being unbound, or it is removed */
 
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
@@ -187,6 +188,8 @@ void vfio_pci_irqs_reset(struct vfio_pci *v);
 unsigned vfio_pci_max_vectors(const struct vfio_pci *v);
 /* INTx follows the command register and the two message modes. */
 void vfio_pci_intx_update(struct vfio_pci *v);
+/* The host asked for it back, also if that was not attended to yet. */
+bool vfio_pci_is_requested(struct vfio_pci *v);
 
 /* use.c: tell of the first and the last that the guest's driver does with a device that has an owner. */
 void vfio_pci_use_changed(struct vfio_pci *v);

@@ -163,12 +163,22 @@ static void on_error(void *opaque, int fd)
 		vfio_pci_drop(v);
 }
 
+bool vfio_pci_is_requested(struct vfio_pci *v)
+{
+	if (v->req_fd >= 0 && irqfd_drain(v->req_fd))
+		v->requested = true;
+	return v->requested;
+}
+
 /* The kernel repeats it while it waits for us to close the device. */
 static void on_request(void *opaque, int fd)
 {
 	struct vfio_pci *v = opaque;
 
-	if (!irqfd_drain(fd) || v->leave != LEAVE_NOT)
+	if (!irqfd_drain(fd))
+		return;
+	v->requested = true;
+	if (v->leave != LEAVE_NOT)
 		return;
 	log_warn_limited("%s: the host asks for the device back; it waits until %s", v->pci.name,
 			 vfio_pci_may_leave(v) ? "the guest lets go of it" :

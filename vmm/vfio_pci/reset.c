@@ -6,7 +6,9 @@
  *
  * The kernel resets a function itself when it is opened and with its last close, by FLR or power cycle,
  * or its bus if it has none. So when a device leaves, ours is only the reset of a bus that is more than
- * a power cycle; what the close does nobody can look at from here.
+ * a power cycle; what the close does nobody can look at from here. It does nothing to a device that
+ * the host takes back: who unbinds a driver holds the device's lock, for which the kernel's resets of
+ * an open device, and those of the close, do not wait.
  */
 #include "vmm/vfio_pci/internal.h"
 
@@ -86,6 +88,15 @@ static void conclude_none(struct vfio_pci *v, const char *why)
 			 "this one left in it; give one VM all that is on its bus (thruway bind --group "
 			 "%s), or take a device that has an FLR (thruway show)",
 			 v->pci.name, why, v->pci.name);
+}
+
+static void conclude_taken_back(struct vfio_pci *v)
+{
+	conclude(v, VFIO_RESET_NONE, true, "the host that takes it back keeps the kernel from resetting it");
+	log_warn_limited("%s: the host that takes it back keeps the kernel from resetting it: who has it "
+			 "next finds what this guest left in it, unless it is reset before; vfio-pci "
+			 "does that when it is opened and most drivers when they begin, and thruway "
+			 "reset %s when it is free", v->pci.name, v->pci.name);
 }
 
 static void last_reset(const struct vfio_pci *v, struct vm_device_reset *ret)
@@ -214,18 +225,25 @@ static int try_bus(struct vfio_pci *v, bool alone, char *why, size_t size)
 	return 0;
 }
 
-static void climb(struct vfio_pci *v, bool alone)
+static int try_all(struct vfio_pci *v, bool alone, char *why, size_t size)
 {
-	char why[sizeof(v->last_reset.cause)] = "", ignored[sizeof(why)];
+	char ignored[sizeof(v->last_reset.cause)];
 	int r = -EOPNOTSUPP;
 
 	if (is_flr(v->own))
-		r = try_function(v, why, sizeof(why));
+		r = try_function(v, why, size);
 	if (r < 0)
-		r = try_bus(v, alone, why[0] ? ignored : why, sizeof(why));
+		r = why[0] ? try_bus(v, alone, ignored, sizeof(ignored)) : try_bus(v, alone, why, size);
 	if (r < 0 && !is_flr(v->own))
-		r = try_function(v, why, sizeof(why));
-	if (r < 0)
+		r = try_function(v, why, size);
+	return r;
+}
+
+static void climb(struct vfio_pci *v, bool alone)
+{
+	char why[sizeof(v->last_reset.cause)] = "";
+
+	if (try_all(v, alone, why, sizeof(why)) < 0)
 		conclude_none(v, why);
 }
 
@@ -279,6 +297,22 @@ static void conclude_close(struct vfio_pci *v, enum vfio_reset kind)
 	conclude(v, kind, false, "the kernel does it with the close");
 }
 
+/* While the host has its lock nothing but a refusal is to be had, at once; but it need not have it. */
+static void before_return(struct vfio_pci *v, bool alone)
+{
+	_cleanup_free_ struct bus_reset *bus = NULL;
+	char why[sizeof(v->last_reset.cause)] = "";
+
+	vfio_pci_irqs_reset(v);
+	vfio_pci_set_command(v, 0);
+	if (!vfio_pci_is_gone(v) && try_all(v, alone, why, sizeof(why)) == 0)
+		return;
+	if (v->dev.can_reset || find_bus(v, alone, &bus, why, sizeof(why)) == 0)
+		conclude_taken_back(v);
+	else
+		conclude_none(v, why);
+}
+
 /*
  * A power cycle is all that the close would be content with: more is done before, to what is there. Where
  * it is nothing at all the kernel resets the bus itself, once the last of those that are there is closed.
@@ -288,7 +322,9 @@ static void before_close(struct vfio_pci *v, bool alone)
 	_cleanup_free_ struct bus_reset *bus = NULL;
 	char why[sizeof(v->last_reset.cause)] = "";
 
-	if (v->dev.can_reset && (is_flr(v->own) || vfio_pci_is_gone(v))) {
+	if (vfio_pci_is_requested(v)) {
+		before_return(v, alone);
+	} else if (v->dev.can_reset && (is_flr(v->own) || vfio_pci_is_gone(v))) {
 		conclude_close(v, own_kind(v));
 	} else if (v->dev.can_reset) {
 		vfio_pci_irqs_reset(v);
