@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bdf.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -21,6 +23,12 @@
 #define POWEROFF_DEADLINE_NS (30ull * 1000000000)
 /* A VMM that was told to end, or said it does, gets this long: an FLR per device and more. */
 #define QUIT_DEADLINE_NS     (10ull * 1000000000)
+
+/*
+ * And for its end, when the guest ended in time: the host may still reset a device that does not answer,
+ * a minute and longer.
+ */
+#define END_DEADLINE_NS	     (120ull * 1000000000)
 
 struct supervisor {
 	const struct supervisor_config *config;
@@ -34,6 +42,9 @@ struct supervisor {
 	struct vm_return *devices; /* NULL: none to watch, or none yet */
 	bool ready; /* the guest runs */
 	enum { UNASKED, ASKED_TO_POWER_OFF, TOLD_TO_QUIT } ending;
+	bool ended;	  /* the guest, while its VMM still lets go of what it had: */
+	char resets[20];  /* the device that the host still resets; "": none */
+	bool not_awaited; /* longer: what it says of its end does not come */
 };
 
 int supervisor_signals(void)
@@ -84,7 +95,13 @@ static void on_deadline(void *opaque, int fd)
 	struct supervisor *s = opaque;
 
 	(void)fd;
-	if (!s->result->status)
+	s->not_awaited = true;
+	if (s->ended && s->resets[0])
+		log_warn("the host still resets %s, %u s later; its VMM is ended when that is over",
+			 s->resets, (unsigned)(END_DEADLINE_NS / 1000000000));
+	else if (s->ended && !s->result->status)
+		err_plain(s->err, -ETIMEDOUT, "the VMM hung at its end and was killed");
+	else if (!s->result->status)
 		err_plain(s->err, -ETIMEDOUT, "the guest did not power off within 30 s and was ended");
 	loop_quit(s->loop, 0);
 }
@@ -108,7 +125,10 @@ static void give_time(struct supervisor *s, uint64_t ns)
  */
 static void end_guest(struct supervisor *s, int signal)
 {
-	if (s->ending == UNASKED && signal != SIGINT && signal != SIGQUIT) {
+	if (s->ending == UNASKED && s->ended && signal != SIGINT && signal != SIGQUIT) {
+		give_time(s, END_DEADLINE_NS);
+		s->ending = ASKED_TO_POWER_OFF;
+	} else if (s->ending == UNASKED && signal != SIGINT && signal != SIGQUIT) {
 		log_note("asking the guest to power off; it has 30 s");
 		handover_command(s->config->vmm->sock, VMM_COMMAND_POWER_BUTTON, -1);
 		give_time(s, POWEROFF_DEADLINE_NS);
@@ -239,6 +259,28 @@ static void take_device_event(struct supervisor *s, const struct vmm_event *e)
 	vm_return_added(s->devices, &device);
 }
 
+/* What is left is the host's work, which no deadline for the guest makes shorter. */
+static void guest_ended(struct supervisor *s, const struct vmm_event *e)
+{
+	struct bdf bdf;
+
+	s->result->have_event = true;
+	s->result->event = *e;
+	if (e->reason == VM_CRASH && s->err && !s->err->code) {
+		if (e->err.code)
+			*s->err = e->err;
+		else
+			err_plain(s->err, -EIO, "the guest crashed");
+	}
+	if (!s->ended && bdf_parse(e->device, &bdf) == 0) {
+		snprintf(s->resets, sizeof(s->resets), "%s", BDF_STR(bdf));
+		log_warn("the guest has ended; the host still resets %s, which is waited for", s->resets);
+	}
+	if (!s->ended && (s->ending == ASKED_TO_POWER_OFF || (s->ending == TOLD_TO_QUIT && s->resets[0])))
+		give_time(s, END_DEADLINE_NS);
+	s->ended = true;
+}
+
 static void take_event(struct supervisor *s, const struct vmm_event *e)
 {
 	switch (e->type) {
@@ -260,16 +302,7 @@ static void take_event(struct supervisor *s, const struct vmm_event *e)
 		if (s->err && !s->err->code)
 			*s->err = e->err;
 		break;
-	case VMM_EVENT_EXIT:
-		s->result->have_event = true;
-		s->result->event = *e;
-		if (e->reason == VM_CRASH && s->err && !s->err->code) {
-			if (e->err.code)
-				*s->err = e->err;
-			else
-				err_plain(s->err, -EIO, "the guest crashed");
-		}
-		break;
+	case VMM_EVENT_EXIT: guest_ended(s, e); break;
 	default: break;
 	}
 }
@@ -342,7 +375,7 @@ void supervisor_run(const struct supervisor_config *config, struct supervisor_re
 		r = loop_run(s.loop);
 	if (r < 0)
 		err_set(s.err, r, "cannot watch the VMM");
-	else if (!ret->status && s.err->code != -ETIMEDOUT)
+	else if (!ret->status && !s.not_awaited)
 		judge(&s);
 	s.devices = vm_return_free(s.devices);
 	vm_failover_stop(config->failover);

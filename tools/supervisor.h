@@ -54,7 +54,7 @@ struct supervisor_config {
 
 /*
  * Serve the VMM until it is gone. SIGTERM and SIGHUP press the power button, and
- * 30 s later the guest is ended; SIGINT, and SIGTERM after any of them, end it now;
+ * 30 s later the guest is ended, if it has not by then (its VMM may still wait for the host); SIGINT, and SIGTERM after any of them, end it now;
  * another one does not wait for the VMM either. err is set when the guest did not end
  * in good order.
  */

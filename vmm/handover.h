@@ -177,7 +177,7 @@ struct vmm_backend {
 enum vmm_event_type {
 	VMM_EVENT_READY = 1, /* prepared; the next thing is KVM_RUN */
 	VMM_EVENT_ERROR,     /* err: it ends with status 1 or 2 after this */
-	VMM_EVENT_EXIT,	     /* reason and stats: the guest ended */
+	VMM_EVENT_EXIT,	     /* reason and stats: the guest ended; device: that the host still resets */
 	VMM_EVENT_REBOOT,    /* the guest resets in place */
 	VMM_EVENT_RUNNING,   /* its CPUs run: time for what a start need not wait for */
 	VMM_EVENT_DEVICE,    /* reason: enum vm_device_event, of device */

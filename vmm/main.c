@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -149,6 +150,14 @@ static void say_running(void)
 	handover_event(HANDOVER_FD, &(struct vmm_event){ VMM_EVENT_RUNNING });
 }
 
+/* A device that an error took out of the guest, which the end has to wait for; "": none. */
+static void still_reset(const struct machine *m, char *ret, size_t size)
+{
+	const char *name = vfio_pci_closing(m->host_devices, 0);
+
+	snprintf(ret, size, "%s", name ? name : "");
+}
+
 static int run(const struct vmm_config *config, struct err *err)
 {
 	struct machine m;
@@ -176,9 +185,10 @@ static int run(const struct vmm_config *config, struct err *err)
 	control_event(&m, CONTROL_END, json_pack("{s:s}", "reason", reason_word(exit_event.reason)));
 	if (exit_event.reason == VM_CRASH)
 		exit_event.err = m.vm.crash;
-	/* Before the event: the supervisor gives the terminal back when it reads that. */
-	machine_fini(&m);
+	still_reset(&m, exit_event.device, sizeof(exit_event.device));
+	/* Before the rest ends, which lasts as long as the host resets a device: nobody waits for the guest. */
 	handover_event(HANDOVER_FD, &exit_event);
+	machine_fini(&m);
 	if (exit_event.reason == VM_CRASH)
 		return -EIO;
 	return m.console_error ? err_set(err, m.console_error, "the guest's console output was lost") :

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,6 +173,109 @@ static void test_a_vmm_that_was_killed_is_told_with_where_to_look(void **state)
 	assert_non_null(strstr(err.hint, "dmesg"));
 }
 
+/* --- after the guest's end ----------------------------------------------------------------------- */
+
+static uint64_t hurry = 1; /* so much faster the timers run */
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+	uint64_t ns = (uint64_t)new->it_value.tv_sec * 1000000000 + (uint64_t)new->it_value.tv_nsec;
+	struct itimerspec sooner = *new;
+
+	ns /= hurry;
+	sooner.it_value = (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+	return __real_timerfd_settime(fd, flags, &sooner, old);
+}
+
+struct ending {
+	const char *device; /* that the host still resets */
+	unsigned ms;	    /* that the end lasts; 0: it does not come */
+	bool unasked;	    /* the SIGTERM comes behind the guest's end */
+};
+
+/* The guest powers off when it is asked, and then its VMM waits for the host. */
+static void vmm_ends_late(int sock, const void *opaque)
+{
+	const struct ending *e = opaque;
+	struct vmm_event exits = { .type = VMM_EVENT_EXIT, .reason = VM_POWEROFF };
+	uint32_t command;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(exits.device, sizeof(exits.device), "%s", e->device);
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_READY });
+	wait_until_read(sock);
+	if (!e->unasked) {
+		kill(getppid(), SIGTERM);
+		if (recv(sock, &command, sizeof(command), 0) != sizeof(command) ||
+		    command != VMM_COMMAND_POWER_BUTTON)
+			_exit(2);
+	}
+	handover_event(sock, &exits);
+	wait_until_read(sock);
+	if (e->unasked)
+		kill(getppid(), SIGTERM);
+	if (e->ms)
+		usleep(e->ms * 1000);
+	else
+		pause();
+	_exit(0);
+}
+
+static int serve_late(const struct ending *e, struct err *err)
+{
+	struct vmm_process p = VMM_PROCESS_INIT;
+	struct supervisor_result result;
+	_cleanup_close_ int signals = supervisor_signals();
+	struct supervisor_config config = { .root = -1, .vmm = &p, .signal_fd = signals };
+
+	hurry = 200; /* 30 s are 0.15 s, 120 s are 0.6 s */
+	start_vmm(&p, vmm_ends_late, e);
+	supervisor_run(&config, &result, err);
+	hurry = 1;
+	assert_true(result.have_event);
+	assert_int_equal(result.event.reason, VM_POWEROFF);
+	return result.status;
+}
+
+/* What it had 30 s for was to power off. */
+static void test_a_guest_that_powered_off_in_time_has_its_own_status(void **state)
+{
+	static const struct ending rows[] = {
+		{ "0000:01:10.0", 350, false }, { "", 350, false },
+		{ "0000:01:10.0", 350, true },	{ "", 350, true },
+		{ "\033[2J", 350, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+
+		assert_int_equal(serve_late(&rows[i], &err), 0);
+		assert_string_equal(err.text, "");
+	}
+}
+
+/* It cannot be hurried, and the guest's status is not the host's. */
+static void test_a_device_that_is_reset_for_longer_is_no_error_of_the_guest(void **state)
+{
+	static const struct ending ending = { "0000:01:10.0", 0, false };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(serve_late(&ending, &err), 0);
+	assert_string_equal(err.text, "");
+}
+
+static void test_a_vmm_that_hangs_at_its_end_is_an_error(void **state)
+{
+	static const struct ending ending = { "", 0, false };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(serve_late(&ending, &err), 1);
+	assert_non_null(strstr(err.text, "hung at its end"));
+}
+
 /* --- beside the VMM ----------------------------------------------------------------------------- */
 
 /* The supervisor's child that is not the VMM; 0: none. */
@@ -255,6 +359,9 @@ int main(void)
 		cmocka_unit_test(test_sigint_does_not_wait_for_the_power_button),
 		cmocka_unit_test(test_sigquit_ends_the_guest_at_once),
 		cmocka_unit_test(test_one_more_does_not_wait_for_a_vmm_that_hangs),
+		cmocka_unit_test(test_a_guest_that_powered_off_in_time_has_its_own_status),
+		cmocka_unit_test(test_a_device_that_is_reset_for_longer_is_no_error_of_the_guest),
+		cmocka_unit_test(test_a_vmm_that_hangs_at_its_end_is_an_error),
 		cmocka_unit_test(test_a_reader_who_goes_ends_nothing),
 		cmocka_unit_test(test_a_keeper_that_was_killed_is_reaped_while_the_guest_runs),
 		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),
