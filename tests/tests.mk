@@ -38,8 +38,8 @@ $(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
 $(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom
 # A clock of their own (tests/fake/clock.h).
 $(O)/tests/unit/test_irq_many $(O)/tests/unit/test_irq_trace: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
-# Its clock runs faster now and then.
-$(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime
+# Its clock runs faster now and then; and what it keeps of a device.
+$(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime,--wrap=vm_return_added
 # The kernel's words and the VM are its own.
 $(O)/tests/unit/test_vm_return: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \

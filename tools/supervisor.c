@@ -243,7 +243,8 @@ static void offer_control(struct supervisor *s)
 
 static void take_device_event(struct supervisor *s, const struct vmm_event *e)
 {
-	struct vmm_device device = { .node = e->node, .rom_fd = -1 };
+	/* A VMM that lies of the line has the device, and can do to the line what it likes. */
+	struct vmm_device device = { .node = e->node, .rom_fd = -1, .intx = e->intx };
 
 	/* It brings its VFs back itself, and knows better when. */
 	if (vm_failover_device(s->config->failover, (enum vm_device_event)e->reason, e->device))

@@ -146,6 +146,8 @@ static json_t *params_of(const struct vm_attach *device, int group, uint32_t int
 				   "group", group, "node", (json_int_t)node, "only_node",
 				   device->only_node, "intx", intx != VMM_INTX_WITHHELD);
 
+	if (intx == VMM_INTX_SHARED)
+		json_object_set_new(params, "intx_shared", json_true());
 	if (device->token && device->token[0])
 		json_object_set_new(params, "token", json_string(device->token));
 	if (device->nic)

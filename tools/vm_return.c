@@ -338,6 +338,7 @@ void vm_return_added(struct vm_return *r, const struct vmm_device *device)
 	if (w) {
 		/* The rest is as at the start. */
 		w->device.node = device->node;
+		w->device.intx = device->intx;
 		memcpy(w->device.token, device->token, sizeof(w->device.token));
 		vm_return_event(r, VM_DEVICE_ADDED, device->name);
 	} else if (!vmm_has(&r->config, device->name) || watch(r, device) < 0) {

@@ -32,8 +32,8 @@ struct vm_return *vm_return_free(struct vm_return *r); /* NULL is fine */
 void vm_return_event(struct vm_return *r, enum vm_device_event event, const char *device);
 
 /*
- * And that it has one, which is watched from now on: its name, token and node are as the VMM says they
- * were given. One whose group the VMM does not have is not, and said.
+ * And that it has one, which is watched from now on: its name, token, node and whether it may share
+ * its interrupt line are as the VMM says they were given. One whose group the VMM does not have is not, and said.
  */
 void vm_return_added(struct vm_return *r, const struct vmm_device *device);
 

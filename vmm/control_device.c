@@ -13,7 +13,7 @@
 #include "vmm/virtio/balloon.h"
 
 const char *const control_attach_params[] = { "device", "group", "node", "only_node", "token",
-					      "intx", "nic", "rom", "move_msix", "clique", NULL };
+					      "intx", "intx_shared", "nic", "rom", "move_msix", "clique", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
 
 /* A text that must be there, or (optional) may. */
@@ -88,13 +88,20 @@ static int get_bool(const json_t *params, const char *key, bool unsaid, bool *re
 	return 0;
 }
 
-/* Whether the guest may have its INTx; it may when nothing is said. */
+/*
+ * Whether the guest may have its INTx; it may when nothing is said. That it may although others have the
+ * line, too, is for who brings the device back after an error.
+ */
 static int get_intx(const json_t *params, uint32_t *ret, struct err *err)
 {
-	bool may = true;
+	bool may = true, shared = false;
 	int r = get_bool(params, "intx", true, &may, err);
 
-	*ret = may ? VMM_INTX_OWN : VMM_INTX_WITHHELD;
+	if (r == 0)
+		r = get_bool(params, "intx_shared", false, &shared, err);
+	if (r == 0 && shared && !may)
+		r = err_usage(err, "\"intx_shared\" is of a device with \"intx\"");
+	*ret = !may ? VMM_INTX_WITHHELD : shared ? VMM_INTX_SHARED : VMM_INTX_OWN;
 	return r;
 }
 

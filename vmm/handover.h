@@ -24,7 +24,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     15
+#define HANDOVER_VERSION     16
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -191,6 +191,7 @@ struct vmm_event {
 	char device[20]; /* BDF */
 	uint32_t node;	 /* of one that came by `vm attach`, as that gave them: */
 	char token[40];
+	uint32_t intx; /* enum vmm_intx */
 	uint32_t nic;
 	struct vmm_backend backend;
 	struct vm_stats stats;

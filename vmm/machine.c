@@ -294,6 +294,7 @@ static void device_event(void *opaque, enum vm_device_event event, const char *d
 	snprintf(e.device, sizeof(e.device), "%s", device);
 	if (event == VM_DEVICE_ADDED && arriving) {
 		e.node = arriving->node;
+		e.intx = arriving->intx;
 		memcpy(e.token, arriving->token, sizeof(e.token));
 	}
 	handover_event(HANDOVER_FD, &e);

@@ -131,6 +131,15 @@ static void test_each_word_reaches_its_field(void **state)
 	assert_int_equal(how.container_fd, container);
 }
 
+static void test_that_a_line_is_shared_is_kept_apart(void **state)
+{
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9}"), "");
+	assert_int_equal(plugged.intx, VMM_INTX_OWN);
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9,\"intx\":true,"
+				"\"intx_shared\":true}"), "");
+	assert_int_equal(plugged.intx, VMM_INTX_SHARED);
+}
+
 static void test_bad_parameters_name_the_one(void **state)
 {
 	static const char *const rows[][2] = {
@@ -139,6 +148,8 @@ static void test_bad_parameters_name_the_one(void **state)
 		{ "\"device\":\"a\",\"group\":1,\"node\":2", "\"node\" is a number from 0 to 1" },
 		{ "\"device\":\"a\",\"group\":1,\"only_node\":1", "\"only_node\" is true or false" },
 		{ "\"device\":\"a\",\"group\":1,\"intx\":\"no\"", "\"intx\" is true or false" },
+		{ "\"device\":\"a\",\"group\":1,\"intx_shared\":1", "\"intx_shared\" is true or false" },
+		{ "\"device\":\"a\",\"group\":1,\"intx\":false,\"intx_shared\":true", "with \"intx\"" },
 		{ "\"device\":\"a\",\"group\":1,\"rom\":\"on\"", "\"rom\" is" },
 		{ "\"device\":\"a\",\"group\":1,\"rom\":2", "\"rom\" is" },
 		{ "\"device\":\"a\",\"group\":1,\"move_msix\":null", "\"move_msix\" is true or false" },
@@ -205,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_each_word_reaches_its_field),
+		TEST(test_that_a_line_is_shared_is_kept_apart),
 		TEST(test_bad_parameters_name_the_one),
 		TEST(test_one_comes_back_as_it_was),
 		TEST(test_what_was_refused_is_not_remembered),

@@ -26,6 +26,7 @@
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "tests/fake/sysfs.h"
+#include "tools/vm_return.h"
 
 /* Sooner than the shortest time the supervisor gives, which is 10 s. */
 #define SOON_S 9
@@ -276,6 +277,47 @@ static void test_a_vmm_that_hangs_at_its_end_is_an_error(void **state)
 	assert_non_null(strstr(err.text, "hung at its end"));
 }
 
+/* --- what the VMM tells of a device -------------------------------------------------------------- */
+
+static struct vmm_device added;
+
+void __wrap_vm_return_added(struct vm_return *r, const struct vmm_device *device);
+
+void __wrap_vm_return_added(struct vm_return *r, const struct vmm_device *device)
+{
+	added = *device;
+}
+
+static void vmm_with_a_device(int sock, const void *opaque)
+{
+	static const struct vmm_event e = { .type = VMM_EVENT_DEVICE, .reason = VM_DEVICE_ADDED,
+					    .device = "0000:01:00.0", .node = 3, .token = "t",
+					    .intx = VMM_INTX_SHARED };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	handover_event(sock, &e);
+	handover_event(sock, &(struct vmm_event){ .type = VMM_EVENT_EXIT, .reason = VM_QUIT });
+	wait_until_read(sock);
+	_exit(0);
+}
+
+static void test_what_a_device_came_with_is_kept_for_its_return(void **state)
+{
+	struct vmm_process p = VMM_PROCESS_INIT;
+	struct supervisor_result result;
+	_cleanup_close_ int signals = supervisor_signals();
+	struct supervisor_config config = { .root = -1, .vmm = &p, .signal_fd = signals };
+	struct err err = ERR_INIT;
+
+	start_vmm(&p, vmm_with_a_device, NULL);
+	supervisor_run(&config, &result, &err);
+	assert_string_equal(err.text, "");
+	assert_string_equal(added.name, "0000:01:00.0");
+	assert_string_equal(added.token, "t");
+	assert_int_equal(added.node, 3);
+	assert_int_equal(added.intx, VMM_INTX_SHARED);
+}
+
 /* --- beside the VMM ----------------------------------------------------------------------------- */
 
 /* The supervisor's child that is not the VMM; 0: none. */
@@ -362,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_a_guest_that_powered_off_in_time_has_its_own_status),
 		cmocka_unit_test(test_a_device_that_is_reset_for_longer_is_no_error_of_the_guest),
 		cmocka_unit_test(test_a_vmm_that_hangs_at_its_end_is_an_error),
+		cmocka_unit_test(test_what_a_device_came_with_is_kept_for_its_return),
 		cmocka_unit_test(test_a_reader_who_goes_ends_nothing),
 		cmocka_unit_test(test_a_keeper_that_was_killed_is_reaped_while_the_guest_runs),
 		cmocka_unit_test(test_a_vmm_that_was_killed_is_told_with_where_to_look),

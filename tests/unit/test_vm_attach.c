@@ -177,6 +177,14 @@ static void test_the_operators_node_goes_before(void **state)
 	assert_string_equal(asked, "");
 }
 
+static void test_that_a_line_may_be_shared_is_told(void **state)
+{
+	assert_int_equal(attach(DEV), 0);
+	assert_true(asks("\"intx\":true") && !asks("intx_shared"));
+	assert_int_equal(attach(DEV ",intx=shared"), 0);
+	assert_true(asks("\"intx\":true") && asks("\"intx_shared\":true"));
+}
+
 /* The VMM runs what a guest may have taken over. */
 static void test_a_vm_may_say_anything_of_its_nodes(void **state)
 {
@@ -287,6 +295,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_it_goes_to_the_node_that_its_hosts_is),
 		TEST(test_the_operators_node_goes_before),
+		TEST(test_that_a_line_may_be_shared_is_told),
 		TEST(test_a_vm_may_say_anything_of_its_nodes),
 		TEST(test_a_wrong_node_is_told),
 		TEST(test_what_the_guest_sees_is_asked_for_only_if_it_is_said),

@@ -140,6 +140,11 @@ static void arrives(const char *name, uint32_t node, const char *with)
 	vm_return_added(watched, &device);
 }
 
+static void arrives_sharing(uint32_t intx)
+{
+	vm_return_added(watched, &(struct vmm_device){ .name = DEVICE, .rom_fd = -1, .intx = intx });
+}
+
 static void fails_and_recovers(const char *name)
 {
 	vm_return_event(watched, VM_DEVICE_ERROR, name);
@@ -173,6 +178,27 @@ static void test_one_that_was_attached_again_comes_back_as_the_second_time(void 
 	assert_int_equal(attached, 1);
 	assert_string_equal(token, "");
 	assert_int_equal(attach.node, 0);
+}
+
+static void test_one_that_may_share_its_line_comes_back_so(void **state)
+{
+	arrives_sharing(VMM_INTX_SHARED);
+	fails_and_recovers(DEVICE);
+	assert_true(attached == 1 && attach.shared_intx);
+}
+
+/* The permission is of each attach. */
+static void test_one_that_may_share_its_line_the_second_time_comes_back_so(void **state)
+{
+	arrives_sharing(VMM_INTX_WITHHELD);
+	vm_return_event(watched, VM_DEVICE_REMOVED, DEVICE);
+	arrives_sharing(VMM_INTX_SHARED);
+	fails_and_recovers(DEVICE);
+	assert_true(attached == 1 && attach.shared_intx);
+	vm_return_event(watched, VM_DEVICE_REMOVED, DEVICE);
+	arrives_sharing(VMM_INTX_OWN);
+	fails_and_recovers(DEVICE);
+	assert_true(attached == 2 && !attach.shared_intx);
 }
 
 static void test_one_that_was_detached_does_not(void **state)
@@ -209,6 +235,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_one_that_was_attached_comes_back_as_it_was),
 		TEST(test_one_that_was_attached_again_comes_back_as_the_second_time),
+		TEST(test_one_that_may_share_its_line_comes_back_so),
+		TEST(test_one_that_may_share_its_line_the_second_time_comes_back_so),
 		TEST(test_one_that_was_detached_does_not),
 		TEST(test_one_whose_group_the_vmm_does_not_have_does_not),
 		TEST(test_what_is_no_device_is_none),
