@@ -357,6 +357,53 @@ static void test_function_level_reset_forgets(void **state)
 	vfio_machine_free(&m);
 }
 
+/* One with Advanced Features at 0x40, and without an FLR of PCI Express unless told. */
+static void begin_with_af(uint8_t cap, bool express_flr)
+{
+	static const uint8_t link = 0x40, none[4];
+	const uint8_t af[PCI_CAP_AF_SIZEOF] = { PCI_CAP_ID_AF, 0, PCI_CAP_AF_SIZEOF, cap };
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0xa1, &link, 1);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, link, af, sizeof(af));
+	if (!express_flr)
+		fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, 0xa0 + PCI_EXP_DEVCAP, none,
+			       sizeof(none));
+	assert_int_equal(vfio_machine_start(&m), 0);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	put(0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+}
+
+static void test_an_flr_by_advanced_features_forgets_as_well(void **state)
+{
+	/* Of any width, and also where there are both. */
+	static const struct {
+		bool express;
+		unsigned len;
+	} rows[] = { { false, 1 }, { false, 2 }, { false, 4 }, { true, 1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_with_af(PCI_AF_CAP_TP | PCI_AF_CAP_FLR, rows[i].express);
+		put(0x40 + PCI_AF_CTRL, rows[i].len, 0);
+		assert_int_equal(m.dev.resets, 0);
+		put(0x40 + PCI_AF_CTRL, rows[i].len, PCI_AF_CTRL_FLR);
+		assert_int_equal(m.dev.resets, 1);
+		assert_int_equal(m.dev.mode, -1);
+		assert_int_equal(get(0x72, 2) & PCI_MSIX_FLAGS_ENABLE, 0);
+		assert_int_equal(get(PCI_COMMAND, 2), 0);
+		assert_int_equal(m.kvm.nslots, 0);
+		vfio_machine_free(&m);
+	}
+	/* It says that it has none. */
+	begin_with_af(PCI_AF_CAP_TP, false);
+	put(0x40 + PCI_AF_CTRL, 1, PCI_AF_CTRL_FLR);
+	assert_int_equal(m.dev.mode, VFIO_PCI_MSIX_IRQ_INDEX);
+	assert_int_equal(m.dev.resets, 0);
+	vfio_machine_free(&m);
+}
+
 static void test_guest_reset_silences_the_device_first(void **state)
 {
 	begin();
@@ -716,6 +763,7 @@ int main(void)
 		cmocka_unit_test(test_msi_pending_bits_of_vectors_never_unmasked_are_the_devices),
 		cmocka_unit_test(test_msix_enable_and_function_mask_in_any_width),
 		cmocka_unit_test(test_function_level_reset_forgets),
+		cmocka_unit_test(test_an_flr_by_advanced_features_forgets_as_well),
 		cmocka_unit_test(test_guest_reset_silences_the_device_first),
 		cmocka_unit_test(test_bar_is_mapped_but_for_table_and_pending_bits),
 		cmocka_unit_test(test_memory_that_sleeps_or_does_not_decode_is_waited_for),

@@ -74,8 +74,11 @@ static void note(struct vfio_pci *v, const uint8_t *raw, unsigned pos)
 	case PCI_CAP_ID_MSI: v->msi_cap = pos; break;
 	case PCI_CAP_ID_MSIX: v->msix_cap = pos; break;
 	case PCI_CAP_ID_AF:
-		if (raw[pos + PCI_AF_CAP] & PCI_AF_CAP_FLR)
-			v->own = VFIO_RESET_AF_FLR;
+		if (pos > PCI_CFG_SPACE_SIZE - PCI_CAP_AF_SIZEOF ||
+		    !(raw[pos + PCI_AF_CAP] & PCI_AF_CAP_FLR))
+			break;
+		v->af_cap = pos;
+		v->own = VFIO_RESET_AF_FLR;
 		break;
 	}
 }

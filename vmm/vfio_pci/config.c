@@ -220,13 +220,17 @@ static void write_msi(struct vfio_pci *v, unsigned off, const uint8_t *data, uns
 	vfio_pci_intx_update(v);
 }
 
-/* The guest resets its function: what hardware forgets, we forget too. */
+static bool sets(unsigned off, const uint8_t *data, unsigned len, unsigned at, uint8_t bit)
+{
+	return off <= at && at < off + len && data[at - off] & bit;
+}
+
+/* The guest resets its function, by either capability: what hardware forgets, we forget too. */
 static bool starts_flr(const struct vfio_pci *v, unsigned off, const uint8_t *data, unsigned len)
 {
-	unsigned at = v->express + PCI_EXP_DEVCTL + 1;
-
-	return v->own == VFIO_RESET_FLR && off <= at && at < off + len &&
-	       data[at - off] & PCI_EXP_DEVCTL_BCR_FLR >> 8;
+	return (v->own == VFIO_RESET_FLR && sets(off, data, len, v->express + PCI_EXP_DEVCTL + 1,
+						 PCI_EXP_DEVCTL_BCR_FLR >> 8)) ||
+	       (v->af_cap && sets(off, data, len, v->af_cap + PCI_AF_CTRL, PCI_AF_CTRL_FLR));
 }
 
 void vfio_pci_cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, unsigned len)

@@ -80,7 +80,8 @@ struct vfio_pci {
 
 	struct vfio_region config;
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
-	unsigned express, msi_cap, msix_cap, pm_cap; /* offsets; 0: not there */
+	unsigned express, msi_cap, msix_cap, pm_cap; /* offsets; 0: not there, as the next */
+	unsigned af_cap; /* of advanced features, with an FLR */
 	uint32_t clique;		     /* as in struct vmm_device */
 	enum vfio_reset own; /* the best reset it has of its own, by its capabilities */
 	bool touched;	     /* the guest wrote to it: there is something to reset */
