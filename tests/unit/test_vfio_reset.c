@@ -127,6 +127,77 @@ static void test_the_kind_is_told_by_what_the_function_has(void **state)
 	}
 }
 
+/* The kernel makes up the ids of a VF. */
+static void leaves_a_dead_vf(struct fake_vfio *dev)
+{
+	poke16(dev, 0xa0 + PCI_EXP_DEVCAP, 0xffff);
+	poke16(dev, 0xa0 + PCI_EXP_DEVCAP + 2, 0xffff);
+}
+
+/* It is a PF with n VFs, of numbers from its own plus offset on. */
+static void has_vfs(struct fake_vfio *dev, uint16_t n, uint16_t offset, uint16_t stride)
+{
+	static const uint8_t head[] = { PCI_EXT_CAP_ID_SRIOV, 0, 1, 0 };
+
+	fake_vfio_poke(dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x1a0, head, sizeof(head));
+	poke16(dev, 0x1a0 + PCI_SRIOV_CTRL, n ? PCI_SRIOV_CTRL_VFE : 0);
+	poke16(dev, 0x1a0 + PCI_SRIOV_NUM_VF, n);
+	poke16(dev, 0x1a0 + PCI_SRIOV_VF_OFFSET, offset);
+	poke16(dev, 0x1a0 + PCI_SRIOV_VF_STRIDE, stride);
+}
+
+static void test_vfs_that_are_not_in_the_vm_are_counted(void **state)
+{
+	static const struct {
+		uint16_t n, offset, stride;
+		unsigned elsewhere;
+	} rows[] = {
+		/* The second device is one number behind the first. */
+		{ 0, 1, 1, 0 }, { 1, 1, 1, 0 }, { 1, 1, 0, 0 }, { 1, 2, 0, 1 }, { 1, 2, 1, 1 },
+		{ 3, 1, 1, 2 }, { 3, 2, 2, 3 }, { 2, 0, 1, 1 }, { 2, 0, 2, 2 }, { 65535, 128, 2, 65535 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		log_set_level(LOG_QUIET);
+		vfio_machine_new(&m);
+		vfio_machine_add_second(&m);
+		describe(&m.dev, VFIO_RESET_FLR);
+		describe(&m.second, VFIO_RESET_FLR);
+		has_vfs(&m.dev, rows[i].n, rows[i].offset, rows[i].stride);
+		assert_int_equal(vfio_machine_start(&m), 0);
+		assert_int_equal(vfio_pci_vfs_elsewhere(m.set->devices[0]), rows[i].elsewhere);
+		assert_int_equal(vfio_pci_vfs_elsewhere(m.set->devices[1]), 0);
+		leaves_a_dead_vf(&m.dev);
+		assert_int_equal(vfio_pci_vfs_elsewhere(m.set->devices[0]), 0);
+		vfio_machine_free(&m);
+	}
+}
+
+/* Neither the PF's bus nor that of its neighbour, which may have no other reset. */
+static void test_a_bus_with_a_pf_whose_vfs_others_have_is_not_reset(void **state)
+{
+	log_set_level(LOG_QUIET);
+	told[0] = '\0';
+	vfio_machine_new(&m);
+	m.guest.vm.on_reset = on_reset;
+	vfio_machine_add_second(&m);
+	describe(&m.dev, VFIO_RESET_FLR);
+	describe(&m.second, VFIO_RESET_NONE);
+	has_vfs(&m.dev, 4, 128, 2);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	touch(MACHINE_BUS);
+	touch(MACHINE_BUS + 1);
+	reboot();
+	assert_string_equal(told, "0000:01:10.0 flr yes -\n" MACHINE_SECOND " none no the bus has "
+				  "0000:01:10.0, of whose virtual functions 4 are not in this VM\n");
+	resets_are(1, 0, 0);
+	/* The host has taken them away. */
+	has_vfs(&m.dev, 0, 128, 2);
+	reboot();
+	resets_are(1, 0, 1);
+	vfio_machine_free(&m);
+}
+
 static void leaves_mastering(struct fake_vfio *dev)
 {
 	poke16(dev, PCI_COMMAND, PCI_COMMAND_MASTER);
@@ -148,13 +219,6 @@ static void leaves_dead(struct fake_vfio *dev)
 
 	memset(ones, 0xff, sizeof(ones));
 	fake_vfio_poke(dev, VFIO_PCI_CONFIG_REGION_INDEX, 0, ones, sizeof(ones));
-}
-
-/* The kernel makes up the ids of a VF. */
-static void leaves_a_dead_vf(struct fake_vfio *dev)
-{
-	poke16(dev, 0xa0 + PCI_EXP_DEVCAP, 0xffff);
-	poke16(dev, 0xa0 + PCI_EXP_DEVCAP + 2, 0xffff);
 }
 
 static void test_what_a_reset_leaves_is_looked_at(void **state)
@@ -382,6 +446,24 @@ static void finds_no_mapping(struct fake_vfio *dev)
 	assert_int_equal(m.kvm.nslots, 0);
 }
 
+/* It is not among the guest's devices any more. */
+static void test_a_pf_that_leaves_spares_its_vfs(void **state)
+{
+	log_set_level(LOG_QUIET);
+	told[0] = '\0';
+	vfio_machine_new(&m);
+	m.guest.vm.on_reset = on_reset;
+	describe(&m.dev, VFIO_RESET_PM);
+	m.dev.naffected = 1;
+	has_vfs(&m.dev, 4, 128, 2);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	touch(MACHINE_BUS);
+	leave();
+	assert_string_equal(told, "0000:01:10.0 pm unknown the kernel does it with the close\n");
+	resets_are(0, 0, 0);
+	vfio_machine_free(&m);
+}
+
 static void test_more_than_a_power_cycle_is_done_before_the_close(void **state)
 {
 	begin_one(VFIO_RESET_PM);
@@ -447,6 +529,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_kind_is_told_by_what_the_function_has),
+		cmocka_unit_test(test_vfs_that_are_not_in_the_vm_are_counted),
+		cmocka_unit_test(test_a_bus_with_a_pf_whose_vfs_others_have_is_not_reset),
 		cmocka_unit_test(test_what_a_reset_leaves_is_looked_at),
 		cmocka_unit_test(test_one_reset_of_the_bus_is_for_all_on_it),
 		cmocka_unit_test(test_both_are_silent_before_the_bus_is_reset),
@@ -461,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_what_the_host_takes_back_is_reset_if_that_works),
 		cmocka_unit_test(test_what_the_host_takes_back_and_has_no_reset_says_so),
 		cmocka_unit_test(test_what_is_gone_and_taken_back_is_not_reset),
+		cmocka_unit_test(test_a_pf_that_leaves_spares_its_vfs),
 		cmocka_unit_test(test_more_than_a_power_cycle_is_done_before_the_close),
 		cmocka_unit_test(test_what_is_gone_is_not_waited_for),
 		cmocka_unit_test(test_one_that_leaves_does_not_take_its_neighbour_along),

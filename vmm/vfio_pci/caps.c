@@ -125,6 +125,8 @@ static int walk_ext(struct vfio_pci *v, const uint8_t *raw, struct err *err)
 		if (ext_hidden(id)) {
 			unsigned len = ext_length(raw, pos, id);
 
+			if (id == PCI_EXT_CAP_ID_SRIOV && len <= PCI_CONFIG_SIZE - pos)
+				v->sriov = pos;
 			emulate(v, pos, len < PCI_CONFIG_SIZE - pos ? len : PCI_CONFIG_SIZE - pos);
 		}
 		/* The first one is where it is: hidden, it keeps its place without a name. */

@@ -82,6 +82,7 @@ struct vfio_pci {
 	uint8_t emulated[PCI_CONFIG_SIZE]; /* bits that come from pci.config, not from the device */
 	unsigned express, msi_cap, msix_cap, pm_cap; /* offsets; 0: not there, as the next */
 	unsigned af_cap; /* of advanced features, with an FLR */
+	unsigned sriov;	 /* the guest does not see it */
 	uint32_t clique;		     /* as in struct vmm_device */
 	enum vfio_reset own; /* the best reset it has of its own, by its capabilities */
 	bool touched;	     /* the guest wrote to it: there is something to reset */
@@ -196,6 +197,9 @@ bool vfio_pci_is_requested(struct vfio_pci *v);
 void vfio_pci_use_changed(struct vfio_pci *v);
 /* It does not answer any more. */
 bool vfio_pci_is_gone(const struct vfio_pci *v);
+
+/* vfs.c: of this PF's virtual functions, how many the VM does not have. A reset of it hits them. */
+unsigned vfio_pci_vfs_elsewhere(const struct vfio_pci *v);
 
 /* dev.c; a failure leaves nothing. */
 int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *group,

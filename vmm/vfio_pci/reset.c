@@ -192,6 +192,39 @@ static int find_bus(const struct vfio_pci *v, bool alone, struct bus_reset **ret
 	return foreign || other ? -EPERM : 0;
 }
 
+static int spare_vfs_of(const struct vfio_pci *pf, char *why, size_t size)
+{
+	unsigned n = vfio_pci_vfs_elsewhere(pf);
+
+	if (n)
+		snprintf(why, size, "the bus has %s, of whose virtual functions %u %s not in this VM",
+			 pf->pci.name, n, n == 1 ? "is" : "are");
+	return n ? -EPERM : 0;
+}
+
+/* No reset of a bus with a PF whose VFs others have: what v has of its own must do. v may have left the set. */
+static int spare_vfs(const struct vfio_pci *v, const struct bus_reset *bus, char *why, size_t size)
+{
+	int r = spare_vfs_of(v, why, size);
+
+	for (unsigned i = 0; i < v->set->ndevices && r == 0; i++)
+		if (is_hit(v->set->devices[i], bus))
+			r = spare_vfs_of(v->set->devices[i], why, size);
+	return r;
+}
+
+/* They find themselves reset, and nobody else tells who has them. */
+static void warn_of_vfs(const struct vfio_pci *v)
+{
+	unsigned n = vfio_pci_vfs_elsewhere(v);
+
+	if (n)
+		log_warn_limited("%s: its reset resets its virtual functions, too, and %u of them %s not "
+				 "in this VM: whoever has them finds them without what their drivers set "
+				 "up; give a VM a physical function without VFs, or with all of them",
+				 v->pci.name, n, n == 1 ? "is" : "are");
+}
+
 static int try_function(struct vfio_pci *v, char *why, size_t size)
 {
 	int r = vfio_device_reset(&v->dev);
@@ -211,6 +244,8 @@ static int try_bus(struct vfio_pci *v, bool alone, char *why, size_t size)
 	_cleanup_free_ struct bus_reset *bus = NULL;
 	int r = find_bus(v, alone, &bus, why, size);
 
+	if (r == 0)
+		r = spare_vfs(v, bus, why, size);
 	if (r < 0)
 		return r;
 	r = bus_reset_do(&v->dev, bus, set->groups, set->ngroups);
@@ -243,6 +278,7 @@ static void climb(struct vfio_pci *v, bool alone)
 {
 	char why[sizeof(v->last_reset.cause)] = "";
 
+	warn_of_vfs(v);
 	if (try_all(v, alone, why, sizeof(why)) < 0)
 		conclude_none(v, why);
 }
@@ -322,6 +358,7 @@ static void before_close(struct vfio_pci *v, bool alone)
 	_cleanup_free_ struct bus_reset *bus = NULL;
 	char why[sizeof(v->last_reset.cause)] = "";
 
+	warn_of_vfs(v);
 	if (vfio_pci_is_requested(v)) {
 		before_return(v, alone);
 	} else if (v->dev.can_reset && (is_flr(v->own) || vfio_pci_is_gone(v))) {
