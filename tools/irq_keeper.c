@@ -12,12 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/bdf.h"
 #include "base/cpulist.h"
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/log.h"
 #include "tools/vm_client.h"
 #include "tools/vm_irq.h"
+#include "tools/vmm_groups.h"
 
 #define ONLINE "sys/devices/system/cpu/online"
 
@@ -103,10 +105,46 @@ static bool move(int root, const json_t *row, const struct irq_place *place,
 			    n) == 0;
 }
 
-unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
+/* Those devices of the report that the VMM has; the host tells which these are. */
+static json_t *own_devices(int root, pid_t vmm, const json_t *devices)
+{
+	json_t *own = json_array();
+	struct vmm_groups groups;
+
+	vmm_groups_read(root, vmm, &groups);
+	for (size_t i = 0; i < json_array_size(devices); i++) {
+		json_t *device = json_array_get(devices, i);
+		const char *name = json_string_value(json_object_get(device, "device"));
+		struct bdf bdf;
+
+		if (name && vmm_groups_have(root, &groups, name))
+			json_array_append(own, device);
+		else if (name && bdf_parse(name, &bdf) == 0)
+			log_warn_limited("%s: its interrupts are left where they are, because the VMM is "
+					 "not seen to have its group", BDF_STR(bdf));
+	}
+	return own;
+}
+
+/*
+ * The VMM runs what a guest may have taken over, and we move what it may not: its own devices' interrupts,
+ * to where threads of its own are.
+ */
+static json_t *rows_of_own(int root, pid_t vmm, const json_t *report)
+{
+	json_t *own = json_pack("{s:i, s:O?, s:o}", "pid", (int)vmm, "cpu_threads",
+				json_object_get(report, "cpu_threads"), "devices",
+				own_devices(root, vmm, json_object_get(report, "devices")));
+	json_t *rows = vm_irq_rows(root, own, NULL, NULL);
+
+	json_decref(own);
+	return rows;
+}
+
+unsigned irq_keeper_look(int root, pid_t vmm, const json_t *report, const struct irq_place *place,
 			 struct irq_list *ret_placed, struct irq_lines *lines)
 {
-	json_t *rows = vm_irq_rows(root, report, NULL, NULL), *row;
+	json_t *rows = rows_of_own(root, vmm, report), *row;
 	unsigned moved = 0;
 	size_t i;
 
@@ -132,7 +170,7 @@ static int keep_only_root(int root)
 
 struct keeper {
 	int root, signals;
-	pid_t supervisor;
+	pid_t supervisor, vmm;
 	const char *name; /* of the VM */
 	const struct irq_place *place;
 	struct vm_client client;
@@ -203,7 +241,7 @@ static int look(struct keeper *k)
 	if (r < 0)
 		return r;
 	/* One that is refused has none, which moves nothing. */
-	moved = irq_keeper_look(k->root, json_object_get(told, "result"), k->place, &placed,
+	moved = irq_keeper_look(k->root, k->vmm, json_object_get(told, "result"), k->place, &placed,
 			       &k->lines);
 	json_decref(told);
 	tell_irqbalance(k, &placed, moved);
@@ -246,11 +284,11 @@ static int keep_until_the_end(struct keeper *k)
 	}
 }
 
-static _Noreturn void keep(int root, const char *name, const struct irq_place *place,
+static _Noreturn void keep(int root, const char *name, pid_t vmm, const struct irq_place *place,
 			   pid_t supervisor)
 {
 	static const struct irq_list none = { .count = 0 };
-	struct keeper k = { .supervisor = supervisor, .name = name, .place = place,
+	struct keeper k = { .supervisor = supervisor, .vmm = vmm, .name = name, .place = place,
 			    .client = VM_CLIENT_INIT };
 	sigset_t set;
 	int r;
@@ -273,12 +311,12 @@ static _Noreturn void keep(int root, const char *name, const struct irq_place *p
 	_exit(r == 0 ? 0 : 1);
 }
 
-pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place)
+pid_t irq_keeper_start(int root, const char *name, pid_t vmm, const struct irq_place *place)
 {
 	pid_t supervisor = getpid(), pid = fork();
 
 	if (pid == 0)
-		keep(root, name, place, supervisor);
+		keep(root, name, vmm, place, supervisor);
 	return pid < 0 ? -errno : pid;
 }
 

@@ -50,18 +50,20 @@ int irq_place_parse(const char *text, struct irq_place *ret, struct err *err);
 int irq_place_check(int root, const struct irq_place *place, struct err *err);
 
 /*
- * Once: report is the VM's answer to "interrupts". Returns how many were moved; an interrupt
- * that cannot be (the kernel's -EIO, or gone meanwhile) is left where it is. *ret_placed: those
- * that have a place. lines: what this and earlier looks moved; those not used any more are put back.
+ * Once: report is the VM's answer to "interrupts", which may be anything: of the devices it names those
+ * are looked at whose group the VMM (process vmm) has open, and of the threads those of that process.
+ * Returns how many were moved; an interrupt that cannot be (the kernel's -EIO, or gone meanwhile) is left
+ * where it is. *ret_placed: those that have a place. lines: what this and earlier looks moved; those not
+ * used any more are put back.
  */
-unsigned irq_keeper_look(int root, const json_t *report, const struct irq_place *place,
+unsigned irq_keeper_look(int root, pid_t vmm, const json_t *report, const struct irq_place *place,
 			 struct irq_list *ret_placed, struct irq_lines *lines);
 
 /*
- * Start the process for the VM called `name`. Its pid, or -errno. A VM that answers late is waited
+ * Start the process for the VM called `name`, whose VMM is process vmm. Its pid, or -errno. A VM that answers late is waited
  * for: it ends when the VM does (it hangs up), with the caller, and by SIGTERM.
  */
-pid_t irq_keeper_start(int root, const char *name, const struct irq_place *place);
+pid_t irq_keeper_start(int root, const char *name, pid_t vmm, const struct irq_place *place);
 
 /* It has ended by itself: say so, unless that was with its VM, and leave no zombie. */
 void irq_keeper_reap(pid_t pid);

@@ -101,5 +101,6 @@ tools_srcs := \
 	tools/vm_socket.c \
 	tools/vm_tap.c \
 	tools/vm_vsock.c \
+	tools/vmm_groups.c \
 	tools/vmm_process.c \
 	tools/xml.c

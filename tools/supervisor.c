@@ -184,7 +184,7 @@ static void keep_interrupts(struct supervisor *s, const char *name)
 
 	if (!place || place->where == IRQ_ANYWHERE || s->irq_keeper)
 		return;
-	pid = irq_keeper_start(s->config->root, name, place);
+	pid = irq_keeper_start(s->config->root, name, s->config->vmm->pid, place);
 	if (pid < 0) {
 		log_warn("interrupts stay where the kernel puts them: %s", strerror(-pid));
 		return;

@@ -20,6 +20,7 @@
 #include "sriov/vf_link.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
+#include "tools/vmm_groups.h"
 #include "vfio/hotplug.h"
 #include "vfio/pci_function.h"
 #include "vfio/pci_path.h"
@@ -297,35 +298,13 @@ static int watch(struct vm_return *r, const struct vmm_device *device)
 	return 0;
 }
 
-struct open_group {
-	const struct vm_return_config *config;
-	char node[32];
-};
-
-static int is_open_group(const char *fd, void *opaque)
-{
-	const struct open_group *g = opaque;
-	char target[64];
-
-	return hostfs_readlink(g->config->root, target, sizeof(target), "proc/%d/fd/%s",
-			       (int)g->config->vmm, fd) > 0 && strcmp(target, g->node) == 0;
-}
-
-/*
- * The VMM runs what a guest may have taken over, and we open what it may not: a device comes back
- * that somebody gave to it, which shows by its group, and no other that it names.
- */
+/* A device comes back that somebody gave to the VMM, and no other that it names. */
 static bool vmm_has(const struct vm_return_config *config, const char *name)
 {
-	struct open_group g = { .config = config };
-	struct pci_function dev;
-	struct bdf bdf;
+	struct vmm_groups groups;
 
-	if (bdf_parse(name, &bdf) < 0 ||
-	    pci_function_read_binding(config->root, bdf, &dev) < 0 || dev.group < 0)
-		return false;
-	snprintf(g.node, sizeof(g.node), "/dev/vfio/%d", dev.group);
-	return hostfs_list(config->root, is_open_group, &g, "proc/%d/fd", (int)config->vmm) == 1;
+	vmm_groups_read(config->root, config->vmm, &groups);
+	return vmm_groups_have(config->root, &groups, name);
 }
 
 void vm_return_added(struct vm_return *r, const struct vmm_device *device)

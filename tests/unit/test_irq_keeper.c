@@ -20,10 +20,12 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "tools/vm_client.h"
 #include "tools/vm_socket.h"
 
+#define VMM	812
 #define WAIT_MS 10000 /* for what comes much sooner */
 
 /* It looks 25 times as often as with a real VM. How long we wait for it is not shorter. */
@@ -43,10 +45,14 @@ static int setup(void **state)
 				     " 16:          3          0   IR-IO-APIC   16-fasteoi   ehci_hcd:usb1, "
 				     "vfio-intx(0000:04:01.0)\n" },
 		{ "run" },
+		{ "proc/812/fd/5", .link = "/dev/vfio/7" },
+		{ "proc/812/fd/6", .link = "/dev/vfio/8" },
 		{ 0 },
 	};
 
 	root = fake_sysfs(nodes);
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:01:10.0", .driver = "vfio-pci", .group = "7" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:04:01.0", .driver = "vfio-pci", .group = "8" });
 	vm_socket = (struct vm_socket){ .name = "kept", .fd = -1 };
 	keeper = 0;
 	irq_keeper_times = times;
@@ -133,7 +139,7 @@ static void start_with_a_line(void)
 {
 	fake_sysfs_text(root, "0", "proc/irq/16/smp_affinity_list");
 	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
-	keeper = irq_keeper_start(root, "kept", &place);
+	keeper = irq_keeper_start(root, "kept", VMM, &place);
 	assert_true(keeper > 0);
 	assert_true(asks());
 	answer_with_a_line();
@@ -146,7 +152,7 @@ static void start_with_a_line(void)
 
 static void start(void)
 {
-	keeper = irq_keeper_start(root, "kept", &place);
+	keeper = irq_keeper_start(root, "kept", VMM, &place);
 	assert_true(keeper > 0);
 	assert_keeps();
 }
@@ -285,7 +291,7 @@ static void test_a_line_that_is_anothers_by_then_is_left_alone(void **state)
 
 static void test_a_vm_that_is_not_there_has_none(void **state)
 {
-	keeper = irq_keeper_start(root, "another", &place);
+	keeper = irq_keeper_start(root, "another", VMM, &place);
 	assert_true(keeper > 0);
 	assert_int_equal(ended(), 1 << 8);
 }
@@ -297,7 +303,7 @@ static void test_it_ends_with_its_supervisor(void **state)
 
 	if (supervisor == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (irq_keeper_start(root, "kept", &place) > 0)
+		if (irq_keeper_start(root, "kept", VMM, &place) > 0)
 			pause();
 		_exit(1);
 	}
@@ -328,7 +334,7 @@ static void test_one_that_asks_a_vm_that_hangs_ends_in_order(void **state)
 	struct timespec before, after;
 	pid_t pid;
 
-	pid = irq_keeper_start(root, "kept", &place);
+	pid = irq_keeper_start(root, "kept", VMM, &place);
 	assert_true(pid > 0);
 	assert_true(asks()); /* for good */
 	clock_gettime(CLOCK_MONOTONIC, &before);

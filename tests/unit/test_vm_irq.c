@@ -21,6 +21,7 @@
 #include "base/process.h"
 #include "host/posting.h"
 #include "irq/message.h"
+#include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "vfio/host_irq.h"
 
@@ -44,6 +45,7 @@ static int setup(void **state)
 		{ "proc/irq/36/effective_affinity_list", "1" },
 		{ "proc/irq/37/smp_affinity_list", "0-1" },
 		{ "proc/irq/16/smp_affinity_list", "9" },
+		{ "proc/812/fd/7", .link = "/dev/vfio/42" },
 		{ "proc/812/task/900/stat",
 		  "900 (vcpu/0 (x) y) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 "
 		  "26 27 28 29 30 31 32 33 34 35 7 37 38" },
@@ -51,6 +53,7 @@ static int setup(void **state)
 	};
 
 	root = fake_sysfs(nodes);
+	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:01:10.0", .driver = "vfio-pci", .group = "42" });
 	return 0;
 }
 
@@ -292,9 +295,9 @@ static const char *affinity(unsigned irq)
 	return text;
 }
 
-static unsigned look(const char *words)
+static unsigned look_by(int pid, int thread, const char *words, unsigned *ret_placed)
 {
-	json_t *report = json_pack("{s:i, s:[i], s:[{s:s, s:s, s:o}]}", "pid", 812, "cpu_threads", 900,
+	json_t *report = json_pack("{s:i, s:[i], s:[{s:s, s:s, s:o}]}", "pid", pid, "cpu_threads", thread,
 				   "devices", "device", "0000:01:10.0", "mode", "msix", "vectors",
 				   json_loads("[" VECTOR(0, "irqfd", false, TO("0", "fixed")) ","
 					      VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
@@ -305,10 +308,48 @@ static unsigned look(const char *words)
 	unsigned moved;
 
 	assert_int_equal(irq_place_parse(words, &place, NULL), 0);
-	moved = irq_keeper_look(root, report, &place, &placed, &lines);
+	moved = irq_keeper_look(root, 812, report, &place, &placed, &lines);
 	assert_int_equal(lines.count, 0); /* vectors are not lines */
 	json_decref(report);
+	*ret_placed = placed.count;
 	return moved;
+}
+
+static unsigned look(const char *words)
+{
+	unsigned placed;
+
+	return look_by(812, 900, words, &placed);
+}
+
+/* Somebody took the VMM over, and it names what is another VM's, or the host's. */
+static void test_the_vmm_is_not_believed_whose_a_device_is(void **state)
+{
+	unsigned placed = 1;
+
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	fake_sysfs_remove(root, "proc/812/fd/7");
+	fake_sysfs_link(root, "/dev/vfio/42", "proc/813/fd/7");
+	fake_sysfs_link(root, "/dev/vfio/421", "proc/812/fd/8");
+	assert_int_equal(look_by(813, 900, "cpus=1", &placed), 0);
+	assert_string_equal(affinity(36), "0");
+	assert_int_equal(placed, 0); /* nor is irqbalance to leave it alone */
+	fake_sysfs_link(root, "/dev/vfio/42", "proc/812/fd/9");
+	assert_int_equal(look_by(813, 900, "cpus=1", &placed), 2);
+	assert_int_equal(placed, 2);
+}
+
+static void test_the_vmm_is_not_believed_whose_a_thread_is(void **state)
+{
+	unsigned placed;
+
+	fake_sysfs_text(root, "0", "proc/irq/36/smp_affinity_list");
+	fake_sysfs_text(root, "901 (a) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 "
+			      "27 28 29 30 31 32 33 34 35 5 37 38", "proc/813/task/901/stat");
+	assert_int_equal(look_by(813, 901, "follow", &placed), 0);
+	assert_string_equal(affinity(36), "0");
+	assert_int_equal(look_by(813, 900, "follow", &placed), 1);
+	assert_string_equal(affinity(36), "7");
 }
 
 static void test_an_interrupt_follows_its_cpu(void **state)
@@ -566,6 +607,8 @@ int main(void)
 		TEST(test_intx_is_one_row),
 		TEST(test_a_report_that_is_none_is_refused),
 		TEST(test_an_interrupt_follows_its_cpu),
+		TEST(test_the_vmm_is_not_believed_whose_a_device_is),
+		TEST(test_the_vmm_is_not_believed_whose_a_thread_is),
 		TEST(test_interrupts_go_to_the_cpus_that_were_said),
 		TEST(test_places_are_checked),
 	};
