@@ -9,7 +9,6 @@
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
 #include "tools/vm_device_opts.h"
-#include "tools/vm_rom.h"
 #include "vfio/in_use.h"
 #include "vfio/lease.h"
 #include "vfio/topology.h"
@@ -53,8 +52,6 @@ static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = find_device(ctx, words.name, "attach", &bdf, err);
 	if (r == 0 && !(ctx->force & 1u << IN_USE_VF_IN_USE))
 		r = lease_refuse(ctx->root, bdf, "attach", err);
-	if (r == 0 && words.rom == VMM_ROM_DEVICE)
-		r = vm_rom_refuse_boot_display(ctx->root, bdf, err);
 	if (r == 0)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0) {

@@ -2,6 +2,7 @@
 #include "tools/vm_attach.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include <jansson.h>
 
@@ -15,6 +16,17 @@
 #include "tools/vm_rom.h"
 #include "vfio/node.h"
 #include "vfio/pci_function.h"
+
+static bool has_name(const json_t *names, const char *wanted)
+{
+	for (size_t i = 0; i < json_array_size(names); i++) {
+		const char *name = json_string_value(json_array_get(names, i));
+
+		if (name && strcmp(name, wanted) == 0)
+			return true;
+	}
+	return false;
+}
 
 static bool any_of_group(int root, const json_t *names, int group)
 {
@@ -156,6 +168,18 @@ static json_t *params_of(const struct vm_attach *device, int group, uint32_t int
 	return params;
 }
 
+/* One of which nothing is said is as it was the last time, if there was one; else with the ROM it has. */
+static int refuse_boot_display(int root, const json_t *status, const struct vm_attach *device,
+			       struct err *err)
+{
+	bool said = device->words && device->words->seen;
+
+	if (said ? device->words->rom != VMM_ROM_DEVICE :
+		   has_name(json_object_get(status, "known"), BDF_STR(device->bdf)))
+		return 0;
+	return vm_rom_refuse_boot_display(root, device->bdf, err);
+}
+
 /* In the order in which the VMM takes them. */
 struct handed {
 	int rom, group, container;
@@ -200,6 +224,8 @@ static int give(int root, struct vm_client *vm, const struct vm_attach *device,
 
 	if (r == 0)
 		r = choose_node(root, status, device, &place, err);
+	if (r == 0)
+		r = refuse_boot_display(root, status, device, err);
 	if (r == 0)
 		r = open_all(root, device, dev, status, &h, err);
 	if (r == 0)

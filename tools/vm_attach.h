@@ -30,7 +30,8 @@ struct vm_attach {
 struct vm_attach vm_attach_by_words(struct bdf bdf, const struct vm_opt_device *words);
 
 /*
- * The function must be bound to a VFIO driver. 0; what opening its group and its romfile and the VMM's
+ * The function must be bound to a VFIO driver. 0; -EBUSY: the display that this host's firmware started, with
+ * its own ROM; what opening its group and its romfile and the VMM's
  * refusal give, in their words. That it is on another node than its own is warned of.
  */
 int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *device,

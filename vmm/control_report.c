@@ -11,6 +11,7 @@
 #include "vmm/control_alarm.h"
 #include "vmm/control_backend.h"
 #include "vmm/control_balloon.h"
+#include "vmm/device_settings.h"
 #include "vmm/handover.h"
 #include "vmm/hw/pvpanic.h"
 #include "vmm/kvm_stats.h"
@@ -37,6 +38,17 @@ static json_t *closing_names(const struct vfio_pci_set *set)
 	const char *name;
 
 	for (unsigned i = 0; names && (name = vfio_pci_closing(set, i)); i++)
+		json_array_append_new(names, json_string(name));
+	return names;
+}
+
+/* Whose ROM and so on would be as they were. */
+static json_t *known_names(const struct machine *m)
+{
+	json_t *names = json_array();
+	const char *name;
+
+	for (unsigned i = 0; names && (name = device_settings_known(m, i)); i++)
 		json_array_append_new(names, json_string(name));
 	return names;
 }
@@ -102,14 +114,15 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}", "state",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}",
+			 "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
 			 (int)m->vm.ncpus, "nodes", (int)m->config->numa.nodes, "host_nodes",
 			 host_nodes(m->config), "memory_bytes",
 			 (json_int_t)mem_size(m->vm.mem), "thread", (int)gettid(), "devices",
 			 device_names(m->host_devices), "closing", closing_names(m->host_devices),
-			 "resets", resets(m->host_devices), "vsock_cid", cid, "console",
+			 "known", known_names(m), "resets", resets(m->host_devices), "vsock_cid", cid, "console",
 			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m), "panicked",
 			 pvpanic_said(m->pvpanic), "watchdog", control_alarm_report(m),
 			 "fs", control_backend_fs(m));

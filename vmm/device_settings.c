@@ -36,6 +36,14 @@ void device_settings_recall(const struct machine *m, struct vmm_device *device)
 		copy(device, was);
 }
 
+const char *device_settings_known(const struct machine *m, unsigned n)
+{
+	if (n < m->came_count)
+		return m->came[n].name;
+	n -= m->came_count;
+	return n < m->config->device_count ? m->config->devices[n].name : NULL;
+}
+
 int device_settings_reserve(struct machine *m)
 {
 	struct vmm_device *more = realloc(m->came, (m->came_count + 1) * sizeof(*more));

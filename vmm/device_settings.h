@@ -16,6 +16,12 @@ struct vmm_device;
 void device_settings_recall(const struct machine *m, struct vmm_device *device);
 
 /*
+ * Those of which device_settings_recall() knows something: the n-th one's name, NULL: there are no more. One
+ * that was there at the start and came again may be named twice.
+ */
+const char *device_settings_known(const struct machine *m, unsigned n);
+
+/*
  * Room for device_settings_keep() of one device, which then cannot fail. 0 or -ENOMEM.
  */
 int device_settings_reserve(struct machine *m);

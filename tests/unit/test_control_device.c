@@ -187,6 +187,8 @@ static void test_one_comes_back_as_it_was(void **state)
 	assert_string_equal(ask("{\"device\":\"0000:02:00.0\",\"group\":1}"), "");
 	assert_int_equal(plugged.rom_fd, rom);
 	assert_true(is_open(rom));
+	assert_string_equal(device_settings_known(&m, 0), "0000:02:00.0");
+	assert_null(device_settings_known(&m, 2));
 	/* Another's is not. */
 	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":1}"), "");
 	assert_int_equal(plugged.rom, VMM_ROM_DEVICE);
@@ -207,6 +209,8 @@ static void test_what_was_refused_is_not_remembered(void **state)
 	assert_int_equal(plugged.rom_fd, rom);
 	assert_false(is_open(rom));
 	refusal = 0;
+	assert_string_equal(device_settings_known(&m, 0), "0000:02:00.0"); /* from the start on */
+	assert_null(device_settings_known(&m, 1));
 	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":1}"), "");
 	assert_int_equal(plugged.rom, VMM_ROM_DEVICE);
 }

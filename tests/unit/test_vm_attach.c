@@ -203,6 +203,28 @@ static void test_a_vm_may_say_anything_of_its_nodes(void **state)
 	}
 }
 
+/* Nothing is said of its ROM: the VM has what was said the last time, or it is the device's. */
+static void test_the_boot_display_is_as_it_was_or_needs_a_copy(void **state)
+{
+	static const char *const others[] = { "{}", "{\"known\":[\"0000:82:10.0\",7]}", "{\"known\":7}" };
+
+	fake_sysfs_text(host, "1", "sys/bus/pci/devices/" DEV "/boot_vga");
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		status = others[i];
+		err = (struct err)ERR_INIT;
+		assert_int_equal(attach(DEV), -EBUSY);
+		assert_non_null(strstr(err.hint, "romfile=FILE"));
+		assert_string_equal(asked, "");
+	}
+	assert_int_equal(attach(DEV ",rom=off"), 0);
+	status = "{\"known\":[\"0000:82:10.0\",\"" DEV "\"]}";
+	assert_int_equal(attach(DEV), 0);
+	assert_false(asks("\"rom\""));
+	assert_int_equal(attach(DEV ",node=0"), 0); /* which is no word about what it sees */
+	/* A word about something else of it takes back what was said of its ROM. */
+	assert_int_equal(attach(DEV ",msix=move"), -EBUSY);
+}
+
 static char said[512];
 
 static int to_file(void)
@@ -297,6 +319,7 @@ int main(void)
 		TEST(test_the_operators_node_goes_before),
 		TEST(test_that_a_line_may_be_shared_is_told),
 		TEST(test_a_vm_may_say_anything_of_its_nodes),
+		TEST(test_the_boot_display_is_as_it_was_or_needs_a_copy),
 		TEST(test_a_wrong_node_is_told),
 		TEST(test_what_the_guest_sees_is_asked_for_only_if_it_is_said),
 		TEST(test_a_rom_goes_ahead_of_the_group),
