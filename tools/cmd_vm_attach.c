@@ -9,8 +9,7 @@
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
 #include "tools/vm_device_opts.h"
-#include "vfio/in_use.h"
-#include "vfio/lease.h"
+#include "tools/vm_devices.h"
 #include "vfio/topology.h"
 
 enum { OPT_NOW = 256 };
@@ -50,8 +49,8 @@ static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = vm_device_opts_parse("vm attach", argv[optind + 1], &words, err);
 	if (r == 0)
 		r = find_device(ctx, words.name, "attach", &bdf, err);
-	if (r == 0 && !(ctx->force & 1u << IN_USE_VF_IN_USE))
-		r = lease_refuse(ctx->root, bdf, "attach", err);
+	if (r == 0)
+		r = vm_devices_refuse_leased(ctx, &bdf, 1, err);
 	if (r == 0)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0) {

@@ -98,28 +98,30 @@ static int refuse_leased_member(const char *name, void *opaque)
 	return group->result;
 }
 
-/*
- * What is bound to a VFIO driver belongs to whom it was promised, though anybody who may
- * open its group could have it; and with the group goes all that is in it. Where no lease
- * was ever given, the look for them is the only system call.
- */
-static int refuse_leased(const struct ctx *ctx, const struct vm_devices *devices, struct err *err)
+static int refuse_leased_group(struct leased_group *group, struct err *err)
+{
+	int r = lease_refuse(group->root, group->bdf, "attach", err);
+
+	if (r < 0)
+		return r;
+	/* Without a group it is refused where that is to be opened. */
+	(void)hostfs_list(group->root, refuse_leased_member, group,
+			  "sys/bus/pci/devices/%s/iommu_group/devices", BDF_STR(group->bdf));
+	return group->result;
+}
+
+/* Where no lease was ever given, the look for them is the only system call. */
+int vm_devices_refuse_leased(const struct ctx *ctx, const struct bdf *devices, unsigned count,
+			     struct err *err)
 {
 	struct leased_group group = { .root = ctx->root, .err = err };
 	int r = 0;
 
 	if (ctx->force & 1u << IN_USE_VF_IN_USE || !hostfs_exists(ctx->root, LEASE_DIR))
 		return 0;
-	for (unsigned i = 0; r == 0 && i < devices->count; i++) {
-		group.bdf = devices->bdf[i];
-		r = lease_refuse(ctx->root, group.bdf, "attach", err);
-		if (r < 0)
-			break;
-		/* Without a group it is refused where that is to be opened. */
-		(void)hostfs_list(ctx->root, refuse_leased_member, &group,
-				  "sys/bus/pci/devices/%s/iommu_group/devices",
-				  BDF_STR(group.bdf));
-		r = group.result;
+	for (unsigned i = 0; r == 0 && i < count; i++) {
+		group.bdf = devices[i];
+		r = refuse_leased_group(&group, err);
 	}
 	return r;
 }
@@ -187,7 +189,8 @@ int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 int vm_devices_take(struct ctx *ctx, const struct vm_opts *opts, struct vm_devices *devices,
 		    struct err *err)
 {
-	int r = devices->count ? refuse_leased(ctx, devices, err) : 0;
+	int r = devices->count ?
+			vm_devices_refuse_leased(ctx, devices->bdf, devices->count, err) : 0;
 
 	if (r < 0 || !devices->count || !opts->bind)
 		return r;

@@ -25,6 +25,13 @@ int vm_devices_find(struct ctx *ctx, const struct vm_opts *opts, struct vm_devic
 		    struct err *err);
 
 /*
+ * What is bound to a VFIO driver belongs to whom it was promised, though anybody who may open its group could
+ * have it; and with the group goes all that is in it. -EBUSY with err set, unless --force says otherwise.
+ */
+int vm_devices_refuse_leased(const struct ctx *ctx, const struct bdf *devices, unsigned count,
+			     struct err *err);
+
+/*
  * With --bind, bind every device in one journalled change that ends with this process.
  * 0, or -errno with nothing left changed: -EBUSY when another `vm run` that lives has
  * bound one of them for itself, or one of them or of their groups is leased to somebody else.

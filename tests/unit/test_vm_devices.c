@@ -25,10 +25,12 @@
 #include "tests/fake/pci.h"
 #include "tests/fake/sysfs.h"
 #include "tools/command.h"
+#include "tools/commands.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
+#include "vfio/in_use.h"
 #include "vfio/lease.h"
 
 #define VF    "0000:01:10.0"
@@ -277,6 +279,36 @@ static void test_what_shares_a_group_with_a_leased_one_is_refused(void **state)
 					 "leased for "));
 }
 
+/* `vm attach web NAME`, where no VM of this name runs. */
+static int attach_to_nobody(const char *name, unsigned force)
+{
+	char command[] = "attach", vm[] = "web", device[32];
+	char *argv[] = { command, vm, device, NULL };
+	struct ctx ctx = { .root = kernel.root, .command = &cmd_vm_attach, .force = force };
+
+	snprintf(device, sizeof(device), "%s", name);
+	err = (struct err)ERR_INIT;
+	return cmd_vm_attach.run(&ctx, 3, argv, &err);
+}
+
+static void test_a_guest_that_runs_gets_nothing_of_a_leased_group_either(void **state)
+{
+	static const struct fake_pci peer = { .bdf = "0000:01:10.1", .ids = "8086:10ca",
+					      .driver = "vfio-pci", .group = "21" };
+
+	fake_pci_add(kernel.root, &peer);
+	appear();
+	lease_to(peer.bdf, 0, 0);
+	assert_int_equal(attach_to_nobody(VF, 0), -EBUSY);
+	assert_non_null(strstr(err.text, "cannot attach " VF ", with which goes 0000:01:10.1: it is "
+					 "leased for "));
+	assert_int_equal(attach_to_nobody(peer.bdf, 0), -EBUSY);
+	assert_non_null(strstr(err.text, "cannot attach 0000:01:10.1: it is leased for "));
+	/* Come to the VM, which is not there. */
+	assert_int_equal(attach_to_nobody(VF, 1u << IN_USE_VF_IN_USE), -ESRCH);
+	assert_int_equal(attach_to_nobody(OTHER, 0), -ESRCH);
+}
+
 /* Nobody asks its VMM, which would wait in the kernel for the device. */
 static void refused_as_mute(const char *name, const char *hint)
 {
@@ -375,6 +407,7 @@ int main(void)
 		TEST(test_the_holder_may_have_it_and_so_may_what_it_started),
 		TEST(test_the_user_whose_node_it_is_may_have_it),
 		TEST(test_what_shares_a_group_with_a_leased_one_is_refused),
+		TEST(test_a_guest_that_runs_gets_nothing_of_a_leased_group_either),
 		TEST(test_what_does_not_answer_is_not_given_to_a_guest_that_runs),
 		TEST(test_a_group_that_the_vm_still_has_after_an_error_is_not_opened),
 		TEST(test_whose_line_others_use_is_refused_before_its_group_is_opened),
