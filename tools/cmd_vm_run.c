@@ -221,13 +221,16 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
 		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
-			  NOFILE_PER_SERVED * (uint64_t)(config->disk_count + config->fs_count) +
-			  NOFILE_PER_DEVICE * (uint64_t)(config->device_count + config->slot_count +
-							 config->nic_count),
+			  NOFILE_PER_SERVED * (uint64_t)(config->disk_count + config->fs_count),
 		.rtprio = config->fifo,
 	};
 	struct vmm_event e;
-	int r = vmm_process_start(root, &limits, vmm, err);
+	int r;
+
+	limits.nofile_vectors = limits.nofile +
+				NOFILE_PER_DEVICE * (uint64_t)(config->device_count +
+							       config->slot_count + config->nic_count);
+	r = vmm_process_start(root, &limits, vmm, err);
 
 	if (r < 0)
 		return r;

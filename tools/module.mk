@@ -102,5 +102,6 @@ tools_srcs := \
 	tools/vm_tap.c \
 	tools/vm_vsock.c \
 	tools/vmm_groups.c \
+	tools/vmm_limits.c \
 	tools/vmm_process.c \
 	tools/xml.c

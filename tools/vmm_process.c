@@ -12,7 +12,6 @@
 #include <sys/file.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,7 +20,6 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/journal.h"
-#include "base/size.h"
 #include "vmm/handover.h"
 
 /* thruway-vmm beside this program (a build tree), else where `make install` puts it. */
@@ -87,51 +85,6 @@ static int reserve_uid(int root, struct vmm_process *p, struct err *err)
 	}
 	return err_plain(err, -EUSERS, "%u VMMs run already: no uid is left for another",
 			 VMM_UID_COUNT);
-}
-
-static int raise_limit(int which, uint64_t want, uint64_t *ret_have)
-{
-	struct rlimit rl;
-
-	if (getrlimit((__rlimit_resource_t)which, &rl) < 0)
-		return -errno;
-	*ret_have = rl.rlim_cur;
-	if (rl.rlim_cur >= want)
-		return 0;
-	*ret_have = rl.rlim_max;
-	rl.rlim_cur = want;
-	if (rl.rlim_max < want)
-		rl.rlim_max = want; /* needs CAP_SYS_RESOURCE */
-	return setrlimit((__rlimit_resource_t)which, &rl) < 0 ? -errno : 0;
-}
-
-static int raise_limits(const struct vmm_limits *limits, struct err *err)
-{
-	uint64_t have = 0;
-	int r = raise_limit(RLIMIT_MEMLOCK, limits->memlock, &have);
-
-	if (r < 0) {
-		err_set(err, r, "cannot lock the guest's memory: it takes %s, RLIMIT_MEMLOCK allows %s",
-			SIZE_STR(limits->memlock), SIZE_STR(have));
-		return err_hint(err, "raise memlock to %llu KiB for this user in "
-				     "/etc/security/limits.d, or set LimitMEMLOCK= in the unit",
-				(unsigned long long)(limits->memlock / KiB));
-	}
-	if (limits->memlock_later > limits->memlock)
-		(void)raise_limit(RLIMIT_MEMLOCK, limits->memlock_later, &have);
-	r = raise_limit(RLIMIT_NOFILE, limits->nofile, &have);
-	if (r < 0) {
-		err_set(err, r, "the VMM needs %llu file descriptors, RLIMIT_NOFILE allows %llu",
-			(unsigned long long)limits->nofile, (unsigned long long)have);
-		return err_hint(err, "raise nofile for this user in /etc/security/limits.d");
-	}
-	r = limits->rtprio ? raise_limit(RLIMIT_RTPRIO, limits->rtprio, &have) : 0;
-	if (r < 0) {
-		err_set(err, r, "--sched: fifo of priority %llu, and RLIMIT_RTPRIO allows %llu",
-			(unsigned long long)limits->rtprio, (unsigned long long)have);
-		return err_hint(err, "raise rtprio for this user in /etc/security/limits.d");
-	}
-	return 0;
 }
 
 /*
@@ -217,7 +170,7 @@ int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_proc
 
 	if (program < 0)
 		return program;
-	r = raise_limits(limits, err);
+	r = vmm_limits_raise(limits, err);
 	if (r == 0 && getauxval(AT_EUID) == 0) /* the same without a system call */
 		r = reserve_uid(root, &p, err);
 	if (r < 0)

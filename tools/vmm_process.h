@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "tools/vmm_limits.h"
 
 /*
  * Every running VMM has a uid of its own out of this range, so that one guest's
@@ -30,17 +31,9 @@ struct vmm_process {
 
 #define VMM_PROCESS_INIT { .pid = -1, .pidfd = -1, .sock = -1, .uid_fd = -1 }
 
-struct vmm_limits {
-	uint64_t memlock; /* bytes the VMM may pin */
-	uint64_t memlock_later; /* and with a device that comes later: as far as we may, silently */
-	uint64_t nofile;  /* descriptors: an eventfd per vector */
-	uint64_t rtprio;  /* of SCHED_FIFO, until its CPUs run; 0: none */
-};
-
 /*
- * Raise the limits (as far as we may), fork and exec thruway-vmm. As root it
- * runs with a uid of its own; otherwise with ours. -EPERM with the number needed
- * when RLIMIT_MEMLOCK cannot be raised. Where memory runs out, it is the one to be killed.
+ * Raise the limits (vmm_limits_raise()), fork and exec thruway-vmm. As root it
+ * runs with a uid of its own; otherwise with ours. Where memory runs out, it is the one to be killed.
  */
 int vmm_process_start(int root, const struct vmm_limits *limits, struct vmm_process *ret,
 		      struct err *err);
