@@ -329,19 +329,27 @@ int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *d
 	return r;
 }
 
+static bool any_bound(const struct mem_node *mem, unsigned nodes)
+{
+	for (unsigned i = 0; i < nodes; i++)
+		if (first_host_node(&mem[i]) >= 0)
+			return true;
+	return false;
+}
+
 unsigned vm_nodes_for_device(int root, const struct mem_node *mem, unsigned nodes, int host_node)
 {
 	unsigned best = 0, nearest = ~0u;
 
 	if (host_node < 0 || host_node >= MAX_HOST_NODE)
 		return 0;
-	if (first_host_node(&mem[0]) < 0)
+	if (!any_bound(mem, nodes))
 		return (unsigned)host_node % nodes;
 	for (unsigned i = 0; i < nodes; i++) {
 		int node = first_host_node(&mem[i]);
 		unsigned d;
 
-		if (has(&mem[i], (unsigned)host_node))
+		if (node >= 0 && has(&mem[i], (unsigned)host_node))
 			return i;
 		d = node < 0 ? ~0u : host_distance(root, (unsigned)host_node, (unsigned)node);
 		if (d < nearest) {

@@ -294,6 +294,13 @@ static void test_devices_go_where_their_memory_is(void **state)
 	assert_int_equal(place("768M,host-node=none", 3, devices, 1), 0);
 	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 4), 1);
 	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 2), 2);
+	/* Some are bound: theirs are told apart, wherever among them the unbound one is. */
+	assert_int_equal(place("768M @0,host-node=none @1,host-node=0", 2, devices, 1), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 0), 1);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 2), 1); /* the nearest */
+	assert_int_equal(place("768M @0,host-node=0 @1,host-node=none", 2, devices, 1), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 0), 0);
+	assert_int_equal(vm_nodes_for_device(host, config.mem, config.numa.nodes, 1), 0);
 }
 
 static void test_much_memory_is_populated_by_the_nodes_own_cpus(void **state)
