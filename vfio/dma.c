@@ -98,20 +98,21 @@ static int memlock_error(struct err *err, uint64_t need)
 	return -ENOMEM;
 }
 
-static int range_error(const struct dma *dma, struct range range, struct err *err)
+static int range_error(const struct iommu *iommu, const char *what, struct range range,
+		       struct err *err)
 {
 	err_plain(err, -EINVAL,
-		  "guest RAM at 0x%" PRIx64 "-0x%" PRIx64 " is out of the IOMMU's reach",
+		  "%s at 0x%" PRIx64 "-0x%" PRIx64 " is out of the IOMMU's reach", what,
 		  range.start, range_last(range));
-	for (unsigned i = 0; i < dma->iommu->nranges; i++) {
-		struct range r = dma->iommu->ranges[i];
+	for (unsigned i = 0; i < iommu->nranges; i++) {
+		struct range r = iommu->ranges[i];
 
 		if (r.start > range_last(range) || range_last(r) < range.start)
 			continue;
 		err_hint(err, "it reaches 0x%" PRIx64 "-0x%" PRIx64 ": give the guest less memory",
 			 r.start, range_last(r));
 	}
-	err_hint(err, "it reaches addresses below 0x%" PRIx64, iommu_limit(dma->iommu));
+	err_hint(err, "it reaches addresses below 0x%" PRIx64, iommu_limit(iommu));
 	return -EINVAL;
 }
 
@@ -126,13 +127,26 @@ int dma_map_ram(struct dma *dma, iova_t iova, uint64_t size, void *hva, struct e
 		return memlock_error(err, dma->ram + size);
 	if (r == -EINVAL && size && range_valid(iova, size) &&
 	    !iommu_reaches(dma->iommu, iova, size))
-		return range_error(dma, range, err);
+		return range_error(dma->iommu, "guest RAM", range, err);
 	if (r == -ENOSPC) {
 		err_set(err, r, "the IOMMU takes no more than %u mappings", dma->count);
 		return err_hint(err, "raise the dma_entry_limit parameter of vfio_iommu_type1");
 	}
 	return err_set(err, r, "cannot map guest RAM at 0x%" PRIx64 " (%s) for DMA", iova,
 		       SIZE_STR(size));
+}
+
+int dma_check_reach(const struct dma *dma, const struct iommu *iommu, struct err *err)
+{
+	const struct mapping *first = NULL;
+
+	for (const struct mapping *m = dma->maps; m; m = m->next)
+		if (!iommu_reaches(iommu, m->range.start, m->range.size) &&
+		    (!first || m->range.start < first->range.start))
+			first = m;
+	return !first ? 0 :
+			range_error(iommu, first->ram ? "guest RAM" : "the memory of the guest's devices",
+				    first->range, err);
 }
 
 int dma_map_device(struct dma *dma, iova_t iova, uint64_t size, void *hva)

@@ -28,6 +28,12 @@ struct dma *dma_free(struct dma *dma);
  */
 int dma_map_ram(struct dma *dma, iova_t iova, uint64_t size, void *hva, struct err *err);
 
+/*
+ * Whether another IOMMU reaches all that is mapped now. -EINVAL: err names the first range that it does not,
+ * and what it reaches of that.
+ */
+int dma_check_reach(const struct dma *dma, const struct iommu *iommu, struct err *err);
+
 /* Another device's memory, for transfers between devices; silent: 0 or -errno. */
 int dma_map_device(struct dma *dma, iova_t iova, uint64_t size, void *hva);
 

@@ -11,7 +11,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <linux/vfio.h>
+
 #include "base/loop.h"
+#include "tests/fake/ioctl.h"
 #include "vmm/vfio_pci/internal.h"
 
 #define PORT_SLTCTL (0x40 + PCI_EXP_SLTCTL)
@@ -377,6 +380,105 @@ static void test_what_cannot_come_leaves_nothing(void **state)
 	vfio_machine_free(&m);
 }
 
+/* --- a group that does not reach the guest's RAM ------------------------------------------------ */
+
+#define OTHER_GROUP 1004
+#define SPARE	    1005
+
+static struct {
+	char order[16]; /* as in vfio_machine.c, of this group and in the container that came along */
+	struct vfio_iova_range ranges[2];
+} other;
+
+static void other_saw(char c)
+{
+	other.order[strlen(other.order)] = c;
+}
+
+/* As vfio_iommu_type1_attach_group() does. */
+static int other_group(void *opaque, int fd, unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS:
+		((struct vfio_group_status *)arg)->flags = VFIO_GROUP_FLAGS_VIABLE;
+		return 0;
+	case VFIO_GROUP_SET_CONTAINER:
+		other_saw('C');
+		return *(int *)arg == MACHINE_CONTAINER ? -EINVAL : 0;
+	case VFIO_GROUP_UNSET_CONTAINER: other_saw('c'); return 0;
+	default: return -ENOTTY;
+	}
+}
+
+static int spare_info(struct vfio_iommu_type1_info *arg)
+{
+	const struct vfio_iommu_type1_info_cap_iova_range cap = {
+		.header = { VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, 1, 0 },
+		.nr_iovas = 2,
+	};
+	struct vfio_iommu_type1_info info = {
+		.argsz = sizeof(info) + sizeof(cap) + sizeof(other.ranges),
+		.flags = VFIO_IOMMU_INFO_CAPS,
+		.cap_offset = sizeof(info),
+	};
+	char *to = (char *)arg;
+
+	if (arg->argsz >= info.argsz) {
+		memcpy(to + sizeof(info), &cap, sizeof(cap));
+		memcpy(to + sizeof(info) + sizeof(cap), other.ranges, sizeof(other.ranges));
+	}
+	memcpy(to, &info, sizeof(info));
+	return 0;
+}
+
+static int spare(void *opaque, int fd, unsigned long request, void *arg)
+{
+	switch (request) {
+	case VFIO_GET_API_VERSION: return VFIO_API_VERSION;
+	case VFIO_SET_IOMMU: other_saw('I'); return 0;
+	case VFIO_IOMMU_GET_INFO: return spare_info(arg);
+	default: return -ENOTTY;
+	}
+}
+
+static int plug_other(int container_fd, struct err *err)
+{
+	static const struct vmm_device device = { .name = "0000:41:00.0", .rom_fd = -1 };
+	struct vfio_pci_arrival a = { .device = &device, .group = 43, .group_fd = OTHER_GROUP,
+				      .container_fd = container_fd };
+
+	memset(other.order, 0, sizeof(other.order));
+	*err = (struct err)ERR_INIT;
+	return vfio_pci_plug(&m.guest.vm, &m.set, &a, err);
+}
+
+static void test_a_group_that_does_not_reach_ram_is_told_where(void **state)
+{
+	struct err err;
+
+	begin();
+	fake_ioctl_handle(OTHER_GROUP, other_group, NULL);
+	fake_ioctl_handle(SPARE, spare, NULL);
+	other.ranges[0] = (struct vfio_iova_range){ 0, 0x1fffff };
+	other.ranges[1] = (struct vfio_iova_range){ 0x210000, 0x7fffffffff };
+	assert_int_equal(plug_other(SPARE, &err), -EINVAL);
+	assert_string_equal(err.text, "cannot attach 0000:41:00.0: guest RAM at 0x0-0x3fffff is out of "
+				      "the IOMMU's reach");
+	assert_string_equal(err.hint, "it reaches 0x0-0x1fffff: give the guest less memory");
+	assert_string_equal(other.order, "CCIc"); /* and is left as it was */
+	assert_int_equal(m.set->ngroups, 1);
+	assert_true(there());
+	/* That is not it, or cannot be asked. */
+	other.ranges[0].end = 0x3fffff;
+	other.ranges[1].start = 0x400000;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(plug_other(i ? SPARE : -1, &err), -EINVAL);
+		assert_string_equal(err.text, "cannot attach 0000:41:00.0: IOMMU group 43 cannot share an "
+					      "I/O address space with the others: Invalid argument");
+	}
+	vfio_machine_free(&m);
+}
+
 static void test_the_first_device_of_a_machine_brings_the_container(void **state)
 {
 	struct vfio_pci_arrival a;
@@ -509,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_a_reset_of_the_machine_hides_a_nics_vf),
 		cmocka_unit_test(test_what_was_pulled_out_is_not_waited_for),
 		cmocka_unit_test(test_what_cannot_come_leaves_nothing),
+		cmocka_unit_test(test_a_group_that_does_not_reach_ram_is_told_where),
 		cmocka_unit_test(test_the_first_device_of_a_machine_brings_the_container),
 		cmocka_unit_test(test_a_thousand_times_nothing_grows),
 	};

@@ -146,6 +146,13 @@ void vfio_pci_del_group(struct vfio_pci_set *set, unsigned number);
  */
 void vfio_pci_reserve_fds(struct vfio_pci_set *set);
 
+/*
+ * reach.c: what of the guest a group that was refused does not reach: -EINVAL with err set. container_fd: one
+ * without groups, which it is afterwards, too; -1 or one that gives no answer: 0, as where it reaches all.
+ */
+int vfio_pci_explain_reach(const struct vfio_pci_set *set, int group_fd, unsigned number,
+			   int container_fd, struct err *err);
+
 /* dma.c: guest RAM becomes reachable for the devices, bank by bank. */
 int vfio_pci_map_ram(struct vfio_pci_set *set, struct err *err);
 void vfio_pci_unmap_ram(struct vfio_pci_set *set);

@@ -180,9 +180,24 @@ static const struct vfio_group_ref *find_group(const struct vfio_pci_set *set, u
 	return NULL;
 }
 
+static int add_group(struct vfio_pci_set *set, unsigned number, int fd, int container_fd,
+		     struct err *err)
+{
+	struct err why = ERR_INIT;
+	int r = vfio_pci_add_group(set, fd, number, &why);
+
+	/* Which the kernel says of what would be out of the group's reach, without a word where. */
+	if (r == -EINVAL && set->ngroups && !find_group(set, number) &&
+	    vfio_pci_explain_reach(set, fd, number, container_fd, err) < 0)
+		return r;
+	if (r < 0 && err && !err->code)
+		*err = why;
+	return r;
+}
+
 /* The group and RAM, where they are not there yet. *fd is the set's when the group has joined. */
 static int join(struct vfio_pci_set *set, const char *name, unsigned number, int *fd,
-		struct err *err)
+		int container_fd, struct err *err)
 {
 	int r;
 
@@ -190,7 +205,7 @@ static int join(struct vfio_pci_set *set, const char *name, unsigned number, int
 		return 0;
 	if (*fd < 0)
 		return err_plain(err, -EPROTO, "IOMMU group %u did not come with its device", number);
-	r = vfio_pci_add_group(set, *fd, number, err);
+	r = add_group(set, number, *fd, container_fd, err);
 	if (find_group(set, number))
 		*fd = -1;
 	if (r == 0 && !set->listening)
@@ -251,7 +266,7 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
 			a->container_fd = -1;
 	}
 	if (r == 0)
-		r = join(*set, name, a->group, &a->group_fd, err);
+		r = join(*set, name, a->group, &a->group_fd, a->container_fd, err);
 	if (r == 0) {
 		r = add(*set, a, err);
 		if (r < 0 && !has_device_of(*set, a->group))

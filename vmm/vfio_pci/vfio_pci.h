@@ -94,7 +94,7 @@ struct vfio_pci_arrival {
 	bool only_node;	  /* no slot of another node than the device's */
 	unsigned node;	  /* is set: where it is now */
 	int group_fd;	  /* taken over, also on failure; -1: a device of the group is here already */
-	int container_fd; /* as group_fd; for the first device of a set, else not needed */
+	int container_fd; /* as group_fd; for the first device of a set, else to ask why a group is refused */
 };
 /*
  * *set is made when it is NULL. -EEXIST: the guest has it; -ENOSPC: no slot for it;
