@@ -29,6 +29,7 @@
 #include "tools/vm_opts.h"
 #include "tools/vm_pages.h"
 #include "tools/vm_port.h"
+#include "tools/vm_reach.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 
@@ -91,6 +92,7 @@ static int place_memory(int root, const struct vm_opts *o, const struct vm_devic
 {
 	struct vm_mem_request q;
 	bool pinned = devices->count > 0 || vfs_wanted(o) > 0;
+	struct err no = ERR_INIT;
 	int r;
 
 	vm_opts_mem(o, &q);
@@ -102,7 +104,12 @@ static int place_memory(int root, const struct vm_opts *o, const struct vm_devic
 				    err);
 	if (r == 0 && wants_thp(o))
 		r = vm_memory_check_thp(root, err);
-	return r < 0 ? r : vm_memory_check(root, config->mem, config->numa.nodes, pinned, err);
+	if (r < 0)
+		return r;
+	r = vm_memory_check(root, config->mem, config->numa.nodes, pinned, &no);
+	return r < 0 ? vm_reach_refuse(root, config->mem, config->numa.nodes, devices->bdf,
+				       devices->count, &no, err) :
+		       0;
 }
 
 /*

@@ -95,6 +95,7 @@ tools_srcs := \
 	tools/vm_pages.c \
 	tools/vm_pin.c \
 	tools/vm_port.c \
+	tools/vm_reach.c \
 	tools/vm_report.c \
 	tools/vm_siblings.c \
 	tools/vm_slot_opts.c \

@@ -25,6 +25,7 @@ vfio_host_srcs := \
 	vfio/in_use_process.c \
 	vfio/in_use_seat.c \
 	vfio/iommu_group.c \
+	vfio/iommu_width.c \
 	vfio/lease.c \
 	vfio/modules.c \
 	vfio/names.c \

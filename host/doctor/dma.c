@@ -13,33 +13,10 @@
 #include "base/size.h"
 #include "host/doctor/doctor_internal.h"
 #include "vfio/iommu_group.h"
+#include "vfio/iommu_width.h"
 
 /* --- how many address bits
  * ------------------------------------------------------------------------ */
-
-/* VT-d's capability register: the maximum guest address width, and the page-table depths it walks.
- */
-#define CAP_MGAW(cap)  ((unsigned)((cap) >> 16 & 0x3f) + 1)
-#define CAP_SAGAW(cap) ((unsigned)((cap) >> 8 & 0x1f))
-
-static unsigned intel_width(uint64_t cap)
-{
-	unsigned width = CAP_MGAW(cap), tables = 30;
-
-	for (unsigned level = 0; level < 5; level++) {
-		if (CAP_SAGAW(cap) & 1u << level)
-			tables = 30 + 9 * level;
-	}
-	return width < tables ? width : tables;
-}
-
-/* AMD's extended features: host address translation levels, 4 to 6 of 9 bits above 12. */
-static unsigned amd_width(uint64_t features)
-{
-	unsigned levels = 4 + (unsigned)(features >> 10 & 3);
-
-	return levels >= 6 ? 64 : 12 + 9 * levels;
-}
 
 struct units {
 	struct check *c;
@@ -60,10 +37,7 @@ static int look_at_unit(const char *name, void *opaque)
 		u->error = r;
 		return 0;
 	}
-	/* AMD's file has the second feature register in front: "0:29d7". */
-	width = amd ? amd_width(
-			      strtoull(strchr(text, ':') ? strchr(text, ':') + 1 : text, NULL, 16))
-		    : intel_width(strtoull(text, NULL, 16));
+	width = iommu_width_parse(text, amd);
 	if (!u->width || width < u->width)
 		u->width = width;
 	return 0;
