@@ -2,10 +2,12 @@
 #include "base/aside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -38,6 +40,25 @@ static _Noreturn void read_all(int root, const struct aside *job, size_t from, s
 }
 
 #define SLICES 4 /* of wait_ms: so fine is seen when it got on last */
+#define SLOW   15 /* times wait_ms, for a child that does not sleep */
+
+/* It has work and no CPU, or not enough of one: the machine is slow, and no lock is held. */
+static bool is_runnable(pid_t pid)
+{
+	char path[32], text[512];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+	char *end;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid); /* it is ours: no root of others */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	end = strrchr(text, ')'); /* of its name, which may have any character */
+	return end && strncmp(end, ") R", 3) == 0;
+}
 
 /* Wait until the child has ended or gets no further. Returns how many it has done. */
 static size_t watch(pid_t pid, struct shared *mem, unsigned wait_ms)
@@ -46,7 +67,7 @@ static size_t watch(pid_t pid, struct shared *mem, unsigned wait_ms)
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
 	size_t seen = atomic_load(&mem->done), now;
 
-	for (unsigned idle = 0; idle < SLICES; seen = now) {
+	for (unsigned idle = 0, slow = 0; idle < SLICES && slow < SLOW * SLICES; seen = now) {
 		int n = pidfd < 0 ? 1 : poll(&p, 1, (int)(wait_ms / SLICES));
 
 		if (n > 0) {
@@ -54,7 +75,8 @@ static size_t watch(pid_t pid, struct shared *mem, unsigned wait_ms)
 			return atomic_load(&mem->done);
 		}
 		now = atomic_load(&mem->done);
-		idle = now != seen ? 0 : idle + (n == 0);
+		slow = now != seen ? 0 : slow + (n == 0);
+		idle = now != seen ? 0 : idle + (n == 0 && !is_runnable(pid));
 	}
 	kill(pid, SIGKILL); /* for when the kernel lets it go; not waited for */
 	return seen;

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 /*
- * What a read may take before the lock counts as held: 2 s for what is a matter of
- * microseconds, because the machine may be busy. Tests lower it.
+ * How long a read may sleep before the lock counts as held: 2 s for what is a matter of
+ * microseconds. One that waits for a CPU has fifteen times as long. Tests lower it.
  */
 extern unsigned aside_wait_ms;
 
@@ -30,7 +30,7 @@ struct aside {
 
 /*
  * Fill slots[from], slots[from + 1], … by one child, until all are read or one
- * takes longer than wait_ms. *ret_done: how many were. 0, or -errno when there is
+ * sleeps longer than wait_ms. *ret_done: how many were. 0, or -errno when there is
  * no memory or process to do it with.
  */
 int aside_read(int root, const struct aside *job, size_t from, unsigned wait_ms, void *slots,
