@@ -31,17 +31,20 @@ static int raise_limit(int which, uint64_t want, uint64_t *ret_have)
 	return r;
 }
 
-/* Too low a limit is no reason not to start: few guests use all that they may. */
+/*
+ * Too low a limit is no reason not to start: few guests use all that they may. What their vectors lack
+ * the VMM says, which knows how many they are.
+ */
 static void raise_nofile(const struct vmm_limits *limits)
 {
-	uint64_t have = 0;
+	uint64_t want = limits->nofile, have = 0;
 
-	if (raise_limit(RLIMIT_NOFILE, limits->nofile, &have) < 0)
+	if (limits->nofile_vectors > want)
+		want = limits->nofile_vectors;
+	if (raise_limit(RLIMIT_NOFILE, want, &have) < 0 && have < limits->nofile)
 		log_warn("this VM may need %" PRIu64 " open files, and the limit is %" PRIu64
 			 ": some of its queues may not work (ulimit -Hn, LimitNOFILE=)",
 			 limits->nofile, have);
-	if (limits->nofile_vectors > limits->nofile)
-		(void)raise_limit(RLIMIT_NOFILE, limits->nofile_vectors, &have);
 }
 
 int vmm_limits_raise(const struct vmm_limits *limits, struct err *err)
