@@ -12,7 +12,6 @@
 #include <linux/virtio_net.h>
 #include <linux/virtio_pci.h>
 
-#include "base/loop.h"
 #include "tests/fake/ioctl.h"
 #include "vmm/mem.h"
 
@@ -243,19 +242,7 @@ uint32_t nh_used_len(unsigned q, unsigned i)
 	return (uint32_t)vg_ram_get(nh_used(q) + 4 + 8 * (i % VG_SIZE) + 4, 4);
 }
 
-static void quit(void *opaque, int fd)
-{
-	loop_quit(opaque, 0);
-}
-
 void nh_turn(void)
 {
-	struct loop *loop = vg_machine.guest.vm.loop;
-	int timer;
-
-	assert_int_equal(loop_timer_new(loop, quit, loop, &timer), 0);
-	assert_int_equal(loop_timer_arm(timer, 2000000), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_del(loop, timer);
-	close(timer);
+	vg_turn(2000000);
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tests/fake/virtio_guest.h"
 
+#include <unistd.h>
+
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 
+#include "base/loop.h"
 #include "vmm/bus.h"
 #include "vmm/mem.h"
 
@@ -76,4 +79,22 @@ void vg_desc_at(gpa_t table, unsigned i, uint64_t addr, uint32_t len, unsigned f
 bool vg_is_broken(void)
 {
 	return vg_get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+static void quit_loop(void *opaque, int fd)
+{
+	(void)fd;
+	loop_quit(opaque, 0);
+}
+
+void vg_turn(uint64_t ns)
+{
+	struct loop *loop = vg_machine.guest.vm.loop;
+	int timer;
+
+	assert_int_equal(loop_timer_new(loop, quit_loop, loop, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, ns), 0);
+	assert_int_equal(loop_run(loop), 0);
+	loop_del(loop, timer);
+	close(timer);
 }

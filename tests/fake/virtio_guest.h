@@ -14,6 +14,9 @@
 #define VG_USED  0x12000u
 
 extern struct vfio_machine vg_machine;
+
+/* Its event loop, for so many nanoseconds. */
+void vg_turn(uint64_t ns);
 extern uint32_t vg_bar; /* address of the device's BAR */
 
 /* Registers by their offset in the BAR, len bytes wide. */

@@ -11,7 +11,6 @@
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 
-#include "base/loop.h"
 #include "tests/fake/backend.h"
 #include "tests/fake/virtio_guest.h"
 #include "vmm/mem.h"
@@ -87,21 +86,9 @@ static void end(void)
 	vfio_machine_free(&vg_machine);
 }
 
-static void quit(void *opaque, int fd)
-{
-	loop_quit(opaque, 0);
-}
-
 static void turn(void)
 {
-	struct loop *loop = vg_machine.guest.vm.loop;
-	int timer;
-
-	assert_int_equal(loop_timer_new(loop, quit, loop, &timer), 0);
-	assert_int_equal(loop_timer_arm(timer, 3000000), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_del(loop, timer);
-	close(timer);
+	vg_turn(3000000);
 }
 
 /* Queue q lies behind queue q - 1. */

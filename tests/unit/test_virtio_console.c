@@ -18,7 +18,6 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "base/size.h"
 #include "tests/fake/virtio_guest.h"
 
@@ -73,22 +72,10 @@ static gpa_t buffer(unsigned q, unsigned i)
 	return BUFFERS + 4096 * (VG_SIZE * q + i % VG_SIZE);
 }
 
-static void quit(void *opaque, int fd)
-{
-	loop_quit(opaque, 0);
-}
-
 /* The event loop, until nothing more happens. */
 static void turn(void)
 {
-	struct loop *loop = vg_machine.guest.vm.loop;
-	int timer;
-
-	assert_int_equal(loop_timer_new(loop, quit, loop, &timer), 0);
-	assert_int_equal(loop_timer_arm(timer, 2000000), 0);
-	assert_int_equal(loop_run(loop), 0);
-	loop_del(loop, timer);
-	close(timer);
+	vg_turn(2000000);
 }
 
 static void rings(unsigned n)
@@ -709,21 +696,13 @@ static void test_a_flood_is_served_in_turns(void **state)
 /* One buffer as large as RAM, sixteen times over: others get their turn before it is through. */
 static void test_a_buffer_without_end_is_written_in_turns(void **state)
 {
-	struct loop *loop;
-	int timer;
-
 	begin();
-	loop = vg_machine.guest.vm.loop;
 	for (unsigned i = 0; i < VG_SIZE; i++)
 		vg_desc_at(part(1, 0), i, 0, 4 * MiB, i + 1 < VG_SIZE ? VRING_DESC_F_NEXT : 0, i + 1);
 	put_idx(1, 0);
 	kick(1);
-	assert_int_equal(loop_timer_new(loop, quit, loop, &timer), 0);
-	assert_int_equal(loop_timer_arm(timer, 1), 0);
-	assert_int_equal(loop_run(loop), 0);
+	vg_turn(1);
 	assert_int_equal(used(1), 0);
-	loop_del(loop, timer);
-	close(timer);
 	for (unsigned i = 0; i < 1000 && !used(1); i++)
 		turn();
 	assert_int_equal(used(1), 1);
