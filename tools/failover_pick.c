@@ -188,7 +188,7 @@ int failover_pick(int root, const struct failover_want *want, struct failover_vf
 {
 	struct list list = { .root = root, .want = want };
 	char what[80];
-	struct lease_request req = { .what = what, .near_node = -1, .holder = getpid(),
+	struct lease_request req = { .what = what, .near_node = want->near_node, .holder = getpid(),
 				     .lock_timeout_s = want->lock_timeout_s };
 	struct failover_vf vf = { 0 };
 	struct pci_function dev;

@@ -12,6 +12,7 @@ struct failover_want {
 	const char *bridge; /* of the standby, or its tap or macvtap */
 	bool bind;	    /* to its VFIO driver first */
 	unsigned force, lock_timeout_s;
+	int near_node; /* of the host: the nearest of several; -1: all the same */
 };
 
 /* One that is named is there from the start, or the guest does not start. */

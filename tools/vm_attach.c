@@ -125,15 +125,21 @@ static int choose_node(int root, const json_t *status, const struct vm_attach *d
 }
 
 /* Its guest puts a driver's memory and interrupts where it believes the device to be. */
-static void warn_of_node(struct bdf bdf, const struct place *wanted, const json_t *result)
+static void warn_of_node(const struct vm_attach *device, const struct place *wanted, const json_t *result)
 {
 	const json_t *node = json_object_get(result, "node");
 
 	if (!wanted->known || !json_is_integer(node) || json_integer_value(node) == wanted->node)
 		return;
-	log_warn("%s belongs on the guest's node %u, where no empty slot takes it: the guest sees "
-		 "it on node %d, which is wrong (vm run --hotplug-slots N,node=%u makes slots there)",
-		 BDF_STR(bdf), wanted->node, (int)json_integer_value(node), wanted->node);
+	if (device->nic)
+		log_warn("%s belongs on the guest's node %u, and its slot is on node %d, since that is "
+			 "where the VF was that the guest started with, or it had none",
+			 BDF_STR(device->bdf), wanted->node, (int)json_integer_value(node));
+	else
+		log_warn("%s belongs on the guest's node %u, where no empty slot takes it: the guest "
+			 "sees it on node %d, which is wrong (vm run --hotplug-slots N,node=%u makes "
+			 "slots there)", BDF_STR(device->bdf), wanted->node,
+			 (int)json_integer_value(node), wanted->node);
 }
 
 /* --- what the VMM is asked ----------------------------------------------------------------------- */
@@ -232,7 +238,7 @@ static int give(int root, struct vm_client *vm, const struct vm_attach *device,
 		r = hand_over(vm, &h, params_of(device, dev->group, intx, place.node), &result,
 			      err);
 	if (r == 0)
-		warn_of_node(device->bdf, &place, result);
+		warn_of_node(device, &place, result);
 	json_decref(status);
 	json_decref(result);
 	close_fdp(&h.rom);

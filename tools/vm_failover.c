@@ -19,8 +19,10 @@
 #include "tools/failover_vf.h"
 #include "tools/vm_attach.h"
 #include "tools/vm_client.h"
+#include "tools/vm_nodes.h"
 #include "tools/vm_opts.h"
 #include "vfio/hotplug.h"
+#include "vfio/pci_function.h"
 
 /* When the network is told where the guest is, in milliseconds after a change: a frame may be lost. */
 static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150 };
@@ -108,7 +110,7 @@ int vm_failover_new(int root, struct vm_opts *opts, unsigned force, unsigned loc
 		n->index = i;
 		n->want = (struct failover_want){
 			opt->vf, opt->macvtap[0] ? opt->macvtap : opt->bridge, opts->bind, force,
-			lock_timeout_s,
+			lock_timeout_s, -1,
 		};
 		failover_init(&n->state);
 		r = take_first(f, n, opt, err);
@@ -121,6 +123,18 @@ int vm_failover_new(int root, struct vm_opts *opts, unsigned force, unsigned loc
 	return 0;
 }
 
+/* The slot is on the node of the VF there is; one that is to come is near what the slot is near. */
+static void place_slot(struct vm_failover *f, struct nic *n, struct vmm_config *config)
+{
+	int vf_node = n->vf.have ? pci_function_numa_node(f->root, n->vf.bdf) : -1;
+	unsigned node = vm_nodes_for_device(f->root, config->mem, config->numa.nodes, vf_node);
+
+	config->nics[n->index].slot_node = node;
+	n->want.near_node = vm_nodes_first_host(&config->mem[node]);
+	if (n->want.near_node < 0)
+		n->want.near_node = vf_node;
+}
+
 int vm_failover_claim(struct vm_failover *f, struct vmm_config *config, struct err *err)
 {
 	int r = 0;
@@ -129,6 +143,7 @@ int vm_failover_claim(struct vm_failover *f, struct vmm_config *config, struct e
 		struct nic *n = &f->nic[i];
 
 		config->nics[n->index].standby = true;
+		place_slot(f, n, config);
 		memcpy(n->mac, config->nics[n->index].mac, sizeof(n->mac));
 		if (n->vf.have)
 			r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, err);

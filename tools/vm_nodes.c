@@ -68,7 +68,7 @@ static void set_one(struct mem_node *m, unsigned node)
 }
 
 /* The first host node of a guest node; -1: it is not bound. */
-static int first_host_node(const struct mem_node *m)
+int vm_nodes_first_host(const struct mem_node *m)
 {
 	for (unsigned i = 0; i < MAX_HOST_NODE && m->policy != MEM_UNBOUND; i++)
 		if (has(m, i))
@@ -296,7 +296,7 @@ static void choose_threads(int root, unsigned guest_nodes, struct mem_node *m)
 
 static unsigned guest_distance(int root, const struct mem_node *a, const struct mem_node *b)
 {
-	int from = first_host_node(a), to = first_host_node(b);
+	int from = vm_nodes_first_host(a), to = vm_nodes_first_host(b);
 	unsigned d;
 
 	if (from < 0 || to < 0)
@@ -332,7 +332,7 @@ int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *d
 static bool any_bound(const struct mem_node *mem, unsigned nodes)
 {
 	for (unsigned i = 0; i < nodes; i++)
-		if (first_host_node(&mem[i]) >= 0)
+		if (vm_nodes_first_host(&mem[i]) >= 0)
 			return true;
 	return false;
 }
@@ -346,7 +346,7 @@ unsigned vm_nodes_for_device(int root, const struct mem_node *mem, unsigned node
 	if (!any_bound(mem, nodes))
 		return (unsigned)host_node % nodes;
 	for (unsigned i = 0; i < nodes; i++) {
-		int node = first_host_node(&mem[i]);
+		int node = vm_nodes_first_host(&mem[i]);
 		unsigned d;
 
 		if (node >= 0 && has(&mem[i], (unsigned)host_node))

@@ -18,6 +18,9 @@
 int vm_nodes_place(int root, const struct vm_mem_request *q, const struct bdf *devices,
 		   struct vmm_config *config, struct err *err);
 
+/* The lowest of the host nodes whose memory this is to be; -1: any's. */
+int vm_nodes_first_host(const struct mem_node *mem);
+
 /*
  * Of a guest's nodes with this memory, that for a device of this host node (-1: unknown): the one whose is there,
  * else the nearest; without any binding host node K's is K modulo the guest's nodes.

@@ -103,6 +103,7 @@ static bool nics_valid(const struct vmm_config *c)
 {
 	for (unsigned i = 0; i < c->nic_count; i++)
 		if (c->nics[i].pairs < 1 || c->nics[i].pairs > VMM_NIC_PAIRS_MAX ||
+		    c->nics[i].slot_node >= VMM_MAX_NODES ||
 		    !memchr(c->nics[i].host, '\0', sizeof(c->nics[i].host)))
 			return false;
 	return true;

@@ -68,7 +68,8 @@ struct vmm_nic {
 	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
 	bool vhost_user;    /* neither: a backend moves them, at the other end of: */
 	int32_t backend_fd; /* a connected socket; else -1 */
-	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that */
+	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that on: */
+	uint32_t slot_node; /* of the guest */
 };
 
 /* What the supervisor says of a network device with failover. */

@@ -200,13 +200,14 @@ static bool may_take_pages(void *opaque)
 }
 
 /* Each has a slot for the VF that it stands by for. */
-static uint32_t standbys(const struct vmm_config *config)
+static unsigned standbys(const struct vmm_config *config, struct pci_kept_slot *ret)
 {
-	uint32_t mask = 0;
+	unsigned n = 0;
 
 	for (unsigned i = 0; i < config->nic_count; i++)
-		mask |= (uint32_t)config->nics[i].standby << i;
-	return mask;
+		if (config->nics[i].standby)
+			ret[n++] = (struct pci_kept_slot){ i + 1, config->nics[i].slot_node };
+	return n;
 }
 
 static int add_disk(struct machine *m, unsigned i, struct err *err)
@@ -222,11 +223,13 @@ static int add_pci(struct machine *m, struct err *err)
 {
 	struct range room = vfio_pci_room(m->host_devices, align_up(mem_end(m->vm.mem), GiB),
 					  1ull << m->vm.phys_bits);
+	struct pci_kept_slot kept[HANDOVER_MAX_NICS];
 	struct pci_config config = {
 		.nodes = m->config->numa.nodes,
 		.spare = m->config->slots,
 		.spares = m->config->slot_count,
-		.owners = standbys(m->config),
+		.kept = kept,
+		.kept_count = standbys(m->config, kept),
 		.mmio64_start = room.start,
 		.mmio64_end = room.start + room.size,
 	};

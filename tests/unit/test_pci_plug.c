@@ -269,14 +269,17 @@ static void test_a_reset_forgets_the_button(void **state)
 	guest_pci_free(&s.m);
 }
 
-/* Slots 1 and 2 are anybody's, 3 and 4 those of the first and the fourth. */
+/* Slots 1 and 2 are anybody's, 3 and 4 those of the first and the fourth, this one on the other node. */
 static void test_a_slot_that_is_kept_is_its_owners_alone(void **state)
 {
+	static const struct pci_kept_slot slots[] = { { 1, 0 }, { 4, 1 } };
 	struct pci_config kept = config;
 	struct fake_fn fn[5];
 	struct guest_pci m;
 
-	kept.owners = 1u << 0 | 1u << 3;
+	kept.nodes = 2;
+	kept.kept = slots;
+	kept.kept_count = 2;
 	guest_pci_new(&m, &kept);
 	assert_int_equal(pci_assign(m.vm.pci, &m.err), 0);
 	for (unsigned i = 0; i < 5; i++)
@@ -285,7 +288,8 @@ static void test_a_slot_that_is_kept_is_its_owners_alone(void **state)
 	fn[4].dev.owner = 4;
 	for (unsigned i = 0; i < 3; i++)
 		assert_int_equal(pci_plug(m.vm.pci, &fn[i].dev, 0, &m.err), 0);
-	assert_int_equal(fn[0].dev.bus, 4);
+	assert_int_equal(fn[0].dev.bus, 5);
+	assert_int_equal(fn[0].dev.node, 1);
 	assert_int_equal(fn[1].dev.bus, 1);
 	assert_int_equal(fn[2].dev.bus, 2);
 	assert_int_equal(pci_plug(m.vm.pci, &fn[3].dev, 0, &m.err), -ENOSPC);
@@ -295,7 +299,7 @@ static void test_a_slot_that_is_kept_is_its_owners_alone(void **state)
 	assert_string_equal(m.err.text, "a: the slot that is kept for it is not empty");
 	pci_remove(&fn[0].dev);
 	assert_int_equal(pci_plug(m.vm.pci, &fn[4].dev, 0, &m.err), 0);
-	assert_int_equal(fn[4].dev.bus, 4);
+	assert_int_equal(fn[4].dev.bus, 5);
 	for (unsigned i = 1; i < 5; i++)
 		pci_remove(&fn[i].dev);
 	guest_pci_free(&m);

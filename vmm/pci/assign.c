@@ -106,7 +106,7 @@ static uint64_t chosen_pref(const struct pci_config *config)
 {
 	uint64_t room = config->mmio64_end - config->mmio64_start;
 	uint64_t size = SPARE_MEM64_MAX;
-	unsigned count = (unsigned)__builtin_popcount(config->owners);
+	unsigned count = config->kept_count;
 
 	for (unsigned i = 0; i < config->spares; i++)
 		count += config->spare[i].pref == 0;
@@ -393,7 +393,6 @@ static int add_spare_port(struct pci *pci, unsigned n, unsigned node, struct pci
 static int add_spare_ports(struct pci *pci, struct err *err)
 {
 	const struct pci_config *config = &pci->config;
-	uint32_t owners = config->owners;
 	struct pci_port *port;
 	unsigned n = 0;
 	int r = 0;
@@ -403,10 +402,10 @@ static int add_spare_ports(struct pci *pci, struct err *err)
 		if (r == 0)
 			port->pref = config->spare[n].pref;
 	}
-	for (; r == 0 && owners; owners &= owners - 1) {
-		r = add_spare_port(pci, ++n, 0, &port, err);
+	for (unsigned i = 0; r == 0 && i < config->kept_count; i++) {
+		r = add_spare_port(pci, ++n, config->kept[i].node, &port, err);
 		if (r == 0)
-			port->owner = (unsigned)__builtin_ctz(owners) + 1;
+			port->owner = config->kept[i].owner;
 	}
 	return r;
 }

@@ -103,11 +103,18 @@ struct pci_dev {
 	struct pci_dev *next;
 };
 
+/* A slot of its own, for the device whose owner this is. */
+struct pci_kept_slot {
+	unsigned owner; /* not 0 */
+	unsigned node;
+};
+
 struct pci_config {
 	unsigned nodes;		 /* host bridges */
 	const struct spare_slot *spare; /* root ports behind those in use; borrowed until pci_assign() */
 	unsigned spares;
-	uint32_t owners;	 /* bit n: one more on node 0, kept for the device whose owner is n + 1 */
+	const struct pci_kept_slot *kept; /* behind these; borrowed until pci_assign() */
+	unsigned kept_count;
 	uint64_t mmio64_start;	 /* first address 64-bit windows may take */
 	uint64_t mmio64_end;	 /* one past the last: guest phys bits and IOMMU aperture */
 };
