@@ -209,6 +209,20 @@ static int pin(pthread_attr_t *attr, const struct vm *vm, unsigned i)
 	return pthread_attr_setaffinity_np(attr, sizeof(set), &set);
 }
 
+/*
+ * With a VM's first KVM_RUN the kernel (6.12, and stable ones before it) makes a thread of this
+ * process that takes huge pages apart again, from time to time. It may run where its maker may:
+ * so that is this thread, and not the one that has a CPU to itself. Nothing of the guest runs yet.
+ */
+static void make_the_kernels_threads(struct vm *vm)
+{
+	struct kvm_run *run = vm->vcpus[0].run;
+
+	__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
+	(void)VALUE_IOCTL(vm->vcpus[0].fd, KVM_RUN, 0);
+	__atomic_store_n(&run->immediate_exit, 0, __ATOMIC_RELAXED);
+}
+
 /* Nor may any other thread become one. */
 static void no_more_fifo(void)
 {
@@ -233,6 +247,8 @@ int vcpus_start(struct vm *vm, struct err *err)
 
 	if (r == 0)
 		r = pthread_attr_setstacksize(&attr, VCPU_STACK);
+	if (r == 0 && vm->host_cpu)
+		make_the_kernels_threads(vm);
 	for (unsigned i = 0; i < vm->ncpus && r == 0; i++) {
 		r = pin(&attr, vm, i);
 		if (r)
