@@ -9,7 +9,7 @@
 #include "tools/vm_memory.h"
 
 /* Who wants small pages in spite of --latency low says so. */
-#define OR_SMALL "--memory SIZE,backend=anon takes small pages"
+#define OR_SMALL "--memory SIZE,backend=anon (memfd with vhost-user) takes small pages"
 
 static void set_kind(struct mem_node *nodes, unsigned count, uint32_t mask, enum mem_kind kind)
 {
