@@ -43,7 +43,7 @@ struct virtio_balloon {
 	uint64_t reported;     /* bytes that were given back as free pages, each time counted */
 	/* The guest's buffer for numbers about its memory: it fills it anew when it gets it back. */
 	bool has_buffer;
-	uint16_t buffer;
+	struct virtq_head buffer;
 	bool told;
 	struct timespec told_at;
 	struct balloon_stats stats;
@@ -121,12 +121,8 @@ static void read_stats(struct virtio_balloon *b, const struct virtq_chain *chain
 
 static int give_buffer(struct virtio_balloon *b)
 {
-	int r = 0;
+	int r = b->has_buffer ? virtq_give(&b->dev, STATS, &b->buffer, 0) : 0;
 
-	if (b->has_buffer)
-		r = virtq_put(&b->dev, STATS, 0, b->buffer, 0);
-	if (b->has_buffer && r == 0)
-		r = virtq_publish(&b->dev, STATS, 1);
 	b->has_buffer = false;
 	return r;
 }

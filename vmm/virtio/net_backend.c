@@ -14,11 +14,10 @@
 #include <linux/virtio_ring.h>
 
 #include "base/fd.h"
-#include "base/le.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/shared.h"
 #include "irq/irqfd.h"
-#include "vmm/mem.h"
 #include "vmm/virtio/net_internal.h"
 
 #define BIT(n) (1ull << (n))
@@ -134,21 +133,21 @@ static int call_of(const struct virtio_net *net, int fd)
 
 static int describe(const struct virtio_net *net, unsigned i, struct vhost_user_ring *ret)
 {
-	const struct mem *mem = net->dev.vm->mem;
 	const struct virtq *q = &net->dev.q[i];
-	uint8_t used[2];
+	struct virtq_parts parts;
+	int r = virtq_parts(&net->dev, i, &parts);
 
+	if (r < 0)
+		return r;
 	*ret = (struct vhost_user_ring){
 		.size = q->size,
-		.desc = gmem_ptr(mem, q->desc, 16ull * q->size),
-		.avail = gmem_ptr(mem, q->avail, 6 + 2ull * q->size),
-		.used = gmem_ptr(mem, q->used, 6 + 8ull * q->size),
+		.base = shared_get16(parts.used + 2),
+		.desc = parts.desc,
+		.avail = parts.avail,
+		.used = parts.used,
 		.kick = q->kick_fd,
 		.call = call_of(net, virtio_call_fd(&net->dev, i)),
 	};
-	if (!ret->desc || !ret->avail || !ret->used || gmem_read(mem, q->used + 2, used, 2) < 0)
-		return -EFAULT;
-	ret->base = get_le16(used);
 	return 0;
 }
 

@@ -73,7 +73,7 @@ static int change_unfiltered(struct virtio_net *net, unsigned pairs)
 static bool rings_ready(const struct virtio_net *net, unsigned pairs)
 {
 	for (unsigned q = 0; q < 2 * pairs; q++)
-		if (!net->dev.q[q].ready || !virtq_in_ram(&net->dev, q))
+		if (!net->dev.q[q].ready || virtq_fault(&net->dev, q))
 			return false;
 	return true;
 }

@@ -35,7 +35,7 @@
 struct taken {
 	unsigned n;
 	struct virtq_chain first; /* with the header */
-	uint16_t head[VIRTQ_SEGS_MAX];
+	struct virtq_head head[VIRTQ_SEGS_MAX];
 	uint32_t len[VIRTQ_SEGS_MAX];
 };
 
@@ -74,8 +74,8 @@ static int give_back(struct virtio_net *net, unsigned q, const struct taken *t)
 	int r = 0;
 
 	for (unsigned i = 0; i < t->n && r == 0; i++)
-		r = virtq_put(&net->dev, q, i, t->head[i], t->len[i]);
-	return r < 0 ? r : virtq_publish(&net->dev, q, t->n);
+		r = virtq_put(&net->dev, q, &t->head[i], t->len[i]);
+	return r < 0 ? r : virtq_publish(&net->dev, q);
 }
 
 /* 1: the guest has the packet, or it cannot be given; 0: there is no room; -EPROTO. */
@@ -94,7 +94,8 @@ static int deliver(struct virtio_net *net, unsigned q, const struct net_pair *p)
 	if (r == -EPROTO)
 		return r;
 	if (r != 1) {
-		virtq_unpop(&net->dev, q, t.n);
+		while (t.n)
+			virtq_unpop(&net->dev, q, &t.head[--t.n]);
 		return r == -EMSGSIZE ? 1 : r;
 	}
 	put_le16(number, (uint16_t)t.n);

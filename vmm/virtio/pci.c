@@ -179,8 +179,9 @@ static void reset(struct virtio_dev *dev)
 		q->vector = VIRTIO_NO_VECTOR;
 		q->ready = false;
 		q->desc = q->avail = q->used = 0;
-		q->next_avail = q->next_used = q->told_used = 0;
-		q->taken = 0;
+		q->next_avail = q->next_used = 0;
+		q->taken = q->put = 0;
+		q->untold = 0;
 		(void)irqfd_drain(q->kick_fd);
 	}
 }
@@ -215,8 +216,10 @@ static void start(struct virtio_dev *dev)
 	if (dev->running || !(dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		return;
 	for (unsigned i = 0; i < dev->ops->nqueues; i++) {
-		if (dev->q[i].ready && !virtq_in_ram(dev, i)) {
-			virtio_broken(dev, "a ring is not in RAM");
+		const char *fault = dev->q[i].ready ? virtq_fault(dev, i) : NULL;
+
+		if (fault) {
+			virtio_broken(dev, fault);
 			return;
 		}
 	}
@@ -318,9 +321,12 @@ static void set_half(gpa_t *addr, unsigned upper, uint32_t value)
 /* start() looked at those that were there before. */
 static void enable_queue(struct virtio_dev *dev, struct virtq *q)
 {
+	const char *fault;
+
 	q->ready = true;
-	if (dev->running && !virtq_in_ram(dev, (unsigned)(q - dev->q)))
-		virtio_broken(dev, "a ring is not in RAM");
+	fault = dev->running ? virtq_fault(dev, (unsigned)(q - dev->q)) : NULL;
+	if (fault)
+		virtio_broken(dev, fault);
 }
 
 static void write_queue(struct virtio_dev *dev, unsigned off, uint32_t value)
@@ -338,7 +344,7 @@ static void write_queue(struct virtio_dev *dev, unsigned off, uint32_t value)
 		return;
 	switch (off) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if (is_pow2(value) && value <= q->size_max)
+		if (value && value <= q->size_max && virtq_size_fits(dev, value))
 			q->size = (uint16_t)value;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:

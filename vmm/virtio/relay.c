@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "base/loop.h"
+#include "base/shared.h"
 #include "irq/irqfd.h"
 #include "vmm/vm.h"
 
@@ -87,16 +88,6 @@ unsigned relay_given(const struct relay *r)
 }
 
 /* --- what is shared --- */
-
-static uint16_t load16(const uint8_t *at)
-{
-	return __atomic_load_n((const uint16_t *)(const void *)at, __ATOMIC_ACQUIRE);
-}
-
-static void store16(uint8_t *at, uint16_t value)
-{
-	__atomic_store_n((uint16_t *)(void *)at, value, __ATOMIC_RELEASE);
-}
 
 static void on_call(void *opaque, int fd)
 {
@@ -209,7 +200,7 @@ void relay_fini(struct relay *r)
 static void put(struct relay_queue *q, uint16_t size, uint16_t head)
 {
 	put_le16(q->avail + 4 + 2u * (q->next_avail % size), head);
-	store16(q->avail + 2, ++q->next_avail);
+	shared_put16(q->avail + 2, ++q->next_avail);
 }
 
 void relay_begin(struct relay *r, unsigned i, struct vhost_user_ring *ret)
@@ -251,8 +242,8 @@ void relay_kick(const struct relay *r, unsigned i)
 
 	if (!q->runs)
 		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!(load16(q->used) & VRING_USED_F_NO_NOTIFY))
+	shared_fence();
+	if (!(shared_get16(q->used) & VRING_USED_F_NO_NOTIFY))
 		(void)eventfd_write(q->kick, 1);
 }
 
@@ -274,28 +265,29 @@ static int next_used(struct relay *r, unsigned i, uint16_t *ret_head, uint32_t *
 
 static int count_used(const struct relay_queue *q, uint16_t *ret)
 {
-	*ret = q->runs ? (uint16_t)(load16(q->used + 2) - q->next_used) : 0;
+	*ret = q->runs ? (uint16_t)(shared_get16(q->used + 2) - q->next_used) : 0;
 	return *ret > q->given ? -EBADMSG : 0;
 }
 
 int relay_take_back(struct relay *r, unsigned i)
 {
-	uint16_t n, head = 0, done = 0;
+	struct virtq_head head = { .entries = 1 };
+	uint16_t n, done = 0;
 	uint32_t written = 0;
 	int code = count_used(&r->q[i], &n), lie = code;
 
 	while (code == 0 && done < n) {
-		lie = next_used(r, i, &head, &written);
+		lie = next_used(r, i, &head.id, &written);
 		if (lie < 0)
 			break;
-		code = virtq_put(r->dev, i, done, head, written);
+		code = virtq_put(r->dev, i, &head, written);
 		if (code < 0) /* nothing of ours need be left now */
 			return code;
-		relay_strike(r, i, head);
+		relay_strike(r, i, head.id);
 		done++;
 	}
 	if (done) {
-		code = virtq_publish(r->dev, i, done);
+		code = virtq_publish(r->dev, i);
 		if (code < 0)
 			return code;
 		virtq_flush(r->dev, i);

@@ -135,13 +135,14 @@ static int meet(struct served *s, int fd)
 
 static int run_ring(struct served *s, unsigned i)
 {
-	const struct virtq *q = &s->dev.q[i];
+	struct virtq_parts parts;
 	struct vhost_user_ring ring;
-	int r;
+	int r = virtq_parts(&s->dev, i, &parts);
 
 	relay_begin(&s->relay, i, &ring);
-	ring.desc = gmem_ptr(s->dev.vm->mem, q->desc, 16ull * q->size);
-	r = ring.desc ? vhost_user_start_ring(&s->vu, i, &ring) : -EFAULT;
+	ring.desc = parts.desc;
+	if (r == 0)
+		r = vhost_user_start_ring(&s->vu, i, &ring);
 	if (r == 0)
 		r = vhost_user_enable(&s->vu, i, true);
 	if (r == 0)
@@ -235,13 +236,13 @@ static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct served *s = to_served(dev);
 	unsigned n = 0;
-	uint16_t head;
+	struct virtq_head head;
 
 	/* One that offers more and more leaves time to others, and is heard again. */
 	while (dev->running && n < dev->q[q].size && virtq_take(dev, q, &head) == 1) {
 		n++;
-		if (!(s->kind->answers && s->kind->answers(s, q, head)) &&
-		    relay_give(&s->relay, q, head) < 0)
+		if (!(s->kind->answers && s->kind->answers(s, q, &head)) &&
+		    relay_give(&s->relay, q, head.id) < 0)
 			return;
 	}
 	if (!dev->running)

@@ -26,7 +26,7 @@ struct served_kind {
 	/* A driver begins. */
 	void (*begun)(struct served *s);
 	/* Of a request of the guest's: it was answered here. */
-	bool (*answers)(struct served *s, unsigned q, uint16_t head);
+	bool (*answers)(struct served *s, unsigned q, const struct virtq_head *head);
 	/* Who served is gone. */
 	void (*lost)(struct served *s);
 };

@@ -56,20 +56,15 @@ static int set_memory(const struct vhost *v, const struct mem *mem)
 static int set_addresses(const struct vhost *v, const struct virtio_dev *dev,
 			 const struct virtq *q, unsigned i)
 {
-	const struct mem *mem = dev->vm->mem;
-	const uint8_t *desc = gmem_ptr(mem, q->desc, 16ull * q->size);
-	const uint8_t *avail = gmem_ptr(mem, q->avail, 6 + 2ull * q->size);
-	const uint8_t *used = gmem_ptr(mem, q->used, 6 + 8ull * q->size);
-	struct vhost_vring_addr addr = {
-		.index = i,
-		.desc_user_addr = (uintptr_t)desc,
-		.avail_user_addr = (uintptr_t)avail,
-		.used_user_addr = (uintptr_t)used,
-	};
-	int r;
+	struct virtq_parts parts;
+	struct vhost_vring_addr addr = { .index = i };
+	int r = virtq_parts(dev, (unsigned)(q - dev->q), &parts);
 
-	if (!desc || !avail || !used)
-		return -EFAULT;
+	if (r < 0)
+		return r;
+	addr.desc_user_addr = (uintptr_t)parts.desc;
+	addr.avail_user_addr = (uintptr_t)parts.avail;
+	addr.used_user_addr = (uintptr_t)parts.used;
 	r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_ADDR, &addr);
 	return r < 0 ? r : 0;
 }

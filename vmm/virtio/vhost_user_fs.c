@@ -52,7 +52,7 @@ struct request {
 	uint64_t unique;
 };
 
-static int look(struct virtio_dev *dev, unsigned q, uint16_t head, struct request *ret)
+static int look(struct virtio_dev *dev, unsigned q, const struct virtq_head *head, struct request *ret)
 {
 	uint8_t in[sizeof(struct fuse_in_header)];
 	int r = virtq_ends(dev, q, head, &ret->chain);
@@ -88,7 +88,7 @@ static void refuse(struct virtio_dev *dev, unsigned q, const struct request *req
 	(void)virtq_push(dev, q, &request->chain, len);
 }
 
-static bool answers(struct served *s, unsigned q, uint16_t head)
+static bool answers(struct served *s, unsigned q, const struct virtq_head *head)
 {
 	struct vhost_user_fs *fs = to_fs(s);
 	struct request request = { 0 };
@@ -107,15 +107,15 @@ static bool answers(struct served *s, unsigned q, uint16_t head)
 /* What it was given is answered here, in order. */
 static void lost(struct served *s)
 {
-	uint16_t head;
+	struct virtq_head head = { .entries = 1 };
 
 	to_fs(s)->mounted = false;
 	for (unsigned q = 0; q < QUEUES; q++) {
-		while (s->dev.running && !s->stopping && relay_oldest(&s->relay, q, &head)) {
+		while (s->dev.running && !s->stopping && relay_oldest(&s->relay, q, &head.id)) {
 			struct request request = { 0 };
 
-			relay_strike(&s->relay, q, head);
-			if (look(&s->dev, q, head, &request) < 0)
+			relay_strike(&s->relay, q, head.id);
+			if (look(&s->dev, q, &head, &request) < 0)
 				return;
 			refuse(&s->dev, q, &request);
 		}

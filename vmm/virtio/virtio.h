@@ -30,12 +30,12 @@ struct msix;
 struct virtio_dev;
 struct vm;
 
-/* One split ring (2.7). What the guest wrote of it; addresses are checked at each access. */
+/* One ring. What the guest wrote of it; addresses are checked at each access. */
 struct virtq {
-	uint16_t size;	 /* a power of two, at most size_max */
+	uint16_t size;	 /* at most size_max */
 	uint16_t vector; /* VIRTIO_NO_VECTOR: none */
 	bool ready;
-	gpa_t desc, avail, used;
+	gpa_t desc, avail, used; /* by their names in split rings (2.7) */
 
 	uint16_t size_max; /* the device's */
 	int kick_fd;	   /* the guest has put something in; also KVM's ioeventfd */
@@ -43,8 +43,9 @@ struct virtq {
 	bool heard;	   /* the event loop waits for it */
 	/* Of a device that serves the ring itself. */
 	uint16_t next_avail, next_used;
-	uint16_t told_used; /* next_used when the guest was last interrupted */
-	uint16_t taken;	    /* chains that were popped and not pushed yet: at most size */
+	uint16_t taken;	 /* entries of the ring that were popped and not published yet: at most size */
+	uint16_t put;	 /* of these, those that virtq_put() has filled */
+	uint32_t untold; /* published since the guest was last asked whether it wants to hear */
 };
 
 struct virtio_ops {
@@ -130,41 +131,61 @@ struct virtq_seg {
 	uint32_t len;
 };
 
+/* By what a chain is given back. */
+struct virtq_head {
+	uint16_t id;	  /* the guest's name for it */
+	uint16_t entries; /* of the ring, that it takes */
+};
+
 /* A chain of buffers: what the device reads, then what it writes. */
 struct virtq_chain {
-	uint16_t head;
+	struct virtq_head head;
 	bool ends; /* of virtq_ends() */
 	unsigned nread, nwrite;
 	struct virtq_seg seg[VIRTQ_SEGS_MAX]; /* nread of them, then nwrite */
 };
 
-/* Its three parts are where rings may be: aligned as 2.7 says, and in RAM. */
-bool virtq_in_ram(const struct virtio_dev *dev, unsigned q);
+/* Where its three parts are in this process. */
+struct virtq_parts {
+	const uint8_t *desc, *avail, *used;
+};
+
+/* A queue of this size can be. */
+bool virtq_size_fits(const struct virtio_dev *dev, unsigned size);
+
+/* 0; -EFAULT: they are not where rings may be, aligned and in RAM. */
+int virtq_parts(const struct virtio_dev *dev, unsigned q, struct virtq_parts *ret);
+
+/* Why nobody can serve it, in words; NULL: it is well. */
+const char *virtq_fault(const struct virtio_dev *dev, unsigned q);
 
 /* 1: *ret is the next; 0: there is none; -EPROTO: the ring is broken (virtio_broken() was called). */
 int virtq_pop(struct virtio_dev *dev, unsigned q, struct virtq_chain *ret);
 
-/* The same of its head alone, for who gives it on. */
-int virtq_take(struct virtio_dev *dev, unsigned q, uint16_t *ret);
-
-/* Of the chain with this head the first buffer to read and the first to write, where there are any. */
-int virtq_ends(struct virtio_dev *dev, unsigned q, uint16_t head, struct virtq_chain *ret);
+/* What was popped last comes again. */
+void virtq_unpop(struct virtio_dev *dev, unsigned q, const struct virtq_head *head);
 
 /* Give it back with written bytes; the guest hears of it by virtq_flush(). -EPROTO as above. */
 int virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written);
+int virtq_give(struct virtio_dev *dev, unsigned q, const struct virtq_head *head, uint32_t written);
 
 /*
- * Several at once, which the guest must not see one by one: written bytes of the chain whose first
- * descriptor is head, the ahead-th from here, then all that were put so. -EPROTO as above.
+ * Several at once, which the guest must not see one by one: each is put, then all are published.
+ * -EPROTO as above.
  */
-int virtq_put(struct virtio_dev *dev, unsigned q, unsigned ahead, uint16_t head, uint32_t written);
-int virtq_publish(struct virtio_dev *dev, unsigned q, unsigned n);
-
-/* The last n that were popped come again. */
-void virtq_unpop(struct virtio_dev *dev, unsigned q, unsigned n);
+int virtq_put(struct virtio_dev *dev, unsigned q, const struct virtq_head *head, uint32_t written);
+int virtq_publish(struct virtio_dev *dev, unsigned q);
 
 /* Interrupt if the guest wants to hear of what was pushed. */
 void virtq_flush(struct virtio_dev *dev, unsigned q);
+
+/*
+ * For who gives requests on to another and whose device has split rings alone: of the next its head; of the
+ * chain with this head the first buffer to read and the first to write, where there are any. As virtq_pop().
+ */
+int virtq_take(struct virtio_dev *dev, unsigned q, struct virtq_head *ret);
+int virtq_ends(struct virtio_dev *dev, unsigned q, const struct virtq_head *head,
+	       struct virtq_chain *ret);
 
 /* Bytes of the parts, which may be anything. */
 uint64_t virtq_readable(const struct virtq_chain *chain);
