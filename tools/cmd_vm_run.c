@@ -54,6 +54,7 @@ static void fill_config(const struct vm_opts *o, struct vmm_config *c)
 	c->idle = o->idle;
 	c->slot_count = o->slots.count;
 	(void)vm_slot_opts_place(&o->slots, o->nodes, c->slots, NULL); /* as vm_opts_parse() has seen */
+	c->packed = o->packed == VM_ON;
 	c->rng = o->rng;
 	c->balloon = o->balloon;
 	vm_alarm_fill(&o->alarm, o->cpu.hide_hypervisor, c);

@@ -17,6 +17,7 @@
 #include "base/range.h"
 #include "base/size.h"
 #include "tools/vm_backend.h"
+#include "tools/vm_rings.h"
 
 #define SECTOR	     512u
 #define BLOCK_MAX    4096u
@@ -63,6 +64,8 @@ static bool parse_word(const char *word, struct vm_opt_disk *d)
 		d->no_discard = !on;
 		return true;
 	}
+	if (vm_rings_word(word, &d->packed))
+		return true;
 	if (IS("io") && strcmp(value, "thread") == 0)
 		return d->thread = true;
 	if (IS("iothread") && is_on_off(value, &on)) {
@@ -119,7 +122,8 @@ int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err)
 			continue;
 		err_usage(err, "--disk: '%s' is not possible", word);
 		return err_hint(err, "behind the file: readonly, serial=TEXT of 20 characters at most, "
-				     "direct=on|off, discard=on|off, io=thread, iothread=on|off, queues=1 to 8");
+				     "direct=on|off, discard=on|off, io=thread, iothread=on|off, queues=1 to 8, "
+				     "packed=on|off");
 	}
 	*ret = d;
 	return 0;
@@ -260,7 +264,7 @@ int vm_disk_open(const struct vm_opt_disk *opts, struct vmm_disk *ret, struct er
 	_cleanup_close_ int fd = -1;
 	struct vmm_disk disk = { .readonly = opts->readonly, .discard = !opts->no_discard,
 				 .thread = opts->thread, .iothread = opts->iothread, .queues = opts->queues,
-				 .block_size = SECTOR, .mem_align = 1 };
+				 .packed = opts->packed == VM_ON, .block_size = SECTOR, .mem_align = 1 };
 	bool direct;
 	off_t size;
 	int r;

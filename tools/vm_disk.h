@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "tools/vm_mem_opts.h"
 #include "vmm/handover.h"
 
 enum vm_disk_direct { VM_DISK_DIRECT_AUTO, VM_DISK_DIRECT_ON, VM_DISK_DIRECT_OFF };
@@ -14,6 +15,7 @@ struct vm_opt_disk {
 	char path[1024];
 	bool vhost_user; /* path is a socket of who serves it */
 	bool readonly, no_discard, thread, iothread;
+	enum vm_switch packed; /* rings */
 	enum vm_disk_direct direct; /* past the host's page cache; auto: where the file can */
 	unsigned queues;	    /* 1 to 8 */
 	char serial[VMM_DISK_SERIAL_MAX + 1];
@@ -21,7 +23,7 @@ struct vm_opt_disk {
 
 /*
  * "FILE[,readonly][,serial=TEXT][,direct=on|off][,discard=on|off][,io=thread][,iothread=on|off]
- * [,queues=N]", or "vhost-user:SOCK[,queues=N]". 0 or -EINVAL with err set.
+ * [,queues=N][,packed=on|off]", or "vhost-user:SOCK[,queues=N]". 0 or -EINVAL with err set.
  */
 int vm_disk_parse(const char *text, struct vm_opt_disk *ret, struct err *err);
 

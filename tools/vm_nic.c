@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "base/size.h"
 #include "tools/vm_macvtap.h"
+#include "tools/vm_rings.h"
 #include "tools/vm_tap.h"
 
 #define MAC_STRLEN 17
@@ -85,8 +86,11 @@ static int parse_word(const char *word, struct vm_opt_nic *nic, struct err *err)
 		nic->no_vhost = word[7] == 'f';
 		return 0;
 	}
+	if (vm_rings_word(word, &nic->packed))
+		return 0;
 	err_usage(err, "--nic: '%s' is not possible", word);
-	return err_hint(err, "behind the interface: mac=MAC, queues=1 to %d, mtu=%d to %d, vhost=on|off",
+	return err_hint(err, "behind the interface: mac=MAC, queues=1 to %d, mtu=%d to %d, vhost=on|off, "
+			     "packed=on|off",
 			VMM_NIC_PAIRS_MAX, MTU_MIN, VM_NIC_MTU_MAX);
 }
 
@@ -96,6 +100,14 @@ static int check_backend(const struct vm_opt_nic *nic, bool said_vhost, struct e
 		return 0;
 	err_usage(err, "--nic: vhost= is for a tap or a macvtap; here the backend moves the packets");
 	return err_hint(err, "leave it out");
+}
+
+static int check_rings(const struct vm_opt_nic *nic, struct err *err)
+{
+	if (nic->packed != VM_ON || nic->no_vhost || nic->socket[0])
+		return 0;
+	err_usage(err, "--nic: the kernel's vhost-net has no packed rings");
+	return err_hint(err, "packed=on goes with vhost=off, or with vhost-user");
 }
 
 /* What a macvtap has of its own is changed where it is. */
@@ -127,6 +139,8 @@ int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 		r = check_macvtap(&nic, err);
 	if (r == 0)
 		r = check_backend(&nic, said_vhost, err);
+	if (r == 0)
+		r = check_rings(&nic, err);
 	if (r == 0)
 		*ret = nic;
 	return r;
@@ -190,6 +204,7 @@ int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned
 		return r;
 	ret->pairs = nic->queues;
 	ret->macvtap = nic->macvtap[0];
+	ret->packed = nic->packed == VM_ON;
 	if (nic->has_mac)
 		memcpy(ret->mac, nic->mac, sizeof(ret->mac));
 	else

@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "tools/vm_backend.h"
+#include "tools/vm_mem_opts.h"
 #include "vmm/handover.h"
 
 /* Of a tap: what fits a packet of 64 KiB with its Ethernet header. */
@@ -20,6 +21,7 @@ struct vm_opt_nic {
 	char socket[VM_BACKEND_PATH]; /* of a backend; else "" */
 	char macvtap[IFNAMSIZ]; /* one that is there; "" with a tap */
 	bool no_vhost;
+	enum vm_switch packed; /* rings */
 	bool has_mac;
 	uint8_t mac[6];
 	unsigned queues; /* pairs; 1 to VMM_NIC_PAIRS_MAX */

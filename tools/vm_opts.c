@@ -14,6 +14,7 @@
 #include "tools/opts.h"
 #include "tools/vm_cpu_model.h"
 #include "tools/vm_opts_file.h"
+#include "tools/vm_rings.h"
 #include "tools/vm_socket.h"
 #include "vmm/layout.h"
 
@@ -95,9 +96,10 @@ const char vm_run_help[] =
 	"                         queues=N            pairs, 1 to 8 (default: 1)\n"
 	"                         mtu=N               of the tap and the guest (default: the bridge's)\n"
 	"                         vhost=off           packets by the VMM instead of the kernel\n"
+	"                         packed=on|off       packed rings, with vhost=off (see --rings)\n"
 	"      --nic vhost-user:SOCK[,WORD=VALUE]...\n"
 	"                       the same by a process of this host, such as passt, that listens at the\n"
-	"                       socket; with mac=, queues= and mtu=\n"
+	"                       socket; with mac=, queues=, mtu= and packed=\n"
 	"      --nic vf=VF,standby=tap:BRIDGE|TAP[,WORD=VALUE]..., --nic vf=VF,standby=macvtap:DEV\n"
 	"                       the same with a VF as its primary, which the guest has as long as\n"
 	"                       it carries traffic: PF/vfN, pool:NAME (of host.yaml) or auto\n"
@@ -110,6 +112,7 @@ const char vm_run_help[] =
 	"                         discard=off         what the guest gives up stays allocated\n"
 	"                         io=thread           by a thread instead of io_uring\n"
 	"                         iothread=on         a thread of its own serves its queues\n"
+	"                         packed=on|off       packed rings (see --rings)\n"
 	"      --disk vhost-user:SOCK[,queues=N]\n"
 	"                       a disk that a process of this host serves, such as qemu-storage-daemon\n"
 	"      --fs vhost-user:SOCK,tag=NAME\n"
@@ -124,6 +127,9 @@ const char vm_run_help[] =
 	"      --vsock cid=N|auto\n"
 	"                       sockets between host and guest, whose address is N (3 and up), or one\n"
 	"                       that is free (thruway vm status)\n"
+	"      --rings split|packed\n"
+	"                       how virtio devices that the VMM serves pass requests, where a device's\n"
+	"                       own packed= does not say otherwise (default: split)\n"
 	"      --rng            an entropy device (virtio), fed by the host's random numbers\n"
 	"      --balloon        a memory balloon (virtio), for thruway vm balloon\n"
 	"      --watchdog action=event|pause|reset|kill\n"
@@ -161,6 +167,7 @@ enum {
 	OPT_ON_PANIC,
 	OPT_NIC,
 	OPT_VSOCK,
+	OPT_RINGS,
 	OPT_CONSOLE,
 	OPT_PORT,
 	OPT_STATS,
@@ -191,6 +198,7 @@ static const struct option options[] = {
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "port", required_argument, NULL, OPT_PORT },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
+	{ "rings", required_argument, NULL, OPT_RINGS },
 	{ "rng", no_argument, NULL, OPT_RNG },
 	{ "balloon", no_argument, NULL, OPT_BALLOON },
 	{ "watchdog", required_argument, NULL, OPT_WATCHDOG },
@@ -368,6 +376,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_BALLOON: o->balloon = true; return 0;
 	case OPT_WATCHDOG: return vm_alarm_watchdog_parse(optarg, &o->alarm, err);
 	case OPT_ON_PANIC: return vm_alarm_panic_parse(optarg, &o->alarm, err);
+	case OPT_RINGS: return vm_rings_parse(optarg, &o->packed, err);
 	case OPT_RNG: o->rng = true; return 0;
 	case OPT_NO_REBOOT: o->no_reboot = true; return 0;
 	case OPT_NAME: return name_parse(o, optarg, err);
@@ -599,6 +608,7 @@ static int parse(struct ctx *ctx, int argc, char **argv, struct vm_opts *o, stru
 		return r;
 	if (!o->cmdline)
 		o->cmdline = o->virtio_console ? "console=ttyS0 console=hvc0" : "console=ttyS0";
+	vm_rings_settle(o);
 	if (o->low_latency)
 		want_low_latency(o);
 	r = count_nodes(o, err);

@@ -42,6 +42,7 @@ struct vm_opts {
 	struct vm_opt_vsock vsock; /* --vsock */
 	struct vm_opt_port ports[HANDOVER_MAX_PORTS]; /* --port */
 	unsigned port_count;
+	enum vm_switch packed; /* --rings: of devices of which nothing is said */
 	bool virtio_console; /* --console virtio */
 	struct vm_mem_opts memory; /* --memory */
 	struct vm_mem_opts node[VMM_MAX_NODES]; /* --node */

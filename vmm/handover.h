@@ -24,7 +24,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     16
+#define HANDOVER_VERSION     17
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -66,6 +66,7 @@ struct vmm_nic {
 	char host[16];	/* the host's interface, for reports */
 	int32_t tap_fd[VMM_NIC_PAIRS_MAX];   /* of each pair, with IFF_VNET_HDR, not blocking */
 	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
+	bool packed;	    /* the guest may have packed rings; not with vhost_fd */
 	bool vhost_user;    /* neither: a backend moves them, at the other end of: */
 	int32_t backend_fd; /* a connected socket; else -1 */
 	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that on: */
@@ -96,6 +97,7 @@ struct vmm_disk {
 	bool readonly, discard;
 	bool thread;	     /* not io_uring */
 	bool iothread;	     /* its queues are served by a thread of their own */
+	bool packed;	     /* the guest may have packed rings */
 	uint32_t queues;     /* 1 to 8 */
 	uint32_t block_size; /* of the guest's requests: bytes, a power of two, 512 to 4096 */
 	uint32_t mem_align;  /* of their buffers, where it is read and written with O_DIRECT; else 1 */
@@ -134,6 +136,7 @@ struct vmm_config {
 	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
 	uint32_t slot_count; /* root ports without a device */
 	struct spare_slot slots[SPARE_SLOTS_MAX];
+	bool packed;	   /* virtio devices of which nothing else is said offer packed rings, as far as we serve them */
 	bool rng;	   /* an entropy device */
 	bool balloon;	   /* a memory balloon */
 	bool panic_port;   /* by which the guest's kernel says that it panicked */

@@ -238,6 +238,7 @@ static int add_pci(struct machine *m, struct err *err)
 	const struct watchdog_owner watchdog = { control_alarm_watchdog, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
+	m->vm.packed_rings = m->config->packed;
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)

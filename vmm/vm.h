@@ -110,6 +110,7 @@ struct vm {
 	bool draining;
 	void (*settle)(void *opaque);
 	void *settle_opaque;
+	bool packed_rings; /* virtio devices of which nothing else is said offer them; set before devices are */
 	unsigned phys_bits; /* of guest physical addresses */
 	bool tsc_deadline;  /* KVM's local APIC has the TSC deadline timer */
 

@@ -112,7 +112,7 @@ static void test_ram_and_rings_are_told(void **state)
 {
 	struct vhost_user_region more = { .gpa = 1ull << 51, .size = 4096 };
 	struct vhost_user_ring ring = { .size = 64, .base = 7 };
-	uint16_t base = 0;
+	uint32_t base = 0;
 	uint8_t *ram;
 
 	begin();

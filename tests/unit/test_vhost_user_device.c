@@ -635,9 +635,11 @@ static void net_backend(struct fake_backend *of)
 static void begin_net(unsigned pairs, uint64_t features)
 {
 	struct vm *vm = machine();
+	bool packed = features & F(VIRTIO_F_RING_PACKED);
 
 	net_backend(&b);
-	nic = (struct vmm_nic){ .mac = { 2, 0, 0, 0, 0, 1 }, .pairs = pairs, .vhost_user = true, .mtu = 1400 };
+	b.features |= features & F(VIRTIO_F_RING_PACKED);
+	nic = (struct vmm_nic){ .packed = packed, .mac = { 2, 0, 0, 0, 0, 1 }, .pairs = pairs, .vhost_user = true, .mtu = 1400 };
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
 		nic.tap_fd[i] = nic.vhost_fd[i] = -1;
 	nic.backend_fd = fb_start(&b);
@@ -732,6 +734,77 @@ static void test_the_link_is_down_without_a_backend(void **state)
 	end();
 }
 
+static void test_a_packed_ring_begins_anew(void **state)
+{
+	const uint64_t packed = F(VIRTIO_F_RING_PACKED);
+
+	begin_net(1, packed);
+	assert_int_equal(offered() & packed, packed);
+	assert_int_equal(b.got_features & packed, packed);
+	assert_int_equal(b.ring[0].base, 0x80008000);
+	assert_int_equal(b.ring[1].base, 0x80008000);
+	assert_ptr_equal(b.ring[1].avail, gmem_ptr(vg_machine.guest.vm.mem, AT(VG_AVAIL, 1), 4));
+	assert_true(link_up());
+	/* One that is gone: the next does not know where it was. */
+	fb_kill(&b);
+	turn();
+	assert_false(link_up() || vg_is_broken());
+	net_backend(&second);
+	second.features |= packed;
+	virtio_net_return(net, fb_start(&second));
+	fb_settle(&second);
+	assert_string_equal(told, "-+");
+	assert_true(vg_is_broken());
+	assert_false(link_up());
+	assert_false(second.ring[0].told);
+	/* Until the driver begins anew. */
+	drive(3, packed | F(VIRTIO_NET_F_STATUS));
+	fb_settle(&second);
+	assert_true(link_up());
+	assert_int_equal(second.ring[0].base, 0x80008000);
+	assert_true(second.ring[0].enabled && second.ring[1].enabled);
+	end();
+	/* A driver without packed rings has the others, and they go on. */
+	begin_net(1, packed);
+	drive(3, F(VIRTIO_NET_F_STATUS));
+	fb_settle(&b);
+	assert_int_equal(b.got_features & packed, 0);
+	fb_kill(&b);
+	turn();
+	net_backend(&second);
+	second.features |= packed;
+	virtio_net_return(net, fb_start(&second));
+	fb_settle(&second);
+	assert_true(link_up());
+	assert_true(second.ring[0].enabled);
+	assert_int_equal(second.ring[0].base, 0);
+	end();
+}
+
+static void test_a_packed_ring_that_the_backend_lacks(void **state)
+{
+	struct vm *vm = machine();
+
+	net_backend(&b);
+	nic = (struct vmm_nic){ .packed = true, .pairs = 1, .vhost_user = true };
+	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
+		nic.tap_fd[i] = nic.vhost_fd[i] = -1;
+	nic.backend_fd = fb_start(&b);
+	assert_int_equal(virtio_net_new(vm, &nic, 2, NULL, &net, &vg_machine.guest.err), -EOPNOTSUPP);
+	assert_non_null(strstr(vg_machine.guest.err.hint, "packed"));
+	net = NULL;
+	end();
+	/* And the next one, where the first had it. */
+	begin_net(1, F(VIRTIO_F_RING_PACKED));
+	fb_kill(&b);
+	turn();
+	net_backend(&second);
+	virtio_net_return(net, fb_start(&second));
+	assert_string_equal(told, "--");
+	assert_false(link_up());
+	end();
+}
+
 static void test_pairs_as_many_as_the_guest_wants(void **state)
 {
 	begin_net(2, F(VIRTIO_NET_F_MQ));
@@ -766,6 +839,8 @@ int main(void)
 		cmocka_unit_test(test_requests_that_are_none),
 		cmocka_unit_test(test_packets_are_the_backends),
 		cmocka_unit_test(test_the_link_is_down_without_a_backend),
+		cmocka_unit_test(test_a_packed_ring_begins_anew),
+		cmocka_unit_test(test_a_packed_ring_that_the_backend_lacks),
 		cmocka_unit_test(test_pairs_as_many_as_the_guest_wants),
 	};
 

@@ -68,6 +68,11 @@ static void test_words(void **state)
 	assert_int_equal(vm_disk_parse("x,serial=12345678901234567890,direct=on,discard=on", &d, NULL), 0);
 	assert_int_equal(d.direct, VM_DISK_DIRECT_ON);
 	assert_false(d.no_discard);
+	assert_int_equal(d.packed, VM_UNSAID);
+	assert_int_equal(vm_disk_parse("x,packed=on", &d, NULL), 0);
+	assert_int_equal(d.packed, VM_ON);
+	assert_int_equal(vm_disk_parse("x,packed=on,packed=off", &d, NULL), 0);
+	assert_int_equal(d.packed, VM_OFF);
 }
 
 static void test_words_that_are_none(void **state)
@@ -76,7 +81,7 @@ static void test_words_that_are_none(void **state)
 		"", ",readonly", "x,", "x,read", "x,readonly=on", "x,serial", "x,serial=",
 		"x,serial=123456789012345678901", "x,serial=a\tb", "x,queues=0", "x,queues=9", "x,queues=",
 		"x,queues=1x", "x,direct=yes", "x,direct", "x,discard=", "x,io=uring", "x,cache=none",
-		"x,ser=1",
+		"x,ser=1", "x,packed", "x,packed=", "x,packed=1", "vhost-user:/s,packed=on",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -277,6 +277,10 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic tap:br0,queues=0", "'queues=0' is not possible" },
 		{ "-k k --nic tap:br0,queues=9", "'queues=9' is not possible" },
 		{ "-k k --nic tap:br0,vhost=maybe", "'vhost=maybe' is not possible" },
+		{ "-k k --nic tap:br0,packed=on", "vhost-net has no packed rings" },
+		{ "-k k --nic macvtap:m0,packed=on,vhost=on", "vhost-net has no packed rings" },
+		{ "-k k --nic tap:br0,vhost=off,packed=1", "'packed=1' is not possible" },
+		{ "-k k --rings round", "'round' is not possible" },
 		{ "-k k --nic macvtap:", "'' is no name of a macvtap" },
 		{ "-k k --nic macvtap:m0,mac=02:00:00:00:00:01", "a macvtap has its own MAC" },
 		{ "-k k --nic macvtap:m0,mtu=1500", "a macvtap has its own MTU" },
@@ -377,6 +381,34 @@ static void test_network_devices(void **state)
 	assert_string_equal(o.nics[1].bridge, "virbr-15-bytes1");
 	assert_memory_equal(o.nics[1].mac, mac, 6);
 	assert_true(o.rng && o.balloon);
+}
+
+/* Who serves a device has packed rings, or not; what is said of one goes before what is said of all. */
+static void test_rings(void **state)
+{
+	static const char all[] = " --disk a --disk b,packed=off --disk c,packed=on --disk vhost-user:/s "
+				  "--nic tap:x --nic tap:y,vhost=off --nic vhost-user:/s --nic vhost-user:/s,packed=on";
+	static const struct {
+		const char *words, *packed;
+	} rows[] = {
+		{ "-k k", "0: 0010 0001" },
+		{ "-k k --rings split", "0: 0010 0001" },
+		{ "-k k --rings packed", "1: 1010 0101" },
+	};
+	struct err err = ERR_INIT;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct vm_opts o = { 0 };
+		char line[512], got[32];
+
+		snprintf(line, sizeof(line), "%s%s", rows[i].words, all);
+		assert_int_equal(parse(line, &o, &err), 0);
+		snprintf(got, sizeof(got), "%d: %d%d%d%d %d%d%d%d", o.packed == VM_ON,
+			 o.disks[0].packed == VM_ON, o.disks[1].packed == VM_ON, o.disks[2].packed == VM_ON,
+			 o.disks[3].packed == VM_ON, o.nics[0].packed == VM_ON, o.nics[1].packed == VM_ON,
+			 o.nics[2].packed == VM_ON, o.nics[3].packed == VM_ON);
+		assert_string_equal(got, rows[i].packed);
+	}
 }
 
 static void test_consoles_and_ports(void **state)
@@ -482,6 +514,7 @@ int main(void)
 		cmocka_unit_test(test_defaults_are_those_the_help_states),
 		cmocka_unit_test(test_what_a_guest_sees_of_a_device),
 		cmocka_unit_test(test_network_devices),
+		cmocka_unit_test(test_rings),
 		cmocka_unit_test(test_consoles_and_ports),
 		cmocka_unit_test(test_a_network_device_that_stands_by),
 		cmocka_unit_test(test_disks),

@@ -242,7 +242,7 @@ int virtio_balloon_new(struct vm *vm, const struct balloon_owner *owner,
 	if (!b)
 		return err_set(err, -ENOMEM, "cannot make the memory balloon");
 	b->owner = *owner;
-	b->dev.features = 1ull << VIRTIO_BALLOON_F_MUST_TELL_HOST |
+	b->dev.features = virtio_rings_offered(vm) | 1ull << VIRTIO_BALLOON_F_MUST_TELL_HOST |
 			  1ull << VIRTIO_BALLOON_F_DEFLATE_ON_OOM | 1ull << VIRTIO_BALLOON_F_STATS_VQ;
 	if (owner->reporting)
 		b->dev.features |= 1ull << VIRTIO_BALLOON_F_REPORTING;

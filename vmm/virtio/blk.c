@@ -406,6 +406,7 @@ static void config_read(struct virtio_dev *dev, unsigned off, uint8_t *data, uns
 static uint64_t features_of(const struct vmm_disk *d)
 {
 	return BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_FLUSH) |
+	       (d->packed ? BIT(VIRTIO_F_RING_PACKED) : 0) |
 	       (d->queues > 1 ? BIT(VIRTIO_BLK_F_MQ) : 0) | (d->readonly ? BIT(VIRTIO_BLK_F_RO) : 0) |
 	       (d->discard && !d->readonly ?
 			BIT(VIRTIO_BLK_F_DISCARD) | BIT(VIRTIO_BLK_F_WRITE_ZEROES) : 0);

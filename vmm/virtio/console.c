@@ -517,6 +517,7 @@ int virtio_console_new(struct vm *vm, const struct virtio_console_setup *setup,
 	con->ops = console_ops;
 	con->ops.nqueues = setup->count ? 4 + 2 * setup->count : 2;
 	con->ports[0] = (struct vport){ .con = con, .has_client = true };
+	con->dev.features = virtio_rings_offered(vm);
 	con->count = 1;
 	con->first = setup->terminal ? 0 : 1;
 	if (setup->terminal) {

@@ -42,7 +42,7 @@ static struct virtio_net *to_net(struct virtio_dev *dev)
 static void image(const struct virtio_net *net, uint8_t b[CONFIG_LEN])
 {
 	memcpy(b, net->mac, sizeof(net->mac));
-	put_le16(b + 6, net_has_link(net) ? VIRTIO_NET_S_LINK_UP : 0);
+	put_le16(b + 6, net_shows_link(net) ? VIRTIO_NET_S_LINK_UP : 0);
 	put_le16(b + 8, (uint16_t)net->nic->pairs);
 	put_le16(b + 10, net->nic->mtu);
 }
@@ -156,6 +156,8 @@ static int choose_backends(struct virtio_net *net)
 		can |= BIT(VIRTIO_NET_F_MTU);
 	if (net->nic->pairs > 1)
 		can |= BIT(VIRTIO_NET_F_MQ);
+	if (net->nic->packed)
+		can |= BIT(VIRTIO_F_RING_PACKED);
 	net->dev.features = can;
 	net->dev.withheld = (BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX)) &
 			    ~net->vu.features;
@@ -184,6 +186,9 @@ static int choose_features(struct virtio_net *net)
 		can |= BIT(VIRTIO_NET_F_MQ);
 	if (net_tap_has_uso(net))
 		can |= USO_FEATURES;
+	/* vhost-net has none, whatever was asked for. */
+	if (net->nic->packed && !net_has_vhost(net))
+		can |= BIT(VIRTIO_F_RING_PACKED);
 	net->dev.features = can;
 	return r;
 }
@@ -285,7 +290,7 @@ void virtio_net_get_state(const struct virtio_net *net, struct virtio_net_state 
 {
 	*ret = (struct virtio_net_state){
 		.driven = net->dev.running,
-		.link = net_has_link(net),
+		.link = net_shows_link(net),
 		.cable = !net->down,
 		.pairs = net->dev.running ? net->pairs : 0,
 		.receives = net->nic->vhost_user ? "backend" :

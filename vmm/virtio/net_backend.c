@@ -2,7 +2,9 @@
 /*
  * A process of the host moves the packets (vhost-user), in the guest's own rings, so that none comes to
  * us. When it is gone, the link is down until another is there. That one begins where the guest was
- * last told that something was used: what was under way then is sent again, or received into.
+ * last told that something was used: what was under way then is sent again, or received into. Where that is
+ * a packed ring does not say, only who served it knew: so there the link stays down until the guest's driver
+ * begins anew.
  */
 #include <errno.h>
 #include <string.h>
@@ -28,15 +30,18 @@
 /* Of what the guest took, that which is the backend's to do. The link, the MAC and commands are ours. */
 static uint64_t concern(const struct virtio_net *net)
 {
-	return net->dev.driver_features & (NET_BACKEND_FEATURES | RING_FEATURES);
+	return net->dev.driver_features &
+	       (NET_BACKEND_FEATURES | RING_FEATURES | BIT(VIRTIO_F_RING_PACKED));
 }
 
-/* What guests were told of, which the next backend must have as well as the first. */
+/* What guests were told of, which the next backend must have as well as the first; and what was asked for. */
 static uint64_t promised(const struct virtio_net *net)
 {
-	return net->dev.ops ? (net->dev.features & NET_BACKEND_FEATURES) |
+	uint64_t asked = net->nic->packed ? BIT(VIRTIO_F_RING_PACKED) : 0;
+
+	return net->dev.ops ? (net->dev.features & NET_BACKEND_FEATURES) | asked |
 				      (RING_FEATURES & ~net->dev.withheld) :
-			      0;
+			      asked;
 }
 
 static void tell(const struct virtio_net *net)
@@ -141,7 +146,8 @@ static int describe(const struct virtio_net *net, unsigned i, struct vhost_user_
 		return r;
 	*ret = (struct vhost_user_ring){
 		.size = q->size,
-		.base = shared_get16(parts.used + 2),
+		.base = virtio_has(&net->dev, VIRTIO_F_RING_PACKED) ? VHOST_USER_PACKED_BASE :
+								      shared_get16(parts.used + 2),
 		.desc = parts.desc,
 		.avail = parts.avail,
 		.used = parts.used,
@@ -156,6 +162,7 @@ static int begin_rings(struct virtio_net *net, unsigned i)
 	struct vhost_user_ring ring;
 	int r = 0;
 
+	net->pair[i].told = true;
 	for (unsigned q = 2 * i; q < 2 * i + 2 && r == 0; q++) {
 		r = describe(net, q, &ring);
 		if (r == 0)
@@ -221,6 +228,32 @@ void net_backend_call(struct virtio_net *net, unsigned q, int fd)
 		(void)eventfd_write(fd, 1);
 }
 
+/* Of what the one before had: nobody can say where it had come to. */
+static bool is_lost_track_of(const struct virtio_net *net)
+{
+	bool told = false;
+
+	for (unsigned i = 0; i < net->nic->pairs; i++)
+		told |= net->pair[i].told;
+	return told && virtio_has(&net->dev, VIRTIO_F_RING_PACKED);
+}
+
+static void go_on(struct virtio_net *net)
+{
+	int r;
+
+	if (is_lost_track_of(net)) {
+		log_warn("%s: with packed rings its link stays down until the guest's driver resets it",
+			 net->dev.pci.name);
+		virtio_needs_reset(&net->dev);
+		return;
+	}
+	net_backend_start(net);
+	r = net->lost ? 0 : net_pairs_set(net, net->pairs);
+	if (r < 0)
+		log_warn("%s: its queues do not start: %s", net->dev.pci.name, strerror(-r));
+}
+
 void virtio_net_return(struct virtio_net *net, int fd)
 {
 	int r;
@@ -240,11 +273,7 @@ void virtio_net_return(struct virtio_net *net, int fd)
 	tell(net);
 	if (net->lost)
 		return;
-	if (net->dev.running) {
-		net_backend_start(net);
-		r = net->lost ? 0 : net_pairs_set(net, net->pairs);
-		if (r < 0)
-			log_warn("%s: its queues do not start: %s", net->dev.pci.name, strerror(-r));
-	}
+	if (net->dev.running)
+		go_on(net);
 	virtio_config_changed(&net->dev); /* the link is up */
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <linux/filter.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 
 #include "vmm/handover.h"
@@ -58,6 +59,7 @@ struct net_pair {
 	bool attached;	    /* one of the interface's queues */
 	bool live;	    /* packets go */
 	bool begun;	    /* vhost knows its rings */
+	bool told;	    /* a backend was told of them since the driver began, this one or one before */
 	bool polled;	    /* the event loop waits for the tap */
 	uint32_t held;	    /* bytes in buf, of a packet that found no room in the guest */
 	uint8_t *buf;
@@ -88,6 +90,12 @@ struct virtio_net {
 static inline bool net_has_link(const struct virtio_net *net)
 {
 	return !net->down && !net->lost;
+}
+
+/* As the guest sees it: where it is to reset the device none go before it has. */
+static inline bool net_shows_link(const struct virtio_net *net)
+{
+	return net_has_link(net) && !(net->dev.status & VIRTIO_CONFIG_S_NEEDS_RESET);
 }
 
 static inline bool net_has_vhost(const struct virtio_net *net)

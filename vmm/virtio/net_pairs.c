@@ -100,7 +100,7 @@ void net_pairs_stop(struct virtio_net *net)
 		net_backend_stop(net);
 	for (unsigned i = net->nic->pairs; i-- > 0;) {
 		end(net, i);
-		net->pair[i].begun = false;
+		net->pair[i].begun = net->pair[i].told = false;
 		net->pair[i].held = 0;
 		if (i)
 			(void)net_tap_attach(net, i, false);

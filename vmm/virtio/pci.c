@@ -63,6 +63,11 @@ static uint64_t offered(const struct virtio_dev *dev)
 	return dev->features | (COMMON_FEATURES & ~dev->withheld);
 }
 
+uint64_t virtio_rings_offered(const struct vm *vm)
+{
+	return vm->packed_rings ? 1ull << VIRTIO_F_RING_PACKED : 0;
+}
+
 /* --- interrupts --- */
 
 static void raise_vector(struct virtio_dev *dev, uint16_t vector)
@@ -180,10 +185,18 @@ static void reset(struct virtio_dev *dev)
 		q->ready = false;
 		q->desc = q->avail = q->used = 0;
 		q->next_avail = q->next_used = 0;
+		q->avail_wrap = q->used_wrap = true;
 		q->taken = q->put = 0;
 		q->untold = 0;
 		(void)irqfd_drain(q->kick_fd);
 	}
+}
+
+void virtio_needs_reset(struct virtio_dev *dev)
+{
+	stop(dev);
+	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	virtio_config_changed(dev);
 }
 
 void virtio_broken(struct virtio_dev *dev, const char *what)
@@ -191,9 +204,7 @@ void virtio_broken(struct virtio_dev *dev, const char *what)
 	if (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return;
 	log_warn_limited("%s: the guest broke its rules: %s", dev->pci.name, what);
-	stop(dev);
-	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-	virtio_config_changed(dev);
+	virtio_needs_reset(dev);
 }
 
 static bool features_ok(const struct virtio_dev *dev)

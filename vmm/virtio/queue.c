@@ -9,14 +9,15 @@
 #include <errno.h>
 #include <string.h>
 
+#include <linux/virtio_config.h>
+
 #include "base/shared.h"
 #include "vmm/mem.h"
 #include "vmm/vm.h"
 
 static const struct virtq_format *format_of(const struct virtio_dev *dev)
 {
-	(void)dev;
-	return &virtq_split;
+	return virtio_has(dev, VIRTIO_F_RING_PACKED) ? &virtq_packed : &virtq_split;
 }
 
 int virtq_broken(struct virtio_dev *dev, const char *what)

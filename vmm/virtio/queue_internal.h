@@ -22,7 +22,7 @@ struct virtq_format {
 	bool (*wants_signal)(const struct virtio_dev *dev, const struct virtq *q);
 };
 
-extern const struct virtq_format virtq_split;
+extern const struct virtq_format virtq_split, virtq_packed;
 
 /* virtio_broken(); -EPROTO. */
 int virtq_broken(struct virtio_dev *dev, const char *what);

@@ -54,6 +54,7 @@ int virtio_rng_new(struct vm *vm, struct virtio_rng **ret, struct err *err)
 
 	if (!rng)
 		return err_set(err, -ENOMEM, "cannot make the entropy device");
+	rng->dev.features = virtio_rings_offered(vm);
 	r = virtio_add(vm, &rng->dev, &ops, "virtio-rng", 0, err);
 	if (r < 0) {
 		virtio_rng_free(rng);

@@ -285,7 +285,7 @@ int vhost_user_enable(struct vhost_user *v, unsigned i, bool on)
 	return drop(v, tell_surely(v, ring_state(VHOST_USER_SET_VRING_ENABLE, i, on)));
 }
 
-int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint16_t *ret)
+int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint32_t *ret)
 {
 	struct vhost_user_msg m = ring_state(VHOST_USER_GET_VRING_BASE, i, 0);
 	int r;
@@ -298,7 +298,7 @@ int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint16_t *ret)
 	if (r == 0 && get_le32(m.data) != i)
 		r = -EPROTO;
 	if (r == 0 && ret)
-		*ret = get_le16(m.data + 4);
+		*ret = get_le32(m.data + 4);
 	return drop(v, r);
 }
 
@@ -326,8 +326,8 @@ int vhost_user_explain(const char *option, int r, unsigned rings, struct err *er
 {
 	if (r == -EOPNOTSUPP) {
 		err_plain(err, r, "%s: the backend cannot serve this device", option);
-		return err_hint(err, "is it one of this kind? It needs virtio 1.0 and %u queues, and for a "
-				     "disk the protocol's CONFIG", rings);
+		return err_hint(err, "is it one of this kind? It needs virtio 1.0 and %u queues, for a disk "
+				     "the protocol's CONFIG, and for packed=on packed rings", rings);
 	}
 	if (r == -ETIMEDOUT || r == -EPIPE) {
 		err_plain(err, r, "%s: the backend %s", option,

@@ -39,6 +39,12 @@ struct vhost_user {
 
 #define VHOST_USER_INIT { .fd = -1 }
 
+/*
+ * Of a packed ring that is new. There both sides' next entries make a base: 15 bits of the available one
+ * and its wrap counter, then the same of the used one.
+ */
+#define VHOST_USER_PACKED_BASE 0x80008000u
+
 /* Memory that is not guest RAM, where rings of ours lie. */
 struct vhost_user_region {
 	uint64_t gpa, size; /* where no guest has anything */
@@ -47,7 +53,8 @@ struct vhost_user_region {
 };
 
 struct vhost_user_ring {
-	uint16_t size, base; /* base: where in the available ring it begins */
+	uint16_t size;
+	uint32_t base; /* where it begins: in the available ring, or as VHOST_USER_PACKED_BASE has it */
 	const void *desc, *avail, *used; /* in RAM, or the region */
 	int kick, call; /* call -1: nobody is interrupted */
 };
@@ -77,7 +84,7 @@ int vhost_user_start_ring(struct vhost_user *v, unsigned i, const struct vhost_u
 /* What is taken from it, and put into it. */
 int vhost_user_enable(struct vhost_user *v, unsigned i, bool on);
 /* It takes no more of it. *ret, where not NULL: where it has come to. */
-int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint16_t *ret);
+int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint32_t *ret);
 /* Who hears of ring i; -1: nobody. */
 int vhost_user_set_call(struct vhost_user *v, unsigned i, int fd);
 

@@ -35,7 +35,7 @@ struct virtq {
 	uint16_t size;	 /* at most size_max */
 	uint16_t vector; /* VIRTIO_NO_VECTOR: none */
 	bool ready;
-	gpa_t desc, avail, used; /* by their names in split rings (2.7) */
+	gpa_t desc, avail, used; /* by their names in split rings (2.7); 4.1.4.3: descriptor, driver, device */
 
 	uint16_t size_max; /* the device's */
 	int kick_fd;	   /* the guest has put something in; also KVM's ioeventfd */
@@ -43,6 +43,8 @@ struct virtq {
 	bool heard;	   /* the event loop waits for it */
 	/* Of a device that serves the ring itself. */
 	uint16_t next_avail, next_used;
+	bool avail_wrap, used_wrap; /* of packed rings (2.8.1) */
+	uint16_t first_flags;	    /* of those, what publishes the first that was put */
 	uint16_t taken;	 /* entries of the ring that were popped and not published yet: at most size */
 	uint16_t put;	 /* of these, those that virtq_put() has filled */
 	uint32_t untold; /* published since the guest was last asked whether it wants to hear */
@@ -106,6 +108,9 @@ static inline bool virtio_has(const struct virtio_dev *dev, unsigned bit)
 	return dev->driver_features >> bit & 1;
 }
 
+/* Of a device that serves its rings itself and of which nothing was said: features of rings to offer. */
+uint64_t virtio_rings_offered(const struct vm *vm);
+
 /* Interrupt: something is in queue q; the configuration changed. */
 void virtio_signal(struct virtio_dev *dev, unsigned q);
 void virtio_config_changed(struct virtio_dev *dev);
@@ -119,7 +124,8 @@ void virtio_kick_again(struct virtio_dev *dev, unsigned q);
 /* Who interrupts for queue q: a descriptor to write to, or -1. */
 int virtio_call_fd(const struct virtio_dev *dev, unsigned q);
 
-/* The guest broke a rule: nothing more happens until it resets the device. */
+/* Nothing more happens until the guest resets the device; the same because the guest broke a rule. */
+void virtio_needs_reset(struct virtio_dev *dev);
 void virtio_broken(struct virtio_dev *dev, const char *what);
 
 /* --- rings (queue.c) --- */
