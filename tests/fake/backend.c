@@ -218,6 +218,12 @@ static void about_ring(struct fake_backend *b, const struct message *m)
 	}
 }
 
+/* Packed rings he does not serve: he is where he was told to begin. */
+static uint32_t where_is(const struct fb_ring *r)
+{
+	return r->base > UINT16_MAX ? r->base : r->next_avail;
+}
+
 static bool answer(struct fake_backend *b, const struct message *m, enum fb_fault fault)
 {
 	uint8_t data[12 + 256] = { 0 };
@@ -235,7 +241,7 @@ static bool answer(struct fake_backend *b, const struct message *m, enum fb_faul
 		return reply(b, m, data, 12 + len, fault);
 	case VHOST_USER_GET_VRING_BASE:
 		memcpy(data, m->data, 4);
-		put_le32(data + 4, b->ring[get_le32(m->data) % FB_RINGS].next_avail);
+		put_le32(data + 4, where_is(&b->ring[get_le32(m->data) % FB_RINGS]));
 		b->ring[get_le32(m->data) % FB_RINGS].runs = false;
 		return reply(b, m, data, 8, fault);
 	case VHOST_USER_SET_FEATURES: b->got_features = get_le64(m->data); break;

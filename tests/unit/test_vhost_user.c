@@ -156,10 +156,17 @@ static void test_ram_and_rings_are_told(void **state)
 	assert_true(b.ring[3].call >= 0);
 	assert_int_equal(vhost_user_stop_ring(&v, 3, &base), 0);
 	assert_int_equal(base, 7);
+	/* Both ends of a packed one: 5 of a second round, 0x7ffe of the first. */
+	ring.base = 0xfffe0005;
+	assert_int_equal(vhost_user_start_ring(&v, 2, &ring), 0);
+	fb_settle(&b);
+	assert_int_equal(b.ring[2].base, 0xfffe0005);
+	assert_int_equal(vhost_user_stop_ring(&v, 2, &base), 0);
+	assert_int_equal(base, 0xfffe0005);
 	/* RAM is told once, features each time. */
 	assert_int_equal(vhost_user_set_up(&v, 0, mem, &more), 0);
 	fb_settle(&b);
-	assert_string_equal(b.order, "OfpPqsFMnbaikEigF");
+	assert_string_equal(b.order, "OfpPqsFMnbaikEignbaikgF");
 	close(ring.kick);
 	close(more.fd);
 	end();

@@ -20,12 +20,6 @@ static const struct virtq_format *format_of(const struct virtio_dev *dev)
 	return virtio_has(dev, VIRTIO_F_RING_PACKED) ? &virtq_packed : &virtq_split;
 }
 
-int virtq_broken(struct virtio_dev *dev, const char *what)
-{
-	virtio_broken(dev, what);
-	return -EPROTO;
-}
-
 /* --- where they are --- */
 
 bool virtq_size_fits(const struct virtio_dev *dev, unsigned size)

@@ -3,6 +3,7 @@
 #ifndef VMM_VIRTIO_QUEUE_INTERNAL_H
 #define VMM_VIRTIO_QUEUE_INTERNAL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,8 +25,11 @@ struct virtq_format {
 
 extern const struct virtq_format virtq_split, virtq_packed;
 
-/* virtio_broken(); -EPROTO. */
-int virtq_broken(struct virtio_dev *dev, const char *what);
+static inline int virtq_broken(struct virtio_dev *dev, const char *what)
+{
+	virtio_broken(dev, what);
+	return -EPROTO;
+}
 
 /* One more buffer of a chain. 0 or -EPROTO. */
 int virtq_add_seg(struct virtio_dev *dev, struct virtq_chain *c, gpa_t addr, uint32_t len, bool write);
