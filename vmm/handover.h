@@ -136,7 +136,7 @@ struct vmm_config {
 	uint32_t fifo; /* priority of SCHED_FIFO; 0: not */
 	uint32_t slot_count; /* root ports without a device */
 	struct spare_slot slots[SPARE_SLOTS_MAX];
-	bool packed;	   /* virtio devices of which nothing else is said offer packed rings, as far as we serve them */
+	bool packed;	   /* virtio devices of which nothing is said offer packed rings, where we serve them */
 	bool rng;	   /* an entropy device */
 	bool balloon;	   /* a memory balloon */
 	bool panic_port;   /* by which the guest's kernel says that it panicked */

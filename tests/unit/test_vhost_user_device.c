@@ -639,7 +639,8 @@ static void begin_net(unsigned pairs, uint64_t features)
 
 	net_backend(&b);
 	b.features |= features & F(VIRTIO_F_RING_PACKED);
-	nic = (struct vmm_nic){ .packed = packed, .mac = { 2, 0, 0, 0, 0, 1 }, .pairs = pairs, .vhost_user = true, .mtu = 1400 };
+	nic = (struct vmm_nic){ .mac = { 2, 0, 0, 0, 0, 1 }, .pairs = pairs, .vhost_user = true, .mtu = 1400,
+				.packed = packed };
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
 		nic.tap_fd[i] = nic.vhost_fd[i] = -1;
 	nic.backend_fd = fb_start(&b);

@@ -80,7 +80,7 @@ static bool ask(void)
 	return true;
 }
 
-/* What the device reads it writes back, turned over; where there is nothing to read, the name's low byte. */
+/* What the device reads last it writes into all it may write to, turned over. */
 static uint32_t answer(const struct virtq_chain *c)
 {
 	uint8_t first = (uint8_t)c->head.entries, b[RD_SEG_LEN];
