@@ -561,7 +561,6 @@ void vectors_info(const struct vectors *vs, unsigned i, struct vector_info *ret)
 		.path = v->path,
 		.wanted = v->want,
 		.wired = v->wired,
-		.pending = vectors_pending(vs, i),
 		.relayed = v->relayed,
 	};
 }

@@ -81,7 +81,10 @@ void vectors_update(struct vectors *vs, unsigned i);
 /* The same for all, by one commit. */
 void vectors_update_all(struct vectors *vs);
 
-/* Signalled while the guest did not want to hear: its pending bit. */
+/*
+ * Signalled while the guest did not want to hear: its pending bit. Of one that the device does not
+ * raise yet the device is asked, by a slow read.
+ */
 bool vectors_pending(const struct vectors *vs, unsigned i);
 
 /* What the timer does: an irqfd for each vector still served from userspace. */
@@ -100,6 +103,7 @@ enum vector_path {
 	VECTOR_IRQFD, /* KVM, by the vector's route */
 };
 
+/* Without its pending bit, which may have to be read from the device: vectors_pending(). */
 struct vector_info {
 	uint64_t address; /* its message */
 	uint32_t data;
@@ -107,7 +111,6 @@ struct vector_info {
 	enum vector_path path;
 	bool wanted;  /* the guest does not mask it */
 	bool wired;   /* the device raises it */
-	bool pending; /* as vectors_pending() */
 	uint64_t relayed; /* delivered by the event loop, since it was last enabled */
 };
 void vectors_info(const struct vectors *vs, unsigned i, struct vector_info *ret);

@@ -236,16 +236,11 @@ static void add_message(json_t *to, const struct vector_info *info, const struct
 	json_object_set_new(to, "guest_cpu", cpu < 0 ? json_null() : json_integer(cpu));
 }
 
-/* Vectors that the guest never asked for are not worth a line each. */
-static void add_vector(json_t *list, unsigned i, const struct vector_info *info,
+static void add_vector(json_t *list, unsigned i, const struct vector_info *info, bool pending,
 		       const struct vm *vm)
 {
-	json_t *v;
-
-	if (!info->wired && !info->wanted)
-		return;
-	v = json_pack("{s:i, s:s, s:b, s:b, s:I}", "vector", (int)i, "path", path_word(info->path),
-		      "masked", !info->wanted, "pending", info->pending, "relayed",
+	json_t *v = json_pack("{s:i, s:s, s:b, s:b, s:I}", "vector", (int)i, "path", path_word(info->path),
+		      "masked", !info->wanted, "pending", pending, "relayed",
 		      (json_int_t)info->relayed);
 	if (!v)
 		return;
@@ -255,19 +250,27 @@ static void add_vector(json_t *list, unsigned i, const struct vector_info *info,
 	json_array_append_new(list, v);
 }
 
+json_t *control_report_vectors(const struct vectors *vectors, const struct vm *vm)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; list && vectors && i < vectors_count(vectors); i++) {
+		struct vector_info info;
+
+		vectors_info(vectors, i, &info);
+		if (info.wired || info.wanted)
+			add_vector(list, i, &info, vectors_pending(vectors, i), vm);
+	}
+	return list;
+}
+
 static json_t *device_interrupts(const struct vfio_pci_set *set, unsigned i, const struct vm *vm)
 {
 	struct vfio_pci_interrupts in;
-	json_t *list = json_array();
 
 	vfio_pci_interrupts(set, i, &in);
-	for (unsigned k = 0; list && in.vectors && k < vectors_count(in.vectors); k++) {
-		struct vector_info info;
-
-		vectors_info(in.vectors, k, &info);
-		add_vector(list, k, &info, vm);
-	}
-	return json_pack("{s:s, s:s, s:o}", "device", in.name, "mode", in.mode, "vectors", list);
+	return json_pack("{s:s, s:s, s:o}", "device", in.name, "mode", in.mode, "vectors",
+			 control_report_vectors(in.vectors, vm));
 }
 
 json_t *control_report_interrupts(struct machine *m)

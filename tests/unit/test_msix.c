@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
@@ -25,6 +26,8 @@
 #include "tests/fake/kvm.h"
 #include "tests/fake/vfio.h"
 #include "vfio/irqset.h"
+#include "vmm/control_report.h"
+#include "vmm/vm.h"
 
 #define VM_FD 1000
 #define MAX   2048
@@ -46,6 +49,7 @@ static struct {
 	unsigned got[MAX];
 	unsigned wrong; /* messages nobody could have sent */
 	unsigned by_irqfd, by_user;
+	unsigned asked; /* the device, for a pending bit */
 } t;
 
 static bool audible(unsigned v)
@@ -80,6 +84,7 @@ static void disable(void *opaque)
 
 static bool pending_in_device(void *opaque, unsigned v)
 {
+	t.asked++;
 	return t.vfio.hw_pending[v];
 }
 
@@ -595,6 +600,40 @@ static void test_reserved_bits_do_not_take(void **state)
 	end();
 }
 
+static size_t reported(void)
+{
+	const struct vm vm = { .ncpus = 0 };
+	json_t *list = control_report_vectors(msix_vectors(t.msix), &vm);
+	size_t n = json_array_size(list);
+
+	json_decref(list);
+	return n;
+}
+
+/* A device is asked, which takes a microsecond, for what is shown and it alone knows. */
+static void test_a_report_does_not_ask_the_device_for_vectors_never_used(void **state)
+{
+	begin(MAX, false);
+	linux_enable();
+	assert_int_equal(reported(), 0);
+	for (unsigned v = 0; v < 32; v++)
+		linux_request(v);
+	set_mask(31, true);
+	assert_int_equal(reported(), 32);
+	assert_int_equal(t.asked, 0); /* these have eventfds, which know */
+	end();
+	begin(MAX, true);
+	t.vfio.host_limit = 3;
+	log_set_level(LOG_QUIET);
+	linux_enable();
+	for (unsigned v = 0; v < 7; v++)
+		linux_request(v);
+	log_set_level(LOG_WARN);
+	assert_int_equal(reported(), 7);
+	assert_int_equal(t.asked, 4); /* those the host has no interrupt for */
+	end();
+}
+
 static const unsigned widths[] = { 1, 2, 4, 8 };
 
 /* What the vectors behind the table were told is what the table says. */
@@ -849,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_every_offset_and_width_is_safe),
 		cmocka_unit_test(test_every_offset_and_width_acts_while_enabled),
 		cmocka_unit_test(test_pending_bits_read_alike_at_every_offset_and_width),
+		cmocka_unit_test(test_a_report_does_not_ask_the_device_for_vectors_never_used),
 		cmocka_unit_test(test_vector_that_was_never_unmasked_pends_in_the_device),
 		cmocka_unit_test(
 			test_function_mask_pends_all_and_releases_what_is_not_masked_itself),
