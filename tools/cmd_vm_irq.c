@@ -127,7 +127,8 @@ const struct command cmd_vm_irq = {
 		"processor, IOMMU and message allow. What was posted is not in the host's count.\n"
 		"\n"
 		"      --observe      have the VMM tie its interrupts anew and listen to what KVM's tracer\n"
-		"                     tells of it; JSON's known_by says which was observed",
+		"                     tells of it; JSON's known_by says which was observed,\n"
+		"                     which predicted, and which the VMM itself knows",
 	.takes = TAKES_JSON,
 	.run = run,
 };

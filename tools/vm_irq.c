@@ -49,31 +49,40 @@ static json_t *host_cpu(const struct look *l, const json_t *guest_cpu)
 	return cpu < 0 ? json_null() : json_integer(cpu);
 }
 
-/*
- * The path an interrupt takes, and where it is not the shortest, why. Posted is what follows
- * from what the kernel was given, unless it told (observed()).
- */
-static const char *path_of(const struct look *l, const json_t *v, const char **ret_why)
+/* The way an interrupt takes. */
+struct way {
+	const char *path, *why; /* why: it is not the shortest; "": it is */
+	const char *known_by;
+};
+
+/* Of one that KVM has. Posted is what follows from what the kernel was given, unless it told (observed()). */
+static struct way predicted(const struct look *l, const json_t *v)
+{
+	const char *delivery = json_string_value(json_object_get(v, "delivery")), *why = "";
+
+	if (!l->posting.possible)
+		why = l->posting.why;
+	else if (!json_is_integer(json_object_get(v, "guest_cpu")))
+		why = "it goes to several CPUs";
+	else if (!delivery || (strcmp(delivery, "fixed") != 0 && strcmp(delivery, "lowest") != 0))
+		why = "its delivery mode cannot be posted";
+	return (struct way){ *why ? "remapped+injected" : "posted", why, "prediction" };
+}
+
+/* Only what KVM has in its hands is to be predicted; the rest the VMM does itself. */
+static struct way way_of(const struct look *l, const char *mode, const json_t *v)
 {
 	const char *path = json_string_value(json_object_get(v, "path"));
-	const char *delivery = json_string_value(json_object_get(v, "delivery"));
+	bool masked = json_is_true(json_object_get(v, "masked"));
 
-	*ret_why = "";
-	if (!path || strcmp(path, "off") == 0) {
-		*ret_why = json_is_true(json_object_get(v, "masked")) ? "masked" : "off";
-		return "none";
-	}
-	if (strcmp(path, "irqfd") != 0) {
-		*ret_why = "it has no route in KVM, or not yet";
-		return "userspace";
-	}
-	if (!l->posting.possible)
-		*ret_why = l->posting.why;
-	else if (!json_is_integer(json_object_get(v, "guest_cpu")))
-		*ret_why = "it goes to several CPUs";
-	else if (!delivery || (strcmp(delivery, "fixed") != 0 && strcmp(delivery, "lowest") != 0))
-		*ret_why = "its delivery mode cannot be posted";
-	return **ret_why ? "remapped+injected" : "posted";
+	if (!path || strcmp(path, "off") == 0)
+		return (struct way){ "none", masked ? "masked" : "off", "vmm" };
+	if (strcmp(path, "irqfd") != 0)
+		return (struct way){ "userspace", "it has no route in KVM, or not yet", "vmm" };
+	if (strcmp(mode, "intx") == 0)
+		return (struct way){ "remapped+injected", "a level-triggered line cannot be posted",
+				     "vmm" };
+	return predicted(l, v);
 }
 
 static void add_host_side(const struct look *l, const char *device, json_t *row)
@@ -93,40 +102,34 @@ static void add_host_side(const struct look *l, const char *device, json_t *row)
 }
 
 /* What KVM told of the vector's route stands above what was to be expected. */
-static bool observed(const struct look *l, const json_t *v, const char **path, const char **why)
+static void observed(const struct look *l, const json_t *v, struct way *way)
 {
 	const json_t *gsi = json_object_get(v, "gsi");
 	json_int_t n = json_integer_value(gsi);
 
 	if (!l->told || !json_is_integer(gsi) || n < 0 || n >= VM_IRQ_GSIS ||
-	    l->told[n] == IRQ_TOLD_NOTHING || strcmp(*path, "none") == 0)
-		return false;
-	if (l->told[n] == IRQ_TOLD_POSTED) {
-		*path = "posted";
-		*why = "";
-	} else if (strcmp(*path, "posted") == 0) {
-		*path = "remapped+injected";
-		*why = "KVM does not have it posted";
-	}
-	return true;
+	    l->told[n] == IRQ_TOLD_NOTHING || strcmp(way->path, "none") == 0)
+		return;
+	if (l->told[n] == IRQ_TOLD_POSTED)
+		*way = (struct way){ .path = "posted", .why = "" };
+	else if (strcmp(way->path, "posted") == 0)
+		*way = (struct way){ .path = "remapped+injected", .why = "KVM does not have it posted" };
+	way->known_by = "observation";
 }
 
 static json_t *row_of(const struct look *l, const char *device, const char *mode, json_t *v)
 {
 	json_t *row = json_copy(v);
-	const char *why, *path = path_of(l, v, &why);
-	bool seen = observed(l, v, &path, &why);
+	struct way way = way_of(l, mode, v);
 
 	if (!row)
 		return NULL;
+	observed(l, v, &way);
 	json_object_set_new(row, "device", json_string(device));
 	json_object_set_new(row, "mode", json_string(mode));
-	json_object_set_new(row, "path", json_string(path));
-	json_object_set_new(row, "why", *why ? json_string(why) : json_null());
-	json_object_set_new(row, "known_by",
-			    json_string(seen				       ? "observation" :
-					strcmp(path, "posted") == 0 || *why ? "prediction" :
-									       "vmm"));
+	json_object_set_new(row, "path", json_string(way.path));
+	json_object_set_new(row, "why", *way.why ? json_string(way.why) : json_null());
+	json_object_set_new(row, "known_by", json_string(way.known_by));
 	json_object_set_new(row, "guest_cpu_on", host_cpu(l, json_object_get(v, "guest_cpu")));
 	add_host_side(l, device, row);
 	return row;
@@ -139,10 +142,6 @@ static json_t *intx_row(const struct look *l, const char *device)
 	json_t *row = v ? row_of(l, device, "intx", v) : NULL;
 
 	json_decref(v);
-	if (!row)
-		return NULL;
-	json_object_set_new(row, "path", json_string("remapped+injected"));
-	json_object_set_new(row, "why", json_string("a level-triggered line cannot be posted"));
 	return row;
 }
 

@@ -209,10 +209,12 @@ static json_t *rows_of(const char *mode, const char *vectors)
 	return rows;
 }
 
-static void assert_row(const json_t *rows, size_t i, const char *path, const char *why)
+static void assert_row(const json_t *rows, size_t i, const char *path, const char *why,
+		       const char *known_by)
 {
 	const json_t *row = json_array_get(rows, i), *w = json_object_get(row, "why");
 
+	assert_string_equal(json_string_value(json_object_get(row, "known_by")), known_by);
 	assert_string_equal(json_string_value(json_object_get(row, "path")), path);
 	if (why)
 		assert_string_equal(json_string_value(w), why);
@@ -230,17 +232,21 @@ static void test_a_vector_is_posted_only_if_nothing_speaks_against_it(void **sta
 			       VECTOR(1, "irqfd", false, TO("null", "fixed")) ","
 			       VECTOR(2, "irqfd", false, TO("0", "nmi")) ","
 			       VECTOR(3, "userspace", false, TO("0", "fixed")) ","
-			       VECTOR(4, "off", true, TO("0", "fixed")) "]");
-	assert_int_equal(json_array_size(rows), 5);
-	assert_row(rows, 0, "posted", NULL);
-	assert_row(rows, 1, "remapped+injected", "it goes to several CPUs");
-	assert_row(rows, 2, "remapped+injected", "its delivery mode cannot be posted");
-	assert_row(rows, 3, "userspace", "it has no route in KVM, or not yet");
-	assert_row(rows, 4, "none", "masked");
+			       VECTOR(4, "off", true, TO("0", "fixed")) ","
+			       VECTOR(5, "off", false, TO("0", "fixed")) "]");
+	assert_int_equal(json_array_size(rows), 6);
+	assert_row(rows, 0, "posted", NULL, "prediction");
+	assert_row(rows, 1, "remapped+injected", "it goes to several CPUs", "prediction");
+	assert_row(rows, 2, "remapped+injected", "its delivery mode cannot be posted",
+		   "prediction");
+	assert_row(rows, 3, "userspace", "it has no route in KVM, or not yet", "vmm");
+	assert_row(rows, 4, "none", "masked", "vmm");
+	assert_row(rows, 5, "none", "off", "vmm");
 	json_decref(rows);
 	fake_sysfs_text(root, "N", "sys/module/kvm_intel/parameters/enable_apicv");
 	rows = rows_of("msix", "[" VECTOR(0, "irqfd", false, TO("0", "fixed")) "]");
-	assert_row(rows, 0, "remapped+injected", "no APICv (kvm_intel.enable_apicv is off)");
+	assert_row(rows, 0, "remapped+injected", "no APICv (kvm_intel.enable_apicv is off)",
+		   "prediction");
 	json_decref(rows);
 }
 
@@ -266,7 +272,7 @@ static void test_intx_is_one_row(void **state)
 	json_t *rows = rows_of("intx", "[]");
 
 	assert_int_equal(json_array_size(rows), 1);
-	assert_row(rows, 0, "remapped+injected", "a level-triggered line cannot be posted");
+	assert_row(rows, 0, "remapped+injected", "a level-triggered line cannot be posted", "vmm");
 	json_decref(rows);
 }
 
@@ -585,6 +591,7 @@ static void test_an_observation_stands_above_the_prediction(void **state)
 	assert_string_equal(json_string_value(json_object_get(row, "known_by")), "prediction");
 	row = json_array_get(rows, 2);
 	assert_string_equal(json_string_value(json_object_get(row, "path")), "none");
+	assert_string_equal(json_string_value(json_object_get(row, "known_by")), "vmm");
 	json_decref(rows);
 	json_decref(report);
 }
