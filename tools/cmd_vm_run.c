@@ -180,7 +180,7 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 	if (r == 0)
 		r = vm_pin_check(root, &o->pin, devices->bdf, devices->count, o->low_latency, err);
 	if (r == 0)
-		r = irq_place_check(root, &o->irq, err);
+		r = irq_place_check(root, &o->irq, &o->pin, err);
 	if (r == 0)
 		r = vm_pin_keep_off(&o->pin, err);
 	if (r == 0)

@@ -45,13 +45,29 @@ int irq_place_parse(const char *text, struct irq_place *ret, struct err *err)
 	return 0;
 }
 
-int irq_place_check(int root, const struct irq_place *place, struct err *err)
+/* Whoever pins a guest's CPU and sends interrupts there may mean it. */
+static void warn_pinned(const struct cpulist *want, const struct vm_pin *pin)
+{
+	struct cpulist both = { 0 };
+	char text[1024];
+
+	for (unsigned i = 0; i < pin->count; i++)
+		if (cpulist_has(want, pin->cpu[i]))
+			both.bits[pin->cpu[i] / 64] |= 1ull << (pin->cpu[i] % 64);
+	if (cpulist_count(&both) && cpulist_format(&both, text, sizeof(text)) >= 0)
+		log_warn("--irq: CPU %s is the guest's by --pin: the interrupts cost it time there", text);
+}
+
+int irq_place_check(int root, const struct irq_place *place, const struct vm_pin *pin,
+		    struct err *err)
 {
 	struct cpulist want, online;
 	char text[1024];
 
-	if (place->where != IRQ_CPUS || cpulist_parse(place->cpus, &want) < 0 ||
-	    hostfs_read(root, text, sizeof(text), ONLINE) < 0 || cpulist_parse(text, &online) < 0)
+	if (place->where != IRQ_CPUS || cpulist_parse(place->cpus, &want) < 0)
+		return 0;
+	warn_pinned(&want, pin);
+	if (hostfs_read(root, text, sizeof(text), ONLINE) < 0 || cpulist_parse(text, &online) < 0)
 		return 0;
 	for (unsigned i = 0; i < CPULIST_MAX; i++) {
 		if (!cpulist_has(&want, i) || cpulist_has(&online, i))

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "tools/irq_lines.h"
 #include "tools/irqbalance.h"
+#include "tools/vm_pin.h"
 
 enum irq_where {
 	IRQ_ANYWHERE, /* the kernel's choice, and irqbalance's */
@@ -46,8 +47,11 @@ extern struct irq_keeper_times irq_keeper_times;
 /* "follow" or "cpus=LIST". -EINVAL with err set (usage). */
 int irq_place_parse(const char *text, struct irq_place *ret, struct err *err);
 
-/* Whether these CPUs are online. -ENODEV with err set. */
-int irq_place_check(int root, const struct irq_place *place, struct err *err);
+/*
+ * Whether these CPUs are online; those of them that run the guest's are a warning. -ENODEV with err set.
+ */
+int irq_place_check(int root, const struct irq_place *place, const struct vm_pin *pin,
+		    struct err *err);
 
 /*
  * Once: report is the VM's answer to "interrupts", which may be anything: of the devices it names those

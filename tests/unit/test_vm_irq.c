@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -385,6 +386,7 @@ static void test_interrupts_go_to_the_cpus_that_were_said(void **state)
 static void test_places_are_checked(void **state)
 {
 	static const char *const bad[] = { "", "followed", "cpus=", "cpus", "cpus=x", "cpus=3-1", "0-1" };
+	static const struct vm_pin nowhere = { 0 };
 	struct irq_place place;
 	struct err err = ERR_INIT;
 
@@ -392,10 +394,41 @@ static void test_places_are_checked(void **state)
 		assert_int_equal(irq_place_parse(bad[i], &place, NULL), -EINVAL);
 	fake_sysfs_text(root, "0-3,8", "sys/devices/system/cpu/online");
 	assert_int_equal(irq_place_parse("cpus=2,8", &place, &err), 0);
-	assert_int_equal(irq_place_check(root, &place, &err), 0);
+	assert_int_equal(irq_place_check(root, &place, &nowhere, &err), 0);
 	assert_int_equal(irq_place_parse("cpus=2,4", &place, &err), 0);
-	assert_int_equal(irq_place_check(root, &place, &err), -ENODEV);
+	assert_int_equal(irq_place_check(root, &place, &nowhere, &err), -ENODEV);
 	assert_string_equal(err.text, "--irq: CPU 4 of this host is not online");
+}
+
+/* What it says on stderr. */
+static const char *warning(const char *words, const struct vm_pin *pin)
+{
+	static char text[1024];
+	int into = memfd_create("stderr", MFD_CLOEXEC), saved = dup(STDERR_FILENO), r;
+	struct irq_place place;
+	ssize_t len;
+
+	assert_int_equal(irq_place_parse(words, &place, NULL), 0);
+	dup2(into, STDERR_FILENO);
+	r = irq_place_check(root, &place, pin, NULL);
+	dup2(saved, STDERR_FILENO);
+	len = pread(into, text, sizeof(text) - 1, 0);
+	text[len > 0 ? len : 0] = '\0';
+	close(saved);
+	close(into);
+	assert_int_equal(r, 0);
+	return text;
+}
+
+static void test_cpus_of_the_guest_itself_are_warned_of(void **state)
+{
+	static const struct vm_pin pin = { .count = 3, .cpu = { 1, 70, 3 } };
+
+	assert_non_null(strstr(warning("cpus=0-1", &pin), "--irq: CPU 1 is the guest's by --pin"));
+	assert_non_null(strstr(warning("cpus=0-3,70", &pin), "--irq: CPU 1,3,70 is"));
+	assert_string_equal(warning("cpus=0,2", &pin), "");
+	assert_string_equal(warning("follow", &pin), "");
+	assert_string_equal(warning("cpus=0-1", &(struct vm_pin){ 0 }), "");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -618,6 +651,7 @@ int main(void)
 		TEST(test_the_vmm_is_not_believed_whose_a_thread_is),
 		TEST(test_interrupts_go_to_the_cpus_that_were_said),
 		TEST(test_places_are_checked),
+		TEST(test_cpus_of_the_guest_itself_are_warned_of),
 	};
 
 	return cmocka_run_group_tests_name("vm_irq", tests, NULL, NULL);
