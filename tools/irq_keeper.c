@@ -309,12 +309,11 @@ static _Noreturn void keep(int root, const char *name, pid_t vmm, const struct i
 	sigset_t set;
 	int r;
 
-	/* What a terminal sends to all of them is the supervisor's to judge. */
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	sigaddset(&set, IRQ_KEEPER_END);
+	prctl(PR_SET_PDEATHSIG, IRQ_KEEPER_END);
 	prctl(PR_SET_NAME, "thruway-irq");
 	k.root = keep_only_root(root);
 	k.signals = signalfd(-1, &set, SFD_CLOEXEC);
@@ -359,7 +358,7 @@ void irq_keeper_end(pid_t pid)
 	if (pid <= 0)
 		return;
 	/* It asks a VM that may hang. */
-	if (fd < 0 || kill(pid, SIGTERM) < 0 || poll(&p, 1, (int)irq_keeper_times.end_ms) <= 0)
+	if (fd < 0 || kill(pid, IRQ_KEEPER_END) < 0 || poll(&p, 1, (int)irq_keeper_times.end_ms) <= 0)
 		kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

@@ -13,6 +13,7 @@
 #ifndef TOOLS_IRQ_KEEPER_H
 #define TOOLS_IRQ_KEEPER_H
 
+#include <signal.h>
 #include <sys/types.h>
 
 #include <jansson.h>
@@ -64,8 +65,14 @@ unsigned irq_keeper_look(int root, pid_t vmm, const json_t *report, const struct
 			 struct irq_list *ret_placed, struct irq_lines *lines);
 
 /*
+ * None that is sent to a whole process group (by a terminal, timeout(1), a service's end): whether the VM
+ * ends by it is the supervisor's to judge. And one that waits does not swallow the next.
+ */
+#define IRQ_KEEPER_END SIGRTMIN
+
+/*
  * Start the process for the VM called `name`, whose VMM is process vmm. Its pid, or -errno. A VM that answers late is waited
- * for: it ends when the VM does (it hangs up), with the caller, and by SIGTERM.
+ * for: it ends when the VM does (it hangs up), with the caller, and by IRQ_KEEPER_END.
  */
 pid_t irq_keeper_start(int root, const char *name, pid_t vmm, const struct irq_place *place);
 

@@ -175,20 +175,23 @@ static int ended(void)
 
 /* --- */
 
-static void test_what_a_terminal_sends_to_all_of_them_is_not_for_it(void **state)
+static void test_what_is_sent_to_all_of_them_is_not_for_it(void **state)
 {
-	static const int signals[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGPIPE };
+	static const int signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGUSR1, SIGPIPE };
 
 	start();
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		assert_int_equal(kill(keeper, signals[i]), 0);
 	assert_keeps();
+	/* They wait for good, and do not swallow what its supervisor says at last. */
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
+	assert_int_equal(ended(), 0);
 }
 
 static void test_it_ends_in_order_when_it_is_told(void **state)
 {
 	start();
-	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
 	assert_int_equal(ended(), 0);
 }
 
@@ -233,7 +236,7 @@ static void test_it_ends_at_once_while_it_waits_for_an_answer(void **state)
 {
 	start();
 	assert_true(asks());
-	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
 	assert_int_equal(ended(), 0);
 }
 
@@ -255,7 +258,7 @@ static void test_it_ends_with_its_vm(void **state)
 static void test_a_line_is_put_back_at_the_end(void **state)
 {
 	start_with_a_line();
-	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
 	assert_int_equal(ended(), 0);
 	assert_comes_to(16, "0");
 }
@@ -274,7 +277,7 @@ static void test_a_line_is_put_back_when_the_guest_goes_over_to_msix(void **stat
 	start_with_a_line();
 	assert_keeps();
 	assert_comes_to(16, "0");
-	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
 	assert_int_equal(ended(), 0);
 	assert_comes_to(36, "1"); /* which goes with the VM */
 }
@@ -284,7 +287,7 @@ static void test_a_line_that_is_anothers_by_then_is_left_alone(void **state)
 	start_with_a_line();
 	assert_true(asks()); /* in vain: it does not move it again */
 	fake_sysfs_text(root, "5", "proc/irq/16/smp_affinity_list");
-	assert_int_equal(kill(keeper, SIGTERM), 0);
+	assert_int_equal(kill(keeper, IRQ_KEEPER_END), 0);
 	assert_int_equal(ended(), 0);
 	assert_comes_to(16, "5");
 }
@@ -370,7 +373,7 @@ static void test_one_that_was_killed_leaves_nothing(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TEST(test_what_a_terminal_sends_to_all_of_them_is_not_for_it),
+		TEST(test_what_is_sent_to_all_of_them_is_not_for_it),
 		TEST(test_it_ends_in_order_when_it_is_told),
 		TEST(test_a_late_answer_is_waited_for),
 		TEST(test_an_answer_in_pieces_is_one),
