@@ -63,9 +63,43 @@ static uint64_t page_of(const struct mem_node *m)
 	return m->kind == MEM_HUGETLB_1G ? GiB : m->kind == MEM_HUGETLB_2M ? 2 * MiB : 0;
 }
 
+static uint64_t pages(int root, uint64_t kib, const char *which)
+{
+	uint64_t n;
+
+	return hostfs_read_u64(root, &n, HUGEPAGES "%s", (unsigned long long)kib, which) < 0 ? 0 : n;
+}
+
+/* Of pages that are there, and promised to nobody. */
+static uint64_t free_in_pool(int root, uint64_t page)
+{
+	uint64_t have = pages(root, page / KiB, "free_hugepages");
+	uint64_t taken = pages(root, page / KiB, "resv_hugepages"); /* promised, not yet touched */
+
+	return have > taken ? have - taken : 0;
+}
+
+/* A pool that has as much as does not fit beside it. */
+static bool hint_pool(int root, uint64_t bytes, struct err *err)
+{
+	static const uint64_t sizes[] = { 2 * MiB, GiB };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		uint64_t room = free_in_pool(root, sizes[i]) * sizes[i];
+
+		if (bytes > room)
+			continue;
+		err_hint(err, "give it less (--memory): all of it is populated at start; or take it from "
+			      "the %llu MiB of free hugepages (backend=hugetlb-%s)",
+			 (unsigned long long)(room / MiB), sizes[i] == GiB ? "1G" : "2M");
+		return true;
+	}
+	return false;
+}
+
 static int check_small(int root, uint64_t bytes, bool pinned, struct err *err)
 {
-	uint64_t available, total = 0, swap = 0, pools = 0, margin = bytes / MARGIN_SHARE;
+	uint64_t available, total = 0, swap = 0, margin = bytes / MARGIN_SHARE;
 	char text[8192];
 
 	if (!read_meminfo(root, text, sizeof(text)) ||
@@ -78,15 +112,12 @@ static int check_small(int root, uint64_t bytes, bool pinned, struct err *err)
 	if (bytes + margin <= available + swap)
 		return 0;
 	(void)field(text, "MemTotal", &total);
-	(void)field(text, "Hugetlb", &pools);
 	err_plain(err, -ENOMEM,
 		  "a guest with %s of RAM does not fit this host: of its %llu MiB %llu are available",
 		  SIZE_STR(bytes), (unsigned long long)(total / MiB),
 		  (unsigned long long)((available + swap) / MiB));
-	if (pools)
-		return err_hint(err, "give it less (--memory): all of it is populated at start; or "
-				     "take it from the %llu MiB of hugepages (backend=hugetlb-2M or -1G)",
-				(unsigned long long)(pools / MiB));
+	if (hint_pool(root, bytes, err))
+		return -ENOMEM;
 	return err_hint(err, "give it less (--memory): all of it is populated at start and stays, and "
 			     "%llu MiB are left for the host", (unsigned long long)(margin / MiB));
 }
@@ -230,13 +261,6 @@ static int check_strict(int root, const struct mem_node *nodes, unsigned count, 
 
 /* --- of the whole host ---------------------------------------------------------------------------- */
 
-static uint64_t pages(int root, uint64_t kib, const char *which)
-{
-	uint64_t n;
-
-	return hostfs_read_u64(root, &n, HUGEPAGES "%s", (unsigned long long)kib, which) < 0 ? 0 : n;
-}
-
 static int hint_reserve(int root, uint64_t page, uint64_t missing, const char *or_else, struct err *err)
 {
 	uint64_t total = pages(root, page / KiB, "nr_hugepages") + missing;
@@ -252,15 +276,15 @@ static int hint_reserve(int root, uint64_t page, uint64_t missing, const char *o
 
 static int check_huge(int root, uint64_t bytes, uint64_t page, const char *or_else, struct err *err)
 {
-	uint64_t kib = page / KiB, need = bytes / page, have, taken, more, surplus;
+	uint64_t kib = page / KiB, need, have, more, surplus;
 
-	if (!hostfs_exists(root, "sys/kernel/mm/hugepages"))
+	/* A page of no size is of no pool. */
+	if (!page || !hostfs_exists(root, "sys/kernel/mm/hugepages"))
 		return 0;
-	have = pages(root, kib, "free_hugepages");
-	taken = pages(root, kib, "resv_hugepages"); /* promised, not yet touched */
+	need = bytes / page;
+	have = free_in_pool(root, page);
 	more = pages(root, kib, "nr_overcommit_hugepages");
 	surplus = pages(root, kib, "surplus_hugepages");
-	have = have > taken ? have - taken : 0;
 	have += more > surplus ? more - surplus : 0;
 	if (need <= have)
 		return 0;

@@ -67,8 +67,23 @@ static void test_what_is_available_is_what_counts(void **state)
 	/* MemTotal has it, and the margin is the host's. */
 	assert_int_equal(check(4096 * MiB, MEM_ANON, true, &err), -ENOMEM);
 	assert_non_null(strstr(err.text, "of its 5943 MiB 4096 are available"));
-	assert_non_null(strstr(err.hint, "the 1024 MiB of hugepages"));
+	assert_null(strstr(err.hint, "hugepages")); /* they would not do either */
 	assert_int_equal(check(5 * GiB, MEM_MEMFD, true, NULL), -ENOMEM);
+}
+
+/* Whole pools only, and what of them is promised to nobody. */
+static void test_hugepages_are_offered_where_they_are_enough(void **state)
+{
+	fake_sysfs_text(host, "2112", "sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+	assert_int_equal(check(4200 * MiB, MEM_ANON, true, &err), -ENOMEM);
+	assert_non_null(strstr(err.hint, "the 4200 MiB of free hugepages (backend=hugetlb-2M)"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(check(4202 * MiB, MEM_ANON, true, &err), -ENOMEM);
+	assert_null(strstr(err.hint, "hugepages"));
+	fake_sysfs_text(host, "5", "sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages");
+	err = (struct err)ERR_INIT;
+	assert_int_equal(check(5120 * MiB, MEM_ANON, true, &err), -ENOMEM);
+	assert_non_null(strstr(err.hint, "the 5120 MiB of free hugepages (backend=hugetlb-1G)"));
 }
 
 static void test_swap_counts_for_what_is_not_pinned(void **state)
@@ -188,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_what_is_available_is_what_counts),
+		TEST(test_hugepages_are_offered_where_they_are_enough),
 		TEST(test_swap_counts_for_what_is_not_pinned),
 		TEST(test_huge_pages_are_counted_by_their_size),
 		TEST(test_what_a_node_alone_does_not_have_is_refused),
