@@ -164,7 +164,7 @@ static int bind(int root, const struct failover_want *want, struct bdf bdf, stru
 		if (r < 0)
 			return r;
 	}
-	return vm_check_bound(root, bdf, &dev, err);
+	return vm_check_bound_for_run(root, bdf, &dev, err);
 }
 
 /* One of those that are of use, or why there is none. */
@@ -197,7 +197,7 @@ int failover_pick(int root, const struct failover_want *want, struct failover_vf
 
 	/* Without --bind this says how to bind it, and no lease has to end again. */
 	if (r == 0 && failover_pick_named(want) && !want->bind && list.among)
-		r = vm_check_bound(root, list.among[0], &dev, err);
+		r = vm_check_bound_for_run(root, list.among[0], &dev, err);
 	req.among = list.among;
 	req.count = list.count;
 	if (r == 0)

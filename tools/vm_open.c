@@ -101,7 +101,8 @@ int vm_open_kvm(int root, int *ret_fd, struct err *err)
 	return 0;
 }
 
-static int refuse_unbound(int root, const struct pci_function *dev, struct err *err)
+/* by_bind: the command has --bind. */
+static int refuse_unbound(int root, const struct pci_function *dev, bool by_bind, struct err *err)
 {
 	struct pci_function all;
 	char bdf[BDF_STRLEN];
@@ -120,8 +121,8 @@ static int refuse_unbound(int root, const struct pci_function *dev, struct err *
 			  bdf, dev->driver);
 	else
 		err_plain(err, -ENODEV, "cannot attach %s: it is bound to no driver", bdf);
-	return err_hint(err, "thruway bind %s, or add --bind to have it done for the VM's lifetime",
-			bdf);
+	return err_hint(err, "thruway bind %s%s", bdf,
+			by_bind ? ", or add --bind to have it done for the VM's lifetime" : "");
 }
 
 /* The index of the group in config, opening it if it is new there. */
@@ -147,7 +148,8 @@ static int group_index(int root, const struct pci_function *dev, struct vmm_conf
 	return 0;
 }
 
-int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err)
+static int check_bound(int root, struct bdf bdf, bool by_bind, struct pci_function *ret,
+		       struct err *err)
 {
 	int r = pci_function_read_binding(root, bdf, ret);
 
@@ -157,8 +159,18 @@ int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct er
 		return err_set(err, r, "cannot attach %s", BDF_STR(bdf));
 	/* No VFIO driver takes a bridge, so the refusal alone has to tell those apart. */
 	if (ret->group < 0 || !pci_function_driver_is_vfio(ret->driver))
-		return refuse_unbound(root, ret, err);
+		return refuse_unbound(root, ret, by_bind, err);
 	return 0;
+}
+
+int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err)
+{
+	return check_bound(root, bdf, false, ret, err);
+}
+
+int vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function *ret, struct err *err)
+{
+	return check_bound(root, bdf, true, ret, err);
 }
 
 int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, struct vmm_device *d,
@@ -182,7 +194,7 @@ int vm_open_device(int root, struct bdf bdf, const struct vm_opt_device *opts,
 	for (unsigned i = 0; i < config->device_count; i++)
 		if (strcmp(config->devices[i].name, BDF_STR(bdf)) == 0)
 			return err_usage(err, "--device: %s is given twice", BDF_STR(bdf));
-	r = vm_check_bound(root, bdf, &dev, err);
+	r = vm_check_bound_for_run(root, bdf, &dev, err);
 	/* Not before it is bound: until then the handlers of its own driver are on the line. */
 	if (r == 0 && !d->vf)
 		r = vm_intx_choose(root, bdf, opts->shared_intx, &d->intx, err);

@@ -27,6 +27,8 @@ struct vmm_device;
 
 /* It is there, in a group, and bound to a VFIO driver: driver and group in *ret. Else err says. */
 int vm_check_bound(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
+/* The same for `vm run`, which has --bind, and says so. */
+int vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function *ret, struct err *err);
 
 /*
  * What the guest is to find as the function's ROM, into d: its own, none, or a file's; also whether it

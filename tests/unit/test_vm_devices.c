@@ -395,6 +395,28 @@ static void test_whose_line_others_use_is_refused_before_its_group_is_opened(voi
 	vm_config_close(&config);
 }
 
+/* Of these two `vm run` alone has --bind. */
+static void test_one_that_is_not_bound_is_refused_with_what_the_command_has(void **state)
+{
+	static const struct fake_pci dev = { .bdf = "0000:05:00.0", .driver = "igb", .group = "25" };
+	static struct vmm_config config;
+	struct vm_opt_device opts = { .name = "0000:05:00.0" };
+	struct vm_client nobody = VM_CLIENT_INIT;
+	struct vm_attach device = { .bdf = { .bus = 5 } };
+
+	fake_pci_add(kernel.root, &dev);
+	vm_config_init(&config);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_open_device(kernel.root, device.bdf, &opts, &config, &err), -EBUSY);
+	assert_string_equal(err.hint, "thruway bind 0000:05:00.0, or add --bind to have it done for the VM's "
+				      "lifetime");
+	vm_config_close(&config);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vm_attach_device(kernel.root, &nobody, &device, &err), -EBUSY);
+	assert_non_null(strstr(err.text, "it is bound to igb"));
+	assert_string_equal(err.hint, "thruway bind 0000:05:00.0");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +433,7 @@ int main(void)
 		TEST(test_what_does_not_answer_is_not_given_to_a_guest_that_runs),
 		TEST(test_a_group_that_the_vm_still_has_after_an_error_is_not_opened),
 		TEST(test_whose_line_others_use_is_refused_before_its_group_is_opened),
+		TEST(test_one_that_is_not_bound_is_refused_with_what_the_command_has),
 #undef TEST
 	};
 
