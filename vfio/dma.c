@@ -53,7 +53,6 @@ static int check(const struct dma *dma, struct range range)
 			return -EEXIST;
 	if (!iommu_reaches(dma->iommu, range.start, range.size))
 		return -EINVAL;
-	/* The kernel counted before we mapped anything. */
 	if (dma->iommu->max_maps && dma->count >= dma->iommu->max_maps)
 		return -ENOSPC;
 	return 0;

@@ -30,7 +30,7 @@ struct iommu {
 	const struct iommu_ops *ops;
 	/* What the IOMMU takes of all groups that have joined: known after the first. */
 	uint64_t page_sizes; /* bit n: 2^n bytes */
-	unsigned max_maps;   /* mappings still allowed when asked; 0: the kernel does not say */
+	unsigned max_maps;   /* mappings in all, with those there are; 0: the kernel does not say */
 	unsigned nranges;    /* 0: the kernel does not say */
 	struct range ranges[IOMMU_MAX_RANGES];
 };

@@ -20,6 +20,7 @@ struct type1 {
 	struct iommu iommu;
 	int fd; /* the container; borrowed */
 	unsigned groups;
+	unsigned maps; /* that there are */
 };
 
 /* --- one typed function per request --- */
@@ -74,7 +75,10 @@ static int type1_map(struct iommu *iommu, iova_t iova, uint64_t size, void *hva,
 	};
 	int r = sys_ioctl(t->fd, VFIO_IOMMU_MAP_DMA, &map);
 
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	t->maps++;
+	return 0;
 }
 
 static int type1_unmap(struct iommu *iommu, iova_t iova, uint64_t size)
@@ -87,7 +91,10 @@ static int type1_unmap(struct iommu *iommu, iova_t iova, uint64_t size)
 	};
 	int r = sys_ioctl(t->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
 
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	t->maps--;
+	return 0;
 }
 
 static void type1_free(struct iommu *iommu)
@@ -172,7 +179,7 @@ static int read_limits(struct type1 *t)
 	if (off <= 0)
 		return off;
 	memcpy(&avail, (const char *)info + off, sizeof(avail));
-	t->iommu.max_maps = avail.avail;
+	t->iommu.max_maps = avail.avail + t->maps; /* the kernel says how many are left */
 	return 0;
 }
 
