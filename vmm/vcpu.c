@@ -113,8 +113,13 @@ static void *vcpu_thread(void *opaque)
 
 	current_run = cpu->run;
 	for (;;) {
-		if (!alive)
+		while (!alive) {
 			wait_for_pause(park);
+			if (!stay_parked(cpu))
+				return NULL;
+			/* Not by main yet: somebody had all CPUs stopped for a moment. */
+			alive = __atomic_load_n(&cpu->vm->request, __ATOMIC_ACQUIRE) == VM_RUN;
+		}
 		if (__atomic_load_n(&park->pause, __ATOMIC_ACQUIRE) && !stay_parked(cpu))
 			return NULL;
 		r = VALUE_IOCTL(cpu->fd, KVM_RUN, 0);

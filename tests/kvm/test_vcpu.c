@@ -75,6 +75,13 @@ static void reset_write(void *opaque, uint64_t off, const uint8_t *data, unsigne
 
 static const struct bus_ops reset_ops = { dev_read, reset_write };
 
+static void pause_write(void *opaque, uint64_t off, const uint8_t *data, unsigned len)
+{
+	vm_request(&m.vm, VM_PAUSE);
+}
+
+static const struct bus_ops pause_ops = { dev_read, pause_write };
+
 /* Real mode at CODE with DS over the MMIO page. */
 static void enter_at(uint64_t rip)
 {
@@ -404,6 +411,32 @@ static void test_a_reset_in_the_ring_comes_before_the_triple_fault(void **state)
 	assert_int_equal(wait_request(), VM_REBOOT);
 }
 
+/* Somebody else (vm stats) stops the CPUs and lets them go before main has seen to it. */
+static void test_a_guest_that_is_to_stand_stands_until_main_has_seen_to_it(void **state)
+{
+	static const uint8_t code[] = {
+		0xba, 0x00, 0x06, 0xee, /* mov dx, 0x600; out dx, al: it panicked */
+		0xba, 0x00, 0x05, 0xee, /* mov dx, 0x500; out dx, al */
+		0xf4, 0xeb, 0xfd,
+	};
+
+	if (m.kvm >= 0)
+		assert_int_equal(bus_add(m.vm.pio, 0x600, 1, "panic", &pause_ops, NULL, NULL), 0);
+	start(code, sizeof(code));
+	for (unsigned i = 0; i < 5000 && __atomic_load_n(&m.vm.request, __ATOMIC_ACQUIRE) == VM_RUN; i++)
+		usleep(1000);
+	for (unsigned i = 0; i < 10; i++) {
+		vcpus_pause(&m.vm);
+		vcpus_resume(&m.vm);
+		usleep(5000);
+	}
+	vcpus_pause(&m.vm);
+	assert_int_equal(m.writes, 0);
+	assert_int_equal(vm_take_request(&m.vm), VM_PAUSE);
+	vcpus_resume(&m.vm);
+	wait_writes(1);
+}
+
 static void test_reset_is_power_on_state(void **state)
 {
 	static const uint8_t code[] = { 0xf4, 0xeb, 0xfd };
@@ -545,6 +578,7 @@ int main(void)
 		T(test_registers_set_while_paused_stand),
 		T(test_triple_fault_is_a_crash_and_reset_revives),
 		T(test_a_reset_in_the_ring_comes_before_the_triple_fault),
+		T(test_a_guest_that_is_to_stand_stands_until_main_has_seen_to_it),
 		T(test_reset_is_power_on_state),
 		T(test_a_page_that_faults_becomes_mmio),
 		T(test_absurd_cpu_counts_are_refused),
