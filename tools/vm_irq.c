@@ -160,11 +160,26 @@ static void add_device(const struct look *l, const json_t *device, json_t *rows)
 		json_array_append_new(rows, row_of(l, name, mode, v));
 }
 
+/* What the host has of it stays unknown where it cannot be read. */
+static void read_host_side(struct look *l, const json_t *devices)
+{
+	size_t size = json_array_size(devices), count = 0;
+	_cleanup_free_ struct bdf *of = calloc(size ? size : 1, sizeof(*of));
+
+	for (size_t i = 0; of && i < size; i++) {
+		const char *name = json_string_value(json_object_get(json_array_get(devices, i), "device"));
+
+		if (name && bdf_parse(name, &of[count]) == 0)
+			count++;
+	}
+	if (count && host_irq_read(l->root, of, count, &l->irqs, &l->count) < 0)
+		l->count = 0;
+}
+
 json_t *vm_irq_rows(int root, const json_t *report, const enum irq_told *told, struct err *err)
 {
 	struct look l = { .root = root, .report = report, .told = told };
 	const json_t *devices = json_object_get(report, "devices");
-	_cleanup_free_ struct host_irq *irqs = NULL;
 	json_t *rows = json_array();
 
 	if (!rows || !json_is_array(devices)) {
@@ -173,10 +188,9 @@ json_t *vm_irq_rows(int root, const json_t *report, const enum irq_told *told, s
 		return NULL;
 	}
 	posting_read(root, &l.posting);
-	if (host_irq_read(root, &irqs, &l.count) < 0)
-		l.count = 0; /* what the host has of it stays unknown */
-	l.irqs = irqs;
+	read_host_side(&l, devices);
 	for (size_t i = 0; i < json_array_size(devices); i++)
 		add_device(&l, json_array_get(devices, i), rows);
+	free(l.irqs);
 	return rows;
 }

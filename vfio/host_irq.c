@@ -28,14 +28,22 @@ static bool parse_name(const char *line, struct host_irq *ret)
 	return bdf_parse(bdf, &ret->bdf) == 0;
 }
 
+static bool is_of(struct bdf bdf, const struct bdf *of, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (bdf_eq(of[i], bdf))
+			return true;
+	return false;
+}
+
 /* "  36:   12   0   IR-PCI-MSIX-0000:01:10.0   0-edge   vfio-msix[0](0000:01:10.0)". */
-static bool parse_line(const char *line, struct host_irq *ret)
+static bool parse_line(const char *line, const struct bdf *of, size_t of_count, struct host_irq *ret)
 {
 	char *end;
 	unsigned long irq = strtoul(line, &end, 10);
 
 	*ret = (struct host_irq){ .irq = (unsigned)irq };
-	if (end == line || *end != ':' || !parse_name(line, ret))
+	if (end == line || *end != ':' || !parse_name(line, ret) || !is_of(ret->bdf, of, of_count))
 		return false;
 	for (const char *p = end + 1;; p = end) {
 		unsigned long long n = strtoull(p, &end, 10);
@@ -65,7 +73,8 @@ static int add(struct host_irq **list, size_t *count, const struct host_irq *h)
 	return 0;
 }
 
-int host_irq_read(int root, struct host_irq **ret, size_t *ret_count)
+int host_irq_read(int root, const struct bdf *of, size_t of_count, struct host_irq **ret,
+		  size_t *ret_count)
 {
 	int fd = hostfs_open(root, O_RDONLY, "proc/interrupts"), r = 0;
 	_cleanup_file_ FILE *f = fd < 0 ? NULL : fdopen(fd, "re");
@@ -82,7 +91,7 @@ int host_irq_read(int root, struct host_irq **ret, size_t *ret_count)
 	while (r == 0 && getline(&line, &size, f) > 0) {
 		struct host_irq h;
 
-		if (!parse_line(line, &h))
+		if (!parse_line(line, of, of_count, &h))
 			continue;
 		read_cpus(root, &h);
 		r = add(&list, &count, &h);

@@ -17,10 +17,12 @@ struct host_irq {
 };
 
 /*
- * Every one of VFIO's in proc/interrupts, where it names them vfio-msix[0](0000:01:10.0),
- * vfio-msi and vfio-intx. *ret is the caller's to free. 0, -ENOMEM or of the file.
+ * VFIO's for these functions in proc/interrupts, where it names them vfio-msix[0](0000:01:10.0),
+ * vfio-msi and vfio-intx; a host has thousands of others, each with a file to be read. *ret is the
+ * caller's to free. 0, -ENOMEM or of the file.
  */
-int host_irq_read(int root, struct host_irq **ret, size_t *ret_count);
+int host_irq_read(int root, const struct bdf *of, size_t of_count, struct host_irq **ret,
+		  size_t *ret_count);
 
 /* The one of this vector; NULL: there is none. */
 const struct host_irq *host_irq_find(const struct host_irq *irqs, size_t count, struct bdf bdf,
