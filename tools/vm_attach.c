@@ -71,6 +71,16 @@ static int refuse_mute(int root, const struct bdf bdf, struct err *err)
 			BDF_STR(bdf));
 }
 
+/* The VMM would have to open it to see that, which resets it, or its bus. */
+static int refuse_conventional(int root, const struct bdf bdf, struct err *err)
+{
+	if (pci_function_is_express(root, bdf))
+		return 0;
+	err_plain(err, -EOPNOTSUPP, "cannot attach %s: it is a conventional PCI device, which no slot of "
+				    "a guest that runs takes", BDF_STR(bdf));
+	return err_hint(err, "start the guest with it: vm run --device %s", BDF_STR(bdf));
+}
+
 /* --- where it goes ------------------------------------------------------------------------------- */
 
 /* Whose memory guest node i has, as the VMM says; it may say anything. */
@@ -266,6 +276,8 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 	uint32_t intx = VMM_INTX_OWN;
 	int r = vm_check_bound(root, device->bdf, &dev, err);
 
+	if (r == 0)
+		r = refuse_conventional(root, device->bdf, err);
 	if (r == 0)
 		r = refuse_mute(root, device->bdf, err);
 	if (r == 0)

@@ -80,6 +80,11 @@ static void read_binding(int root, const char *name, struct pci_function *d)
 		d->group = (int)strtol(group, NULL, 10);
 }
 
+bool pci_function_is_express(int root, struct bdf bdf)
+{
+	return hostfs_exists(root, DEVICES "/%s/max_link_speed", BDF_STR(bdf));
+}
+
 int pci_function_numa_node(int root, struct bdf bdf)
 {
 	int64_t node;

@@ -128,6 +128,8 @@ void fake_pci_add(int root, const struct fake_pci *p)
 	put_attr(&d, "device", "0x%04x", device);
 	put_attr(&d, "class", "0x%06x", class);
 	put_attr(&d, "driver_override", "(null)", 0);
+	if (!p->conventional)
+		put_attr(&d, "max_link_speed", "Unknown", 0);
 	fake_sysfs_link(root, target, "%s", path);
 	put_config(&d, p, class);
 	put_sriov(&d, p);

@@ -3,6 +3,7 @@
 #ifndef TESTS_FAKE_PCI_H
 #define TESTS_FAKE_PCI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Make or replace a file with exactly these bytes. */
@@ -25,6 +26,7 @@ struct fake_pci {
 	const char *node; /* NUMA node; NULL: "-1" */
 	unsigned header_type;
 	unsigned class; /* 0: 0x020000 */
+	bool conventional; /* PCI: without a link */
 };
 
 void fake_pci_add(int root, const struct fake_pci *d);

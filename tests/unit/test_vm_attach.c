@@ -26,10 +26,12 @@
 #include "vfio/node.h"
 
 #define DEV "0000:81:10.0"
+#define OLD "0000:83:01.0"
 
 static int host = -1;
 static const char *status; /* that the VM gives */
 static char asked[512];
+static unsigned opened; /* containers and groups */
 static unsigned came; /* descriptors: 0x1 a group, 0x2 a container, 0x4 a ROM, a digit each in order */
 static int answer_node;
 static struct err err;
@@ -82,6 +84,7 @@ static int file_of(const char *text, size_t len)
 
 int __wrap_vfio_container_open(int root, int *ret_fd, struct err *e)
 {
+	opened++;
 	*ret_fd = file_of("c", 1);
 	return 0;
 }
@@ -89,6 +92,7 @@ int __wrap_vfio_container_open(int root, int *ret_fd, struct err *e)
 int __wrap_vfio_group_open(int root, unsigned group, const char *bdf, int *ret_fd, struct err *e)
 {
 	assert_int_equal(group, 25);
+	opened++;
 	*ret_fd = file_of("g", 1);
 	return 0;
 }
@@ -110,10 +114,12 @@ static int setup(void **state)
 	host = fake_sysfs(none);
 	fake_pci_add(host, &dev);
 	fake_pci_add(host, &lost);
+	fake_pci_add(host, &(struct fake_pci){ .bdf = OLD, .driver = "vfio-pci", .group = "25",
+					       .conventional = true });
 	log_set_level(LOG_QUIET);
 	status = "{\"devices\":[],\"host_nodes\":[[0],[1]]}";
 	asked[0] = '\0';
-	came = 0;
+	came = opened = 0;
 	answer_node = 1;
 	err = (struct err)ERR_INIT;
 	return 0;
@@ -311,6 +317,17 @@ static void test_a_rom_goes_ahead_of_the_group(void **state)
 	assert_string_equal(asked, "");
 }
 
+/* To open it is to reset it, or its bus. */
+static void test_a_conventional_device_is_refused_before_anything_is_opened(void **state)
+{
+	assert_int_equal(attach(OLD), -EOPNOTSUPP);
+	assert_string_equal(err.text, "cannot attach " OLD ": it is a conventional PCI device, which no "
+				      "slot of a guest that runs takes");
+	assert_string_equal(err.hint, "start the guest with it: vm run --device " OLD);
+	assert_string_equal(asked, "");
+	assert_int_equal(opened, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +340,7 @@ int main(void)
 		TEST(test_a_wrong_node_is_told),
 		TEST(test_what_the_guest_sees_is_asked_for_only_if_it_is_said),
 		TEST(test_a_rom_goes_ahead_of_the_group),
+		TEST(test_a_conventional_device_is_refused_before_anything_is_opened),
 #undef TEST
 	};
 
