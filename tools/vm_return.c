@@ -40,6 +40,7 @@ struct watched {
 	struct vmm_device device; /* what give_back() needs of it */
 	struct bdf bdf, pf; /* pf is bdf when it is no VF */
 	bool is_vf, had_link;
+	bool no_slot; /* conventional PCI */
 	unsigned vf;
 	struct vf_attrs attrs; /* as they were; none: have is 0 */
 
@@ -83,6 +84,7 @@ static int learn(int root, struct watched *w)
 	w->pf = w->is_vf ? dev.pf : w->bdf;
 	w->vf = w->is_vf ? (unsigned)dev.vf_index : 0;
 	w->need = WELL_TICKS;
+	w->no_slot = !pci_function_is_express(root, w->bdf);
 	n = pci_path_parents(root, w->bdf, w->above, MAX_DEPTH);
 	w->nabove = n > 0 ? (unsigned)n : 0;
 	if (!w->is_vf || pf_read(root, w->pf, &pf, NULL) < 0)
@@ -272,6 +274,11 @@ void vm_return_event(struct vm_return *r, enum vm_device_event event, const char
 	if (event == VM_DEVICE_ERROR) {
 		w->where = FAILED;
 		w->well = w->pause = 0;
+	} else if (event == VM_DEVICE_REMOVED && w->where == FAILED && w->no_slot) {
+		w->where = IN_GUEST; /* as far as anybody looks for it */
+		log_warn("%s does not come back to the guest that runs: it is a conventional PCI "
+			 "device, which no slot takes; the next start of the VM gives it one that has "
+			 "it again", device);
 	} else if (event == VM_DEVICE_REMOVED && w->where == FAILED) {
 		w->where = OUT;
 		(void)loop_timer_arm(r->timer, TICK_NS);

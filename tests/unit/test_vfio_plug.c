@@ -8,11 +8,13 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "tests/fake/ioctl.h"
 #include "vmm/vfio_pci/internal.h"
@@ -24,8 +26,8 @@ static struct vfio_machine m;
 static char told[64];
 
 /*
- * E: error, R: the host wants it, -: out, +: in, u and n: used and not. What was waited for ends the
- * loop.
+ * E: error, R: the host wants it, -: out, +: in, u and n: used and not; 2: all that of the second. What
+ * was waited for ends the loop.
  */
 static void on_event(void *opaque, enum vm_device_event event, const char *device)
 {
@@ -33,8 +35,11 @@ static void on_event(void *opaque, enum vm_device_event event, const char *devic
 				       [VM_DEVICE_REMOVED] = '-', [VM_DEVICE_ADDED] = '+',
 				       [VM_DEVICE_STARTED] = 'u', [VM_DEVICE_STOPPED] = 'n' };
 
-	assert_string_equal(device, "0000:01:10.0");
 	told[strlen(told)] = letter[event];
+	if (strcmp(device, MACHINE_SECOND) == 0)
+		told[strlen(told)] = '2';
+	else
+		assert_string_equal(device, "0000:01:10.0");
 	if (event == VM_DEVICE_REMOVED)
 		loop_quit(opaque, 0);
 }
@@ -49,6 +54,52 @@ static void begin(void)
 	m.guest.vm.on_event_opaque = m.guest.vm.loop;
 	cfg_put(&m.guest, MACHINE_BUS, 0, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	memset(m.order, 0, sizeof(m.order));
+}
+
+/* Conventional PCI, with INTx: on the guest's root bus, from slot 1 on. */
+static void make_conventional(struct fake_vfio *dev)
+{
+	static const uint8_t pin = 1, no_next = 0;
+
+	fake_vfio_igbvf(dev);
+	fake_vfio_poke(dev, VFIO_PCI_CONFIG_REGION_INDEX, 0x71, &no_next, 1);
+	fake_vfio_poke(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_INTERRUPT_PIN, &pin, 1);
+	dev->irq[VFIO_PCI_INTX_IRQ_INDEX].count = 1;
+	dev->irq[VFIO_PCI_INTX_IRQ_INDEX].flags = VFIO_IRQ_INFO_EVENTFD;
+}
+
+static void begin_conventional(unsigned n)
+{
+	memset(told, 0, sizeof(told));
+	vfio_machine_new(&m);
+	make_conventional(&m.dev);
+	if (n > 1) {
+		vfio_machine_add_second(&m);
+		make_conventional(&m.second);
+	}
+	assert_int_equal(vfio_machine_start(&m), 0);
+	m.guest.vm.on_event = on_event;
+	m.guest.vm.on_event_opaque = m.guest.vm.loop;
+	for (unsigned i = 0; i < n; i++)
+		cfg_put(&m.guest, 0, 1 + i, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(m.kvm.nirqfds, n);
+	memset(m.order, 0, sizeof(m.order));
+}
+
+/* Nothing of it is left: registers, memory, its line. */
+static void is_silent(unsigned slot)
+{
+	assert_int_equal(cfg_get(&m.guest, 0, slot, PCI_VENDOR_ID, 4), 0xffffffff);
+	cfg_put(&m.guest, 0, slot, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(cfg_get(&m.guest, 0, slot, PCI_COMMAND, 2), 0xffff);
+}
+
+static uint16_t device_command(struct fake_vfio *dev)
+{
+	uint8_t b[2];
+
+	fake_vfio_peek(dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, b, sizeof(b));
+	return get_le16(b);
 }
 
 static struct vfio_pci_arrival arrival(void)
@@ -251,6 +302,124 @@ static void test_a_reset_of_the_machine_ends_the_wait(void **state)
 	vfio_pci_finish_leaving(m.set);
 	assert_false(there());
 	assert_string_equal(told, "-");
+	vfio_machine_free(&m);
+}
+
+/* For one that is closed on a thread. */
+static void until_out(void)
+{
+	for (unsigned i = 0; i < 250 && !strchr(told, '-'); i++)
+		turn();
+}
+
+/* --- one that is in no slot --------------------------------------------------------------------- */
+
+static void test_an_error_takes_a_conventional_one_out_at_once(void **state)
+{
+	begin_conventional(1);
+	kick(m.dev.err_fd);
+	until_out();
+	assert_string_equal(told, "E-");
+	is_silent(1);
+	assert_int_equal(m.kvm.nslots, 0);
+	assert_int_equal(m.kvm.nirqfds, 0);
+	assert_int_equal(m.dev.mode, -1);
+	assert_int_equal(device_command(&m.dev), 0);
+	assert_string_equal(m.order, "ukc");
+	assert_false(vfio_pci_pins_ram(m.set));
+	/* The guest reboots without it. */
+	pci_reset(m.guest.vm.pci);
+	is_silent(1);
+	vfio_machine_free(&m);
+}
+
+/* The guest cannot be asked: it would have nothing from the deadline. */
+static void test_a_request_takes_a_conventional_one_out_at_once(void **state)
+{
+	begin_conventional(1);
+	kick(m.dev.req_fd);
+	turn();
+	assert_string_equal(told, "R-");
+	is_silent(1);
+	assert_int_equal(device_command(&m.dev), 0);
+	assert_string_equal(m.order, "ukc");
+	vfio_machine_free(&m);
+}
+
+static void test_a_conventional_one_goes_now_or_not_at_all(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin_conventional(1);
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), -EOPNOTSUPP);
+	assert_string_equal(err.text, "0000:01:10.0 cannot leave a guest that runs: it is a conventional "
+				      "PCI device, which is in no slot");
+	assert_non_null(strstr(err.hint, "thruway vm detach --now"));
+	assert_string_equal(told, "");
+	assert_int_equal(vfio_pci_count(m.set), 1);
+	err = (struct err)ERR_INIT;
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), 0);
+	assert_string_equal(told, "-");
+	is_silent(1);
+	vfio_machine_free(&m);
+}
+
+/* As all that hangs on a conventional bus is one. */
+static void test_a_group_goes_with_its_last_conventional_one(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin_conventional(2);
+	kick(m.dev.req_fd);
+	turn();
+	assert_string_equal(told, "R-");
+	is_silent(1);
+	assert_string_equal(m.order, "uuu"); /* nobody reaches its BARs; the group stays */
+	assert_true(vfio_pci_pins_ram(m.set));
+	/* The other one works on. */
+	assert_int_equal(cfg_get(&m.guest, 0, 2, PCI_VENDOR_ID, 4), 0x10ca8086);
+	assert_int_equal(device_command(&m.second), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(m.kvm.nirqfds, 1);
+	assert_true(m.kvm.nslots > 0);
+	assert_int_equal(vfio_pci_unplug(m.set, MACHINE_SECOND, true, &err), 0);
+	assert_string_equal(told, "R--2");
+	is_silent(2);
+	assert_int_equal(m.kvm.nirqfds, 0);
+	assert_int_equal(m.kvm.nslots, 0);
+	assert_false(vfio_pci_pins_ram(m.set));
+	assert_string_equal(m.order + strlen(m.order) - 3, "ukc");
+	vfio_machine_free(&m);
+}
+
+static char said[1024];
+
+static void detach_and_listen(void)
+{
+	struct err err = ERR_INIT;
+	int fd = memfd_create("said", MFD_CLOEXEC), old = dup(STDERR_FILENO);
+	ssize_t n;
+
+	dup2(fd, STDERR_FILENO);
+	log_set_level(LOG_NOTE);
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), 0);
+	log_set_level(LOG_QUIET);
+	dup2(old, STDERR_FILENO);
+	close(old);
+	n = pread(fd, said, sizeof(said) - 1, 0);
+	said[n > 0 ? n : 0] = '\0';
+	close(fd);
+}
+
+static void test_that_nobody_tells_the_guest_is_said(void **state)
+{
+	begin_conventional(1);
+	detach_and_listen();
+	assert_non_null(strstr(said, "0000:01:10.0 is out of the guest, which is not told and finds it "
+				     "silent"));
+	vfio_machine_free(&m);
+	begin();
+	detach_and_listen();
+	assert_non_null(strstr(said, "0000:01:10.0 is out of the guest, which did not let go of it before"));
 	vfio_machine_free(&m);
 }
 
@@ -606,6 +775,11 @@ int main(void)
 		cmocka_unit_test(test_a_request_presses_the_button_once),
 		cmocka_unit_test(test_a_reset_of_the_machine_ends_the_wait),
 		cmocka_unit_test(test_a_reset_of_the_bus_does_not),
+		cmocka_unit_test(test_an_error_takes_a_conventional_one_out_at_once),
+		cmocka_unit_test(test_a_request_takes_a_conventional_one_out_at_once),
+		cmocka_unit_test(test_a_conventional_one_goes_now_or_not_at_all),
+		cmocka_unit_test(test_a_group_goes_with_its_last_conventional_one),
+		cmocka_unit_test(test_that_nobody_tells_the_guest_is_said),
 		cmocka_unit_test(test_the_use_of_a_nics_vf_is_told),
 		cmocka_unit_test(test_the_use_of_others_is_not),
 		cmocka_unit_test(test_a_reset_of_the_machine_hides_a_nics_vf),

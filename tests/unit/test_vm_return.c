@@ -23,6 +23,7 @@
 #include "vfio/hotplug.h"
 
 #define DEVICE "0000:01:00.0"
+#define OLD    "0000:04:01.0"
 #define VMM    812
 #define TOKEN  "00112233-4455-6677-8899-aabbccddeeff"
 
@@ -112,6 +113,8 @@ static int setup(void **state)
 	fake_pci_add(root, &(struct fake_pci){ .bdf = DEVICE, .driver = "vfio-pci", .group = "42" });
 	fake_pci_add(root, &(struct fake_pci){ .bdf = "0000:02:00.0", .driver = "vfio-pci",
 					       .group = "43" });
+	fake_pci_add(root, &(struct fake_pci){ .bdf = OLD, .driver = "vfio-pci", .group = "42",
+					       .conventional = true });
 	attached = 0;
 	loop = loop_new();
 	c.root = root;
@@ -218,6 +221,14 @@ static void test_one_whose_group_the_vmm_does_not_have_does_not(void **state)
 	assert_int_equal(attached, 0);
 }
 
+/* No slot would take it, so nobody tries. */
+static void test_a_conventional_one_does_not(void **state)
+{
+	arrives(OLD, 0, "");
+	fails_and_recovers(OLD);
+	assert_int_equal(attached, 0);
+}
+
 static void test_what_is_no_device_is_none(void **state)
 {
 	arrives("", 0, "");
@@ -239,6 +250,7 @@ int main(void)
 		TEST(test_one_that_may_share_its_line_the_second_time_comes_back_so),
 		TEST(test_one_that_was_detached_does_not),
 		TEST(test_one_whose_group_the_vmm_does_not_have_does_not),
+		TEST(test_a_conventional_one_does_not),
 		TEST(test_what_is_no_device_is_none),
 	};
 

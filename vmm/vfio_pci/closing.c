@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -23,8 +22,7 @@
 struct vfio_closing {
 	struct vfio_closing *next;
 	struct vfio_pci_set *set; /* borrowed */
-	unsigned group;
-	char name[sizeof(((struct pci_dev *)0)->name)];
+	struct vfio_departure left;
 	int fd;	     /* the thread's */
 	int done_fd; /* it says so here */
 	pthread_t thread;
@@ -58,7 +56,7 @@ static void on_closed(void *opaque, int fd)
 
 	(void)fd;
 	finish(c);
-	vfio_pci_is_out(c->set, c->group, c->name, false);
+	vfio_pci_is_out(c->set, &c->left);
 	free(c);
 }
 
@@ -76,15 +74,14 @@ static int start(struct vfio_closing *c)
 	return -r;
 }
 
-int vfio_pci_close_aside(struct vfio_pci_set *set, unsigned group, const char *name, int fd)
+int vfio_pci_close_aside(struct vfio_pci_set *set, const struct vfio_departure *left, int fd)
 {
 	struct vfio_closing *c = malloc(sizeof(*c));
 	int r;
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct vfio_closing){ .next = set->closing, .set = set, .group = group, .fd = fd };
-	strcpy(c->name, name);
+	*c = (struct vfio_closing){ .next = set->closing, .set = set, .left = *left, .fd = fd };
 	c->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = c->done_fd < 0 ? -errno : loop_add(set->vm->loop, c->done_fd, on_closed, c);
 	if (r == 0) {
@@ -104,7 +101,7 @@ int vfio_pci_close_aside(struct vfio_pci_set *set, unsigned group, const char *n
 bool vfio_pci_is_closing_of(const struct vfio_pci_set *set, unsigned group)
 {
 	for (const struct vfio_closing *c = set->closing; c; c = c->next)
-		if (c->group == group)
+		if (c->left.group == group)
 			return true;
 	return false;
 }
@@ -115,7 +112,7 @@ const char *vfio_pci_closing(const struct vfio_pci_set *set, unsigned i)
 
 	for (; c && i; i--)
 		c = c->next;
-	return c ? c->name : NULL;
+	return c ? c->left.name : NULL;
 }
 
 void vfio_pci_closing_end(struct vfio_pci_set *set)

@@ -68,6 +68,16 @@ struct msix_place {
 /* A device on its way out of a guest that runs. */
 enum vfio_leave { LEAVE_NOT, LEAVE_ASKED, LEAVE_READY };
 
+/* How it went: the guest let go of it, its slot says that it was pulled out, or nothing does. */
+enum vfio_way { WAY_ASKED, WAY_PULLED, WAY_SILENT };
+
+/* What is left to be said of one that is closed. */
+struct vfio_departure {
+	unsigned group;
+	enum vfio_way way;
+	char name[sizeof(((struct pci_dev *)0)->name)];
+};
+
 struct vfio_pci {
 	struct pci_dev pci;
 	struct vfio_pci_set *set; /* borrowed */
@@ -229,16 +239,16 @@ void vfio_pci_reset_last(struct vfio_pci_set *set);
 /* No interrupt and no DMA of it from here on. */
 void vfio_pci_silence(struct vfio_pci *v);
 
-/* plug.c. Whether it can leave a guest that runs: it is in a slot. */
-bool vfio_pci_may_leave(const struct vfio_pci *v);
+/* plug.c. In a slot, by which the guest hears of it; a conventional PCI device is in none. */
+bool vfio_pci_has_slot(const struct vfio_pci *v);
 /* Ask the guest to let go of it; when it does not in time, it is taken away. */
 void vfio_pci_leave(struct vfio_pci *v);
 /* Take it out of the guest now; v is gone then. Not from a vCPU's thread. */
 void vfio_pci_take_out(struct vfio_pci *v);
 /* The same for one that may be dead: it is closed aside, and out of the guest once that is over. */
 void vfio_pci_drop(struct vfio_pci *v);
-/* What follows the close of one that was taken out; asked: the guest had let go of it. */
-void vfio_pci_is_out(struct vfio_pci_set *set, unsigned group, const char *name, bool asked);
+/* What follows the close of one that was taken out. */
+void vfio_pci_is_out(struct vfio_pci_set *set, const struct vfio_departure *left);
 /* ops->eject; and it is closed. */
 void vfio_pci_ejected(struct pci_dev *pci);
 void vfio_pci_leave_fini(struct vfio_pci *v);
@@ -247,7 +257,7 @@ void vfio_pci_leave_fini(struct vfio_pci *v);
  * closing.c: fd is closed on a thread, and then vfio_pci_is_out() is called. 0, or -errno: fd is
  * still the caller's.
  */
-int vfio_pci_close_aside(struct vfio_pci_set *set, unsigned group, const char *name, int fd);
+int vfio_pci_close_aside(struct vfio_pci_set *set, const struct vfio_departure *left, int fd);
 bool vfio_pci_is_closing_of(const struct vfio_pci_set *set, unsigned group);
 /* Wait for all of them; nobody is told any more. */
 void vfio_pci_closing_end(struct vfio_pci_set *set);

@@ -154,13 +154,11 @@ static void on_error(void *opaque, int fd)
 
 	if (!irqfd_drain(fd))
 		return;
-	log_warn_limited("%s: the host reports an uncorrectable error of the device; it %s",
-			 v->pci.name,
-			 vfio_pci_may_leave(v) ? "is taken out of the guest" :
-						 "may not work any more");
+	log_warn_limited("%s: the host reports an uncorrectable error of the device; it is taken out "
+			 "of the guest%s", v->pci.name,
+			 vfio_pci_has_slot(v) ? "" : ", which is not told: it is in no slot");
 	vm_event(v->set->vm, VM_DEVICE_ERROR, v->pci.name);
-	if (vfio_pci_may_leave(v))
-		vfio_pci_drop(v);
+	vfio_pci_drop(v);
 }
 
 bool vfio_pci_is_requested(struct vfio_pci *v)
@@ -170,7 +168,17 @@ bool vfio_pci_is_requested(struct vfio_pci *v)
 	return v->requested;
 }
 
-/* The kernel repeats it while it waits for us to close the device. */
+static const char *how_it_leaves(const struct vfio_pci *v)
+{
+	if (!vfio_pci_has_slot(v))
+		return "it is taken out of the guest, which is not told: it is in no slot";
+	return "it waits until the guest lets go of it";
+}
+
+/*
+ * The kernel repeats it while it waits for us to close the device. A guest that cannot be asked has
+ * nothing from a delay.
+ */
 static void on_request(void *opaque, int fd)
 {
 	struct vfio_pci *v = opaque;
@@ -180,14 +188,12 @@ static void on_request(void *opaque, int fd)
 	v->requested = true;
 	if (v->leave != LEAVE_NOT)
 		return;
-	log_warn_limited("%s: the host asks for the device back; it waits until %s", v->pci.name,
-			 vfio_pci_may_leave(v) ? "the guest lets go of it" :
-						 "this virtual machine ends");
+	log_warn_limited("%s: the host asks for the device back; %s", v->pci.name, how_it_leaves(v));
 	vm_event(v->set->vm, VM_DEVICE_REQUEST, v->pci.name);
 	/* What was pulled out of the host does not work on while the guest takes its time. */
-	if (vfio_pci_may_leave(v) && vfio_pci_is_gone(v))
+	if (!vfio_pci_has_slot(v) || vfio_pci_is_gone(v))
 		vfio_pci_take_out(v);
-	else if (vfio_pci_may_leave(v))
+	else
 		vfio_pci_leave(v);
 }
 

@@ -24,7 +24,7 @@
 
 /* --- out ---------------------------------------------------------------------------------------- */
 
-bool vfio_pci_may_leave(const struct vfio_pci *v)
+bool vfio_pci_has_slot(const struct vfio_pci *v)
 {
 	return v->pci.port != NULL;
 }
@@ -50,44 +50,59 @@ static bool has_device_of(const struct vfio_pci_set *set, unsigned group)
 	return vfio_pci_is_closing_of(set, group);
 }
 
-void vfio_pci_is_out(struct vfio_pci_set *set, unsigned group, const char *name, bool asked)
+void vfio_pci_is_out(struct vfio_pci_set *set, const struct vfio_departure *left)
 {
-	if (!has_device_of(set, group))
-		vfio_pci_del_group(set, group);
-	log_note("%s is out of the guest%s", name, asked ? "" : ", which did not let go of it before");
-	vm_event(set->vm, VM_DEVICE_REMOVED, name);
+	static const char *const words[] = {
+		[WAY_ASKED] = "",
+		[WAY_PULLED] = ", which did not let go of it before",
+		[WAY_SILENT] = ", which is not told and finds it silent",
+	};
+
+	if (!has_device_of(set, left->group))
+		vfio_pci_del_group(set, left->group);
+	log_note("%s is out of the guest%s", left->name, words[left->way]);
+	vm_event(set->vm, VM_DEVICE_REMOVED, left->name);
+}
+
+static struct vfio_departure departure_of(const struct vfio_pci *v)
+{
+	struct vfio_departure left = { .group = v->group, .way = WAY_PULLED };
+
+	if (!vfio_pci_has_slot(v))
+		left.way = WAY_SILENT;
+	else if (v->leave == LEAVE_READY)
+		left.way = WAY_ASKED;
+	memcpy(left.name, v->pci.name, sizeof(left.name));
+	return left;
 }
 
 void vfio_pci_take_out(struct vfio_pci *v)
 {
+	struct vfio_departure left = departure_of(v);
 	struct vfio_pci_set *set = v->set;
-	unsigned group = v->group;
-	bool asked = v->leave == LEAVE_READY;
-	char name[sizeof(v->pci.name)];
 
-	memcpy(name, v->pci.name, sizeof(name));
 	forget(set, v);
 	/* A CPU that still uses it would find its memory gone while its bus is reset. */
 	pci_remove(&v->pci);
 	vfio_pci_reset_leaving(v);
 	vfio_pci_dev_close(v);
-	vfio_pci_is_out(set, group, name, asked);
+	vfio_pci_is_out(set, &left);
 }
 
 void vfio_pci_drop(struct vfio_pci *v)
 {
+	struct vfio_departure left = departure_of(v);
 	struct vfio_pci_set *set = v->set;
-	unsigned group = v->group;
-	char name[sizeof(v->pci.name)];
 	int fd;
 
-	memcpy(name, v->pci.name, sizeof(name));
+	if (left.way == WAY_ASKED)
+		left.way = WAY_PULLED;
 	forget(set, v);
 	fd = vfio_pci_dev_let_go(v);
-	if (vfio_pci_close_aside(set, group, name, fd) == 0)
+	if (vfio_pci_close_aside(set, &left, fd) == 0)
 		return;
 	close_fdp(&fd);
-	vfio_pci_is_out(set, group, name, false);
+	vfio_pci_is_out(set, &left);
 }
 
 static void on_leave_timer(void *opaque, int fd)
@@ -158,10 +173,11 @@ int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct
 
 	if (!v)
 		return err_plain(err, -ENODEV, "the guest does not have %s", name);
-	if (!vfio_pci_may_leave(v)) {
+	if (!now && !vfio_pci_has_slot(v)) {
 		err_plain(err, -EOPNOTSUPP, "%s cannot leave a guest that runs: it is a conventional "
 					    "PCI device, which is in no slot", name);
-		return err_hint(err, "it is given back when the guest ends");
+		return err_hint(err, "it is given back when the guest ends, or at once by thruway vm "
+				     "detach --now, of which the guest is not told");
 	}
 	if (now)
 		vfio_pci_take_out(v);

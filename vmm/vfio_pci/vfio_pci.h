@@ -105,7 +105,7 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
 
 /*
  * In order, which takes the guest at least five seconds and us at most fifteen; or now, as
- * if the device were pulled out. -ENODEV: it is not here; -EOPNOTSUPP: it is in no slot.
+ * if the device were pulled out. -ENODEV: it is not here; -EOPNOTSUPP: not now, and it is in no slot.
  */
 int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err);
 
