@@ -168,6 +168,32 @@ static void test_an_endpoint_keeps_its_link(void **state)
 	}
 }
 
+static unsigned port_payload(void)
+{
+	return cfg_get(&m.guest, 0, 1, 0x40 + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_PAYLOAD;
+}
+
+/* Both ends of a link need the same, and the device keeps what the host gave it. */
+static void test_the_port_has_the_devices_payload_size(void **state)
+{
+	static const unsigned sizes[] = { PCI_EXP_DEVCTL_PAYLOAD_128B, PCI_EXP_DEVCTL_PAYLOAD_256B,
+					  PCI_EXP_DEVCTL_PAYLOAD_512B };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		describe();
+		set_device(EXPRESS + PCI_EXP_DEVCTL, 2, sizes[i] | PCI_EXP_DEVCTL_RELAX_EN);
+		assert_int_equal(vfio_machine_start(&m), 0);
+		assert_int_equal(port_payload(), sizes[i]);
+		assert_int_equal(get(EXPRESS + PCI_EXP_DEVCTL, 2), sizes[i] | PCI_EXP_DEVCTL_RELAX_EN);
+		/* To the guest the register is still the device's. */
+		set_device(EXPRESS + PCI_EXP_DEVCTL, 2, 0);
+		assert_int_equal(get(EXPRESS + PCI_EXP_DEVCTL, 2), 0);
+		pci_reset(m.guest.vm.pci);
+		assert_int_equal(port_payload(), sizes[i]);
+		vfio_machine_free(&m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +202,7 @@ int main(void)
 		cmocka_unit_test(test_enhanced_allocation_and_the_nameless_are_not_linked),
 		cmocka_unit_test(test_what_sat_in_the_root_complex_is_an_endpoint_with_the_slowest_link),
 		cmocka_unit_test(test_an_endpoint_keeps_its_link),
+		cmocka_unit_test(test_the_port_has_the_devices_payload_size),
 	};
 
 	return cmocka_run_group_tests_name("vfio_caps", tests, NULL, NULL);

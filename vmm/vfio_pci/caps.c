@@ -159,6 +159,8 @@ static void init_express(struct vfio_pci *v, const uint8_t *raw)
 		v->own = VFIO_RESET_FLR;
 	emulate(v, pos + PCI_EXP_FLAGS, 2);
 	put_le16(config + pos + PCI_EXP_FLAGS, flags);
+	/* The device's own to the guest; its port looks here, for the payload size. */
+	put_le16(config + pos + PCI_EXP_DEVCTL, get_le16(raw + pos + PCI_EXP_DEVCTL));
 	if ((flags & PCI_EXP_FLAGS_TYPE) >> 4 != PCI_EXP_TYPE_RC_END)
 		return;
 	put_le16(config + pos + PCI_EXP_FLAGS,
