@@ -27,7 +27,7 @@ $(O)/tests/unit/test_busy: TEST_LDLIBS = -Wl,--wrap=topo_scan
 # A clock that goes on when somebody sleeps, and a count of the links that are read.
 $(O)/tests/unit/test_vf_many: TEST_LDLIBS = -Wl,--wrap=nanosleep,--wrap=clock_gettime,--wrap=hostfs_link_name
 # A close that lasts.
-$(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close
+$(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close,--wrap=timerfd_settime
 # Somebody else is there before the lock.
 $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
 # Nobody is waited for as long as that.

@@ -127,7 +127,10 @@ static int answer(void *opaque, int fd, unsigned long request, void *arg)
 
 	switch (request) {
 	case KVM_SET_GSI_ROUTING: return set_routing(kvm, arg);
-	case KVM_IRQFD: return irqfd(kvm, arg);
+	case KVM_IRQFD:
+		if (kvm->on_irqfd)
+			kvm->on_irqfd(kvm->watcher, arg);
+		return irqfd(kvm, arg);
 	case KVM_SIGNAL_MSI:
 		kvm->signals++;
 		kvm->deliver(kvm->opaque, (uint64_t)msi->address_hi << 32 | msi->address_lo,
@@ -136,6 +139,8 @@ static int answer(void *opaque, int fd, unsigned long request, void *arg)
 	case KVM_CHECK_EXTENSION:
 		return 64;
 	case KVM_SET_USER_MEMORY_REGION:
+		if (kvm->on_slot)
+			kvm->on_slot(kvm->watcher, arg);
 		return set_slot(kvm, arg);
 	case KVM_CREATE_DEVICE:
 		((struct kvm_create_device *)arg)->fd = (uint32_t)kvm->vfio_fd;

@@ -37,6 +37,11 @@ struct fake_kvm {
 	struct kvm_userspace_memory_region slots[64];
 	unsigned nslots;
 
+	/* Called before these are done; NULL: nobody looks. req is as the kernel gets it. */
+	void (*on_irqfd)(void *opaque, const struct kvm_irqfd *req);
+	void (*on_slot)(void *opaque, const struct kvm_userspace_memory_region *region);
+	void *watcher; /* their opaque */
+
 	unsigned commits, assigns, deassigns, signals, broken_order;
 	uint64_t entries_sent; /* routing entries copied in, over all commits */
 };

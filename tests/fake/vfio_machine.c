@@ -76,6 +76,25 @@ static int kvm_vfio(void *opaque, int fd, unsigned long request, void *arg)
 	return request == KVM_SET_DEVICE_ATTR ? 0 : -ENOTTY;
 }
 
+static bool is_connected(const struct fake_vfio *dev, const struct kvm_irqfd *req)
+{
+	return dev->mode == VFIO_PCI_INTX_IRQ_INDEX && dev->trigger[0] == (int)req->fd;
+}
+
+/*
+ * INTx: the device signals before KVM listens, as what it raises meanwhile waits in the eventfd, and not
+ * any more when KVM has stopped, or a rise between the two leaves its line masked.
+ */
+static void on_irqfd(void *opaque, const struct kvm_irqfd *req)
+{
+	struct vfio_machine *m = opaque;
+	bool connected = is_connected(&m->dev, req) || is_connected(&m->second, req);
+	bool assign = !(req->flags & KVM_IRQFD_FLAG_DEASSIGN);
+
+	if (assign ? req->flags & KVM_IRQFD_FLAG_RESAMPLE && !connected : connected)
+		m->kvm.broken_order++;
+}
+
 static void new_with(struct vfio_machine *m, enum mem_kind kind)
 {
 	struct mem_config ram = { .nodes = 1, .node = &(struct mem_node){ .size = 4 * MiB, .kind = kind } };
@@ -88,6 +107,8 @@ static void new_with(struct vfio_machine *m, enum mem_kind kind)
 	guest_pci_new(&m->guest, &pci);
 	fake_kvm_new(&m->kvm, MACHINE_VM);
 	m->kvm.vfio_fd = MACHINE_KVM_VFIO;
+	m->kvm.on_irqfd = on_irqfd;
+	m->kvm.watcher = m;
 	m->dev.signal = fake_kvm_signal;
 	m->dev.signal_opaque = &m->kvm;
 	fake_ioctl_handle(MACHINE_CONTAINER, container, m);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include <linux/vfio.h>
 
@@ -441,6 +442,56 @@ static void test_bar_is_mapped_but_for_table_and_pending_bits(void **state)
 	vfio_machine_free(&m);
 }
 
+static unsigned slots_seen;
+
+/* Mapped or about to be, its memory answers: the kernel gives SIGBUS for it else. */
+static void on_slot(void *opaque, const struct kvm_userspace_memory_region *region)
+{
+	slots_seen++;
+	assert_true(device(PCI_COMMAND, 2) & PCI_COMMAND_MEMORY);
+}
+
+static void test_the_device_decodes_as_long_as_it_is_mapped(void **state)
+{
+	uint8_t io[4];
+
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	put_le32(io, PCI_BASE_ADDRESS_SPACE_IO);
+	fake_vfio_poke(&m.dev, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_2, io, 4);
+	fake_vfio_region(&m.dev, 2, 32, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
+	assert_int_equal(vfio_machine_start(&m), 0);
+	m.kvm.on_slot = on_slot;
+	slots_seen = 0;
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	assert_int_equal(slots_seen, 3);
+	put(PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	assert_int_equal(slots_seen, 6);
+	assert_int_equal(device(PCI_COMMAND, 2), PCI_COMMAND_MASTER);
+	/* One off as another comes on. */
+	put(PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	put(PCI_COMMAND, 2, PCI_COMMAND_IO);
+	assert_int_equal(slots_seen, 12);
+	assert_int_equal(device(PCI_COMMAND, 2), PCI_COMMAND_IO);
+	m.kvm.on_slot = NULL;
+	vfio_machine_free(&m);
+}
+
+static void test_there_is_room_for_the_vectors_before_the_start(void **state)
+{
+	struct rlimit before, low, limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = before;
+	low.rlim_cur = 64;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	begin();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(limit.rlim_cur > 64);
+	vfio_machine_free(&m);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 /* What the kernel looks at before it lets a page of a BAR be touched. */
 static void test_memory_that_sleeps_or_does_not_decode_is_waited_for(void **state)
 {
@@ -766,6 +817,8 @@ int main(void)
 		cmocka_unit_test(test_an_flr_by_advanced_features_forgets_as_well),
 		cmocka_unit_test(test_guest_reset_silences_the_device_first),
 		cmocka_unit_test(test_bar_is_mapped_but_for_table_and_pending_bits),
+		cmocka_unit_test(test_the_device_decodes_as_long_as_it_is_mapped),
+		cmocka_unit_test(test_there_is_room_for_the_vectors_before_the_start),
 		cmocka_unit_test(test_memory_that_sleeps_or_does_not_decode_is_waited_for),
 		cmocka_unit_test(test_mapped_page_is_the_devices),
 		cmocka_unit_test(test_table_is_emulated_and_its_page_goes_to_the_device),

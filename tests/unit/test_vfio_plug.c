@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -224,6 +225,22 @@ int __wrap_close(int fd)
 	return __real_close(fd);
 }
 
+/* Time: what the longest wait was, a thousandth of which will do here. */
+static bool hasten;
+static int64_t longest_ns;
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old)
+{
+	int64_t ns = (int64_t)new->it_value.tv_sec * 1000000000 + new->it_value.tv_nsec;
+	struct itimerspec soon = { .it_value.tv_nsec = ns / 1000 % 1000000000 };
+
+	if (ns > longest_ns)
+		longest_ns = ns;
+	return __real_timerfd_settime(fd, flags, hasten && ns > 1000 ? &soon : new, old);
+}
+
 static void begin_with_a_close_that_lasts(void)
 {
 	begin();
@@ -288,6 +305,24 @@ static void test_a_request_presses_the_button_once(void **state)
 	guest_lets_go();
 	loop_run(m.guest.vm.loop);
 	assert_string_equal(told, "R-");
+	vfio_machine_free(&m);
+}
+
+/* A guest that has no driver for its slots, or one that hangs. */
+static void test_what_is_not_let_go_of_is_taken_away_after_15_seconds(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin();
+	hasten = true;
+	longest_ns = 0;
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", false, &err), 0);
+	assert_int_equal(longest_ns, 15000000000);
+	assert_true(there());
+	loop_run(m.guest.vm.loop);
+	hasten = false;
+	assert_string_equal(told, "-");
+	assert_false(there());
 	vfio_machine_free(&m);
 }
 
@@ -490,7 +525,7 @@ static void test_what_was_pulled_out_is_not_waited_for(void **state)
 	begin();
 	fake_vfio_poke(&m.dev, 7, 0xa0 + PCI_EXP_DEVCAP, ones, 4);
 	kick(m.dev.req_fd);
-	loop_run(m.guest.vm.loop);
+	turn(); /* not 15 seconds */
 	assert_string_equal(told, "R-");
 	assert_false(there());
 	vfio_machine_free(&m);
@@ -773,6 +808,7 @@ int main(void)
 		cmocka_unit_test(test_the_guest_does_not_wait_for_a_device_that_is_dead),
 		cmocka_unit_test(test_the_end_waits_for_it),
 		cmocka_unit_test(test_a_request_presses_the_button_once),
+		cmocka_unit_test(test_what_is_not_let_go_of_is_taken_away_after_15_seconds),
 		cmocka_unit_test(test_a_reset_of_the_machine_ends_the_wait),
 		cmocka_unit_test(test_a_reset_of_the_bus_does_not),
 		cmocka_unit_test(test_an_error_takes_a_conventional_one_out_at_once),
