@@ -40,6 +40,8 @@ $(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom
 $(O)/tests/unit/test_virtio_ring: TEST_LDLIBS = -Wl,--wrap=gmem_ptr
 # A clock of their own (tests/fake/clock.h).
 $(O)/tests/unit/test_irq_many $(O)/tests/unit/test_irq_trace: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
+# Reads of the device are counted.
+$(O)/tests/unit/test_vfio_pba: TEST_LDLIBS = -Wl,--wrap=pread
 # Its clock runs faster now and then; and what it keeps of a device.
 $(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime,--wrap=vm_return_added
 # The kernel's words and the VM are its own.

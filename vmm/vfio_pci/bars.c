@@ -66,7 +66,7 @@ static void bar_read(void *opaque, uint64_t off, uint8_t *data, unsigned len)
 		if (owner == OWNER_TABLE)
 			msix_table_read(v->msix, off - v->table.range.start, data, n);
 		else if (owner == OWNER_PBA)
-			msix_pba_read(v->msix, off - v->pba.range.start, data, n);
+			vfio_pci_pba_read(v, off - v->pba.range.start, data, n);
 		else
 			(void)vfio_region_read(v->dev.fd, &bar->region, off, data, n);
 	}

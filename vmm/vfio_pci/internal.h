@@ -108,6 +108,11 @@ struct vfio_pci {
 	struct vfio_rom rom;
 	struct msix_place table, pba;	    /* as the guest finds them */
 	struct msix_place hw_table, hw_pba; /* in the device; the same unless they were moved */
+	struct {
+		bool open, known;
+		unsigned dword;
+		uint32_t bits;
+	} pba_seen; /* what the access under way has read of the device's pending bits */
 	bool move_msix;
 	bool no_intx; /* withheld: the guest finds no pin */
 	bool started; /* of one with an owner: as VM_DEVICE_STARTED */
@@ -205,6 +210,8 @@ void vfio_pci_irqs_fini(struct vfio_pci *v);
 void vfio_pci_irqs_reset(struct vfio_pci *v);
 /* Vectors the guest may come to use: an eventfd each. */
 unsigned vfio_pci_max_vectors(const struct vfio_pci *v);
+/* The guest reads its pending bits, from off of them on. */
+void vfio_pci_pba_read(struct vfio_pci *v, uint64_t off, uint8_t *data, unsigned len);
 /* INTx follows the command register and the two message modes. */
 void vfio_pci_intx_update(struct vfio_pci *v);
 /* The host asked for it back, also if that was not attended to yet. */

@@ -62,18 +62,38 @@ static void disable_msi(void *opaque)
 }
 
 /*
+ * A dword of pending bits: nothing narrower need work (PCIe 7.7.2.8). It is the same for all of them that
+ * one access of the guest asks for, each of which would be a read of the device.
+ */
+static uint32_t pba_dword(struct vfio_pci *v, unsigned n)
+{
+	uint64_t off = v->hw_pba.range.start + n * 4;
+	uint8_t b[4] = { 0 };
+
+	if (v->pba_seen.known && v->pba_seen.dword == n)
+		return v->pba_seen.bits;
+	if (vfio_region_read(v->dev.fd, &v->bar[v->hw_pba.bar].region, off, b, sizeof(b)) < 0)
+		put_le32(b, 0);
+	v->pba_seen.known = v->pba_seen.open;
+	v->pba_seen.dword = n;
+	v->pba_seen.bits = get_le32(b);
+	return v->pba_seen.bits;
+}
+
+/*
  * While the host has no interrupt for a vector, it is masked in the device, which keeps its
- * pending bit. A dword of them: nothing narrower need work (PCIe 7.7.2.8).
+ * pending bit.
  */
 static bool pending_msix(void *opaque, unsigned i)
 {
-	struct vfio_pci *v = opaque;
-	uint64_t off = v->hw_pba.range.start + i / 32 * 4;
-	uint8_t b[4] = { 0 };
+	return pba_dword(opaque, i / 32) & 1u << i % 32;
+}
 
-	if (vfio_region_read(v->dev.fd, &v->bar[v->hw_pba.bar].region, off, b, sizeof(b)) < 0)
-		return false;
-	return get_le32(b) & 1u << i % 32;
+void vfio_pci_pba_read(struct vfio_pci *v, uint64_t off, uint8_t *data, unsigned len)
+{
+	v->pba_seen.open = true;
+	msix_pba_read(v->msix, off, data, len);
+	v->pba_seen.open = v->pba_seen.known = false;
 }
 
 static bool pending_msi(void *opaque, unsigned i)
