@@ -24,6 +24,7 @@
 #include "tools/vm_devices.h"
 #include "tools/vm_failover.h"
 #include "tools/vm_memory.h"
+#include "tools/vm_msix.h"
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_opts.h"
@@ -167,6 +168,16 @@ static int open_roms(int root, const struct vm_opts *o, const struct vm_devices 
 	return r;
 }
 
+static int check_msix(int root, const struct vm_opts *o, const struct vm_devices *devices, struct err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; r == 0 && i < devices->count; i++)
+		if (o->devices[i].move_msix)
+			r = vm_msix_check(root, devices->bdf[i], err);
+	return r;
+}
+
 /* All that can be wrong before a device is touched. */
 static int open_files(int root, const struct vm_opts *o, const struct vm_devices *devices,
 		      struct vmm_config *config, struct err *err)
@@ -187,6 +198,8 @@ static int open_files(int root, const struct vm_opts *o, const struct vm_devices
 		r = place_memory(root, o, devices, config, err);
 	if (r == 0)
 		r = open_roms(root, o, devices, config, err);
+	if (r == 0)
+		r = check_msix(root, o, devices, err);
 	if (r == 0)
 		r = open_disks(o, config, err);
 	if (r == 0)

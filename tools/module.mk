@@ -72,6 +72,7 @@ tools_srcs := \
 	tools/vm_attach.c \
 	tools/vm_backend.c \
 	tools/vm_client.c \
+	tools/vm_msix.c \
 	tools/vm_return.c tools/vm_rings.c \
 	tools/vm_rom.c \
 	tools/vm_cpu_features.c \

@@ -11,6 +11,7 @@
 #include "tools/vm_client.h"
 #include "tools/vm_device_opts.h"
 #include "tools/vm_intx.h"
+#include "tools/vm_msix.h"
 #include "tools/vm_nodes.h"
 #include "tools/vm_open.h"
 #include "tools/vm_rom.h"
@@ -280,6 +281,8 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 		r = refuse_conventional(root, device->bdf, err);
 	if (r == 0)
 		r = refuse_mute(root, device->bdf, err);
+	if (r == 0 && device->words && device->words->move_msix)
+		r = vm_msix_check(root, device->bdf, err);
 	if (r == 0)
 		r = vm_intx_choose(root, device->bdf, device->shared_intx, &intx, err);
 	return r < 0 ? r : give(root, vm, device, &dev, intx, err);

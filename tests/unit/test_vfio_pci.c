@@ -660,6 +660,16 @@ static void test_a_table_that_cannot_be_moved(void **state)
 	assert_non_null(slot_at(bar(3) + 4096));
 	vfio_machine_free(&m);
 
+	/* There is none. */
+	vfio_machine_new(&m);
+	vfio_machine_igbvf(&m);
+	m.dev.irq[VFIO_PCI_MSIX_IRQ_INDEX].count = 0;
+	m.config.devices[0].move_msix = true;
+	assert_int_equal(vfio_machine_start(&m), -EINVAL);
+	assert_string_equal(m.guest.err.text, "0000:01:10.0 has no MSI-X table to be moved");
+	assert_string_equal(m.guest.err.hint, "leave out msix=move");
+	vfio_machine_free(&m);
+
 	/* Every register is a BAR's. */
 	vfio_machine_new(&m);
 	vfio_machine_igbvf(&m);

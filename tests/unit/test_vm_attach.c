@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <linux/pci_regs.h>
 
 #include "base/fd.h"
 #include "base/le.h"
@@ -97,6 +98,17 @@ int __wrap_vfio_group_open(int root, unsigned group, const char *bdf, int *ret_f
 	return 0;
 }
 
+/* Its one capability. */
+static void put_msix(const char *bdf, uint8_t id)
+{
+	uint8_t config[256] = { [PCI_STATUS] = PCI_STATUS_CAP_LIST, [PCI_CAPABILITY_LIST] = 0x40,
+				[0x40] = id };
+	char path[64];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s/config", bdf);
+	fake_put_bytes(host, path, config, sizeof(config));
+}
+
 /* A device on host node 1, one of which no node is known; nodes 0 and 1 with memory, 2 near 1. */
 static int setup(void **state)
 {
@@ -116,6 +128,7 @@ static int setup(void **state)
 	fake_pci_add(host, &lost);
 	fake_pci_add(host, &(struct fake_pci){ .bdf = OLD, .driver = "vfio-pci", .group = "25",
 					       .conventional = true });
+	put_msix(DEV, PCI_CAP_ID_MSIX);
 	log_set_level(LOG_QUIET);
 	status = "{\"devices\":[],\"host_nodes\":[[0],[1]]}";
 	asked[0] = '\0';
@@ -328,6 +341,20 @@ static void test_a_conventional_device_is_refused_before_anything_is_opened(void
 	assert_int_equal(opened, 0);
 }
 
+static void test_a_table_that_is_not_there_cannot_be_moved(void **state)
+{
+	put_msix(DEV, PCI_CAP_ID_MSI);
+	assert_int_equal(attach(DEV ",msix=move"), -EINVAL);
+	assert_string_equal(err.text, "cannot attach " DEV ": it has no MSI-X table to be moved");
+	assert_string_equal(err.hint, "leave out msix=move");
+	assert_int_equal(opened, 0);
+	assert_string_equal(asked, "");
+	assert_int_equal(attach(DEV), 0);
+	/* Nobody but root sees more than the header: the VMM will tell. */
+	fake_put_bytes(host, "sys/bus/pci/devices/" DEV "/config", (uint8_t[64]){ 0 }, 64);
+	assert_int_equal(attach(DEV ",msix=move"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +368,7 @@ int main(void)
 		TEST(test_what_the_guest_sees_is_asked_for_only_if_it_is_said),
 		TEST(test_a_rom_goes_ahead_of_the_group),
 		TEST(test_a_conventional_device_is_refused_before_anything_is_opened),
+		TEST(test_a_table_that_is_not_there_cannot_be_moved),
 #undef TEST
 	};
 

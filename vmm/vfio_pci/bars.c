@@ -288,8 +288,10 @@ static int move_msix(struct vfio_pci *v, struct err *err)
 	uint8_t *cap = v->pci.config + v->msix_cap;
 	int i = free_bar(v);
 
-	if (!v->msix)
-		return err_plain(err, -EINVAL, "%s has no MSI-X table to be moved", v->pci.name);
+	if (!v->msix) {
+		err_plain(err, -EINVAL, "%s has no MSI-X table to be moved", v->pci.name);
+		return err_hint(err, "leave out msix=move");
+	}
 	if (i < 0)
 		return err_plain(err, -ENOSPC, "%s: no BAR is free for its MSI-X table", v->pci.name);
 	while (size < pba + v->pba.range.size)
