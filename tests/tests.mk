@@ -81,14 +81,14 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe stream traffic fill populate \
+lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe records stream traffic fill populate \
 	vectors where calls control-schema)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 # For a guest's initramfs, which has no libraries. A build may be sanitized, a guest need not.
-$(addprefix $(O)/tests/lab/,hostile devices display netprobe stream traffic fill): $(O)/tests/lab/%: tests/lab/l2/%.c
+$(addprefix $(O)/tests/lab/,hostile devices display netprobe records stream traffic fill): $(O)/tests/lab/%: tests/lab/l2/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<
