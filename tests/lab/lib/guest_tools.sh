@@ -37,6 +37,8 @@ part_guest_tools()	# DIR
 		guest_libraries "$path" "$dir/others" "$tree/lib"
 	done
 	ln -s mke2fs "$tree/bin/mkfs.ext4"
+	# A thread that is cancelled wants it, and no program is linked with it.
+	cp "$ROOT/usr/lib/x86_64-linux-gnu/libgcc_s.so.1" "$tree/lib/"
 	cp "$ROOT/usr/lib64/ld-linux-x86-64.so.2" "$tree/lib64/"
 	initramfs_modules "$KERNEL" "$dir/modules" "${GUEST_TOOLS_MODULES[@]}"
 	mv "$dir"/modules/lib/modules/*.ko "$tree/tools/"
