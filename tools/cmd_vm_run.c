@@ -31,6 +31,7 @@
 #include "tools/vm_pages.h"
 #include "tools/vm_port.h"
 #include "tools/vm_reach.h"
+#include "tools/vm_scsi.h"
 #include "tools/vm_socket.h"
 #include "tools/vmm_process.h"
 
@@ -242,7 +243,8 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 					    config->device_count > 0),
 		.memlock_later = vm_memory_locked(config->mem, config->numa.nodes, true),
 		.nofile = NOFILE_BASE + NOFILE_PER_NIC * (uint64_t)config->nic_count +
-			  NOFILE_PER_SERVED * (uint64_t)(config->disk_count + config->fs_count),
+			  NOFILE_PER_SERVED * (uint64_t)(config->disk_count + config->fs_count +
+							 config->scsi_count),
 		.rtprio = config->fifo,
 	};
 	struct vmm_event e;
@@ -368,6 +370,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 	struct vm_devices devices = VM_DEVICES_INIT;
 	struct vm_socket control = VM_SOCKET_INIT;
 	struct vm_ports ports = VM_PORTS_INIT;
+	struct vm_scsi_locks scsi = VM_SCSI_LOCKS_INIT;
 	struct vm_failover *failover = NULL;
 	_cleanup_(vm_opts_fini) struct vm_opts o = { .file = VM_FILE_INIT };
 	struct err undo_err = ERR_INIT;
@@ -397,6 +400,8 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 		return r;
 	r = vm_ports_open(ctx->root, o.ports, o.port_count, &config, &ports, err);
 	if (r == 0)
+		r = vm_scsi_open(ctx->root, o.scsi, o.scsi_count, &config, &scsi, err);
+	if (r == 0)
 		r = vm_devices_take(ctx, &o, &devices, err);
 	if (r == 0)
 		r = vm_failover_new(ctx->root, &o, ctx->force, ctx->lock_timeout_s, &failover, err);
@@ -408,6 +413,7 @@ static int vm_run(struct ctx *ctx, int argc, char **argv, struct err *err)
 			      err);
 	vm_socket_remove(ctx->root, &control);
 	vm_ports_remove(&ports);
+	vm_scsi_unlock(&scsi);
 	vm_failover_stop(failover);
 	if (vm_devices_give_back(ctx->root, &devices, &undo_err) < 0) {
 		if (r < 0)

@@ -48,6 +48,7 @@ static void print(struct ctx *ctx, const char *name, pid_t supervisor, const jso
 	out_fact(ctx->out, "console", vm_report_text(vm, "console"));
 	out_fact(ctx->out, "ports", vm_report_ports(vm, text, sizeof(text)));
 	out_fact(ctx->out, "fs", vm_report_fs(vm, text, sizeof(text)));
+	out_fact(ctx->out, "scsi", vm_report_scsi(vm, text, sizeof(text)));
 	out_fact(ctx->out, "vsock", vm_report_number(vm, "vsock_cid", text, sizeof(text)));
 }
 

@@ -98,6 +98,7 @@ tools_srcs := \
 	tools/vm_port.c \
 	tools/vm_reach.c \
 	tools/vm_report.c \
+	tools/vm_scsi.c \
 	tools/vm_siblings.c \
 	tools/vm_slot_opts.c \
 	tools/vm_socket.c \

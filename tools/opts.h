@@ -15,7 +15,7 @@ struct opts {
 	char **argv;
 	char shorts[2 * OPTS_MAX];
 	struct option longs[OPTS_MAX];
-	int repeats[7];	     /* own options that may come again, by their val; 0: none */
+	int repeats[8];	     /* own options that may come again, by their val; 0: none */
 	bool seen[OPTS_MAX]; /* of longs */
 };
 

@@ -33,6 +33,8 @@ void vm_config_init(struct vmm_config *config)
 		config->ports[i].fd = -1;
 	for (unsigned i = 0; i < HANDOVER_MAX_FS; i++)
 		config->fs[i].fd = -1;
+	for (unsigned i = 0; i < HANDOVER_MAX_SCSI; i++)
+		config->scsi[i].fd = -1;
 }
 
 void vm_config_close(struct vmm_config *config)
@@ -62,6 +64,8 @@ void vm_config_close(struct vmm_config *config)
 		fds[n++] = &config->ports[i].fd;
 	for (unsigned i = 0; i < HANDOVER_MAX_FS; i++)
 		fds[n++] = &config->fs[i].fd;
+	for (unsigned i = 0; i < HANDOVER_MAX_SCSI; i++)
+		fds[n++] = &config->scsi[i].fd;
 	close_fds(fds, n);
 }
 

@@ -115,6 +115,9 @@ const char vm_run_help[] =
 	"                         packed=on|off       packed rings (see --rings)\n"
 	"      --disk vhost-user:SOCK[,queues=N]\n"
 	"                       a disk that a process of this host serves, such as qemu-storage-daemon\n"
+	"      --scsi wwpn=WWPN[,queues=N]\n"
+	"                       the LUNs of a target of this host's kernel (LIO, targetcli's /vhost), by\n"
+	"                       1 to 8 queues (default: 1); may be repeated\n"
 	"      --fs vhost-user:SOCK,tag=NAME\n"
 	"                       a directory (virtiofs) that a process of this host serves, such as\n"
 	"                       virtiofsd; may be repeated\n"
@@ -147,6 +150,7 @@ const char vm_run_help[] =
 enum {
 	OPT_INITRD = 256,
 	OPT_DISK,
+	OPT_SCSI,
 	OPT_FS,
 	OPT_CPU,
 	OPT_PIN,
@@ -194,6 +198,7 @@ static const struct option options[] = {
 	{ "bind", no_argument, NULL, OPT_BIND },
 	{ "nic", required_argument, NULL, OPT_NIC },
 	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "scsi", required_argument, NULL, OPT_SCSI },
 	{ "fs", required_argument, NULL, OPT_FS },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "port", required_argument, NULL, OPT_PORT },
@@ -246,6 +251,20 @@ static int add_disk(struct vm_opts *o, const char *text, struct err *err)
 	if (o->disk_count == HANDOVER_MAX_DISKS)
 		return err_usage(err, "--disk: at most %u fit one VM", HANDOVER_MAX_DISKS);
 	return vm_disk_parse(text, &o->disks[o->disk_count++], err);
+}
+
+static int add_scsi(struct vm_opts *o, const char *text, struct err *err)
+{
+	int r;
+
+	if (o->scsi_count == HANDOVER_MAX_SCSI)
+		return err_usage(err, "--scsi: at most %u fit one VM", HANDOVER_MAX_SCSI);
+	r = vm_scsi_parse(text, &o->scsi[o->scsi_count], err);
+	for (unsigned i = 0; r == 0 && i < o->scsi_count; i++)
+		if (strcmp(o->scsi[i].wwpn, o->scsi[o->scsi_count].wwpn) == 0)
+			return err_usage(err, "--scsi: the target %s is given twice", o->scsi[i].wwpn);
+	o->scsi_count += r == 0;
+	return r;
 }
 
 static int add_fs(struct vm_opts *o, const char *text, struct err *err)
@@ -369,6 +388,7 @@ static int take_option(struct vm_opts *o, int c, struct err *err)
 	case OPT_BIND: o->bind = true; return 0;
 	case OPT_NIC: return add_nic(o, optarg, err);
 	case OPT_DISK: return add_disk(o, optarg, err);
+	case OPT_SCSI: return add_scsi(o, optarg, err);
 	case OPT_FS: return add_fs(o, optarg, err);
 	case OPT_CONSOLE: return console_parse(optarg, &o->virtio_console, err);
 	case OPT_PORT: return add_port(o, optarg, err);
@@ -540,7 +560,7 @@ static int check_machine(struct vm_opts *o, struct err *err)
 }
 
 /* Of these a file's come first: a disk more on the command line moves no other. */
-static const int repeats[] = { 'd', OPT_NODE, OPT_HOTPLUG_SLOTS, OPT_NIC, OPT_DISK, OPT_FS, OPT_PORT, 0 };
+static const int repeats[] = { 'd', OPT_NODE, OPT_HOTPLUG_SLOTS, OPT_NIC, OPT_DISK, OPT_SCSI, OPT_FS, OPT_PORT, 0 };
 
 _Static_assert(ARRAY_SIZE(repeats) - 1 <= ARRAY_SIZE(((struct opts *)0)->repeats), "room for all");
 

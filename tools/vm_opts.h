@@ -18,6 +18,7 @@
 #include "tools/vm_nic.h"
 #include "tools/vm_pin.h"
 #include "tools/vm_port.h"
+#include "tools/vm_scsi.h"
 #include "tools/vm_slot_opts.h"
 #include "tools/vm_vsock.h"
 #include "vmm/cpu_model.h"
@@ -39,6 +40,8 @@ struct vm_opts {
 	unsigned disk_count;
 	struct vm_opt_fs fs[HANDOVER_MAX_FS]; /* --fs */
 	unsigned fs_count;
+	struct vm_opt_scsi scsi[HANDOVER_MAX_SCSI]; /* --scsi */
+	unsigned scsi_count;
 	struct vm_opt_vsock vsock; /* --vsock */
 	struct vm_opt_port ports[HANDOVER_MAX_PORTS]; /* --port */
 	unsigned port_count;

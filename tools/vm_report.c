@@ -68,6 +68,21 @@ const char *vm_report_fs(const json_t *status, char *buf, size_t size)
 	return buf;
 }
 
+const char *vm_report_scsi(const json_t *status, char *buf, size_t size)
+{
+	const json_t *all = json_object_get(status, "scsi"), *scsi;
+	size_t n = 0, i;
+
+	buf[0] = '\0';
+	json_array_foreach(all, i, scsi)
+		if (n < size)
+			n += (size_t)snprintf(buf + n, size - n, "%s%s%s", i ? ", " : "",
+					      vm_report_text(scsi, "wwpn"),
+					      json_is_true(json_object_get(scsi, "driven")) ?
+						      "" : " (no driver)");
+	return buf;
+}
+
 const char *vm_report_ports(const json_t *status, char *buf, size_t size)
 {
 	static const char *const ends[] = { "", " (guest)", " (client)", " (guest, client)" };

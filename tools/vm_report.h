@@ -20,6 +20,9 @@ const char *vm_report_devices(const json_t *status, char *buf, size_t size); /* 
 /* "home, data (nobody serves it)" of the file systems of a VM's status. */
 const char *vm_report_fs(const json_t *status, char *buf, size_t size);
 
+/* "naa.5001405bd1f5e3a2 (no driver)" of the SCSI targets of a VM's status. */
+const char *vm_report_scsi(const json_t *status, char *buf, size_t size);
+
 /* Names of the virtio console's ports, and at which ends somebody is. */
 const char *vm_report_ports(const json_t *status, char *buf, size_t size);
 

@@ -20,6 +20,7 @@
 #include "vmm/vcpu.h"
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/console.h"
+#include "vmm/virtio/scsi.h"
 
 /* --- status ------------------------------------------------------------------------------------ */
 
@@ -85,6 +86,17 @@ static json_t *ports(const struct machine *m)
 	return list;
 }
 
+static json_t *scsi(const struct machine *m)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; list && i < m->config->scsi_count; i++)
+		json_array_append_new(list, json_pack("{s:s, s:i, s:b}", "wwpn", m->config->scsi[i].wwpn,
+						      "queues", (int)m->config->scsi[i].queues, "driven",
+						      virtio_scsi_driven(m->scsi[i])));
+	return list;
+}
+
 /* Of each guest node the host's nodes that its RAM is on; none: it is not bound to any. */
 static json_t *host_nodes(const struct vmm_config *config)
 {
@@ -114,7 +126,7 @@ json_t *control_report_status(struct machine *m)
 {
 	json_t *cid = m->vsock ? json_integer((json_int_t)m->config->vsock_cid) : json_null();
 
-	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o}",
+	return json_pack("{s:s, s:i, s:I, s:i, s:i, s:i, s:o, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o}",
 			 "state",
 			 m->paused ? "paused" : "running", "pid", (int)getpid(), "uptime_s",
 			 seconds_since(&m->started), "reboots", (int)m->reboots, "cpus",
@@ -125,7 +137,7 @@ json_t *control_report_status(struct machine *m)
 			 "known", known_names(m), "resets", resets(m->host_devices), "vsock_cid", cid, "console",
 			 m->config->virtio_console ? "virtio" : "serial", "ports", ports(m), "panicked",
 			 pvpanic_said(m->pvpanic), "watchdog", control_alarm_report(m),
-			 "fs", control_backend_fs(m));
+			 "fs", control_backend_fs(m), "scsi", scsi(m));
 }
 
 /* --- stats ------------------------------------------------------------------------------------- */

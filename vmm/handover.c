@@ -38,6 +38,8 @@ static unsigned fd_slots(struct vmm_config *c, int32_t *slots[HANDOVER_MAX_FDS])
 		slots[n++] = &c->ports[i].fd;
 	for (unsigned i = 0; i < c->fs_count && i < HANDOVER_MAX_FS; i++)
 		slots[n++] = &c->fs[i].fd;
+	for (unsigned i = 0; i < c->scsi_count && i < HANDOVER_MAX_SCSI; i++)
+		slots[n++] = &c->scsi[i].fd;
 	return n;
 }
 
@@ -117,12 +119,21 @@ static bool fs_valid(const struct vmm_config *c)
 	return c->fs_count <= HANDOVER_MAX_FS;
 }
 
+static bool scsi_valid(const struct vmm_config *c)
+{
+	for (unsigned i = 0; i < c->scsi_count && i < HANDOVER_MAX_SCSI; i++)
+		if (!memchr(c->scsi[i].wwpn, '\0', sizeof(c->scsi[i].wwpn)) || c->scsi[i].queues < 1 ||
+		    c->scsi[i].queues > VMM_SCSI_QUEUES_MAX)
+			return false;
+	return c->scsi_count <= HANDOVER_MAX_SCSI;
+}
+
 static bool config_valid(const struct vmm_config *c, size_t len)
 {
 	return len == sizeof(*c) && c->version == HANDOVER_VERSION && c->size == sizeof(*c) &&
 	       c->device_count <= HANDOVER_MAX_DEVICES && c->group_count <= HANDOVER_MAX_DEVICES &&
 	       c->nic_count <= HANDOVER_MAX_NICS && nics_valid(c) && c->disk_count <= HANDOVER_MAX_DISKS &&
-	       c->port_count <= HANDOVER_MAX_PORTS && fs_valid(c) && c->numa.nodes <= VMM_MAX_NODES &&
+	       c->port_count <= HANDOVER_MAX_PORTS && fs_valid(c) && scsi_valid(c) && c->numa.nodes <= VMM_MAX_NODES &&
 	       c->on_panic <= VMM_ACTION_KILL && c->watchdog_action <= VMM_ACTION_KILL &&
 	       memchr(c->cmdline, '\0', sizeof(c->cmdline));
 }

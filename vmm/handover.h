@@ -30,11 +30,12 @@
 #define HANDOVER_MAX_DISKS   16
 #define HANDOVER_MAX_PORTS   8
 #define HANDOVER_MAX_FS      4
+#define HANDOVER_MAX_SCSI    4
 #define VMM_NIC_PAIRS_MAX    8
 /* The kernel lets 253 travel at once (SCM_MAX_FD). */
 #define HANDOVER_MAX_FDS     (5 + 2 * HANDOVER_MAX_DEVICES + \
 			      (2 * VMM_NIC_PAIRS_MAX + 1) * HANDOVER_MAX_NICS + HANDOVER_MAX_DISKS + \
-			      HANDOVER_MAX_PORTS + HANDOVER_MAX_FS)
+			      HANDOVER_MAX_PORTS + HANDOVER_MAX_FS + HANDOVER_MAX_SCSI)
 #define HANDOVER_CMDLINE_MAX 4096
 #define VMM_CLIQUE_MAX	     15 /* four bits */
 
@@ -112,6 +113,22 @@ struct vmm_fs {
 	int32_t fd; /* a connected socket */
 };
 
+#define VMM_WWPN_MAX	    223 /* as vhost-scsi has it */
+#define VMM_SCSI_QUEUES_MAX 8
+
+/* A target of the host's kernel that a SCSI device brings. */
+struct vmm_scsi {
+	char wwpn[VMM_WWPN_MAX + 1];
+	uint32_t queues; /* of requests: 1 to VMM_SCSI_QUEUES_MAX */
+	int32_t fd;	 /* /dev/vhost-scsi */
+};
+
+/* The kernel knows fc.NAME, as configfs and people call it, by NAME alone (vhost_scsi_make_tport()). */
+static inline const char *vmm_scsi_port(const char *wwpn)
+{
+	return wwpn[0] == 'f' && wwpn[1] == 'c' && wwpn[2] == '.' ? wwpn + 3 : wwpn;
+}
+
 #define VMM_PORT_NAME_MAX 63
 
 /* A port of the virtio console device, beside the terminal. */
@@ -158,6 +175,8 @@ struct vmm_config {
 	struct vmm_disk disks[HANDOVER_MAX_DISKS];
 	uint32_t fs_count;
 	struct vmm_fs fs[HANDOVER_MAX_FS];
+	uint32_t scsi_count;
+	struct vmm_scsi scsi[HANDOVER_MAX_SCSI];
 	uint32_t port_count;
 	struct vmm_port ports[HANDOVER_MAX_PORTS];
 	uint64_t vsock_cid; /* where vsock_fd is there */

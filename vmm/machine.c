@@ -38,6 +38,7 @@
 #include "vmm/virtio/console.h"
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
+#include "vmm/virtio/scsi.h"
 #include "vmm/virtio/vhost_user_blk.h"
 #include "vmm/virtio/vhost_user_fs.h"
 #include "vmm/virtio/vsock.h"
@@ -132,7 +133,8 @@ static int add_console(struct machine *m, struct err *err)
 	return r;
 }
 
-_Static_assert(MACHINE_NICS == HANDOVER_MAX_NICS && MACHINE_FS == HANDOVER_MAX_FS, "room for all");
+_Static_assert(MACHINE_NICS == HANDOVER_MAX_NICS && MACHINE_FS == HANDOVER_MAX_FS &&
+		       MACHINE_SCSI == HANDOVER_MAX_SCSI, "room for all");
 
 /* --- the machine, in order ---------------------------------------------------------------------- */
 
@@ -247,6 +249,8 @@ static int add_pci(struct machine *m, struct err *err)
 		r = add_disk(m, i, err);
 	for (unsigned i = 0; r == 0 && i < m->config->fs_count; i++)
 		r = vhost_user_fs_new(&m->vm, &m->config->fs[i], i, &m->fs[i], err);
+	for (unsigned i = 0; r == 0 && i < m->config->scsi_count; i++)
+		r = virtio_scsi_new(&m->vm, &m->config->scsi[i], i, &m->scsi[i], err);
 	if (r == 0 && m->config->rng)
 		r = virtio_rng_new(&m->vm, &m->rng, err);
 	if (r == 0 && m->config->balloon)
@@ -370,6 +374,8 @@ void machine_fini(struct machine *m)
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(m->fs); i++)
 		m->fs[i] = vhost_user_fs_free(m->fs[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(m->scsi); i++)
+		m->scsi[i] = virtio_scsi_free(m->scsi[i]);
 	control_failover_fini(m);
 	m->vm.pci = pci_free(m->vm.pci);
 	m->console_error = console_close(m->console);

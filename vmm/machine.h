@@ -23,6 +23,7 @@ struct virtio_blk;
 struct virtio_net;
 struct virtio_console;
 struct virtio_rng;
+struct virtio_scsi;
 struct virtio_vsock;
 struct vmm_config;
 struct vmm_nic_state;
@@ -32,6 +33,7 @@ struct winsize_watch;
 #define MACHINE_NICS  8
 #define MACHINE_DISKS 16
 #define MACHINE_FS    4
+#define MACHINE_SCSI  4
 
 struct machine {
 	struct vm vm;
@@ -56,6 +58,7 @@ struct machine {
 	struct virtio_blk *disks[MACHINE_DISKS]; /* NULL: a backend's, as in the next; or none */
 	struct vhost_user_blk *served_disks[MACHINE_DISKS];
 	struct vhost_user_fs *fs[MACHINE_FS];
+	struct virtio_scsi *scsi[MACHINE_SCSI];
 	struct vmm_nic_state *nic_state[MACHINE_NICS]; /* as the supervisor said last; NULL: never */
 	struct ctl *ctl; /* NULL: no control socket */
 	bool paused;	 /* from outside: CPUs stand until they are resumed */

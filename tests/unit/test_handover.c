@@ -265,6 +265,43 @@ static void test_served_devices_have_theirs(void **state)
 	assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
 }
 
+static void test_targets_have_theirs(void **state)
+{
+	_cleanup_close_ int one = memfd_create("one", MFD_CLOEXEC), two = memfd_create("two", MFD_CLOEXEC);
+	struct vmm_config c = one_device(), got = { 0 };
+	struct err err = ERR_INIT;
+	int *sv = *state;
+
+	c.scsi_count = 2;
+	c.scsi[0] = (struct vmm_scsi){ .wwpn = "naa.1", .queues = 1, .fd = one };
+	c.scsi[1] = (struct vmm_scsi){ .wwpn = "naa.2", .queues = VMM_SCSI_QUEUES_MAX, .fd = two };
+	assert_int_equal(handover_send(sv[0], &c), 0);
+	assert_int_equal(handover_receive(sv[1], &got, &err), 0);
+	assert_true(got.scsi[0].fd != one && got.scsi[1].fd != two);
+	assert_int_equal(inode(got.scsi[0].fd), inode(one));
+	assert_int_equal(inode(got.scsi[1].fd), inode(two));
+	assert_string_equal(got.scsi[1].wwpn, "naa.2");
+	close(got.scsi[0].fd);
+	close(got.scsi[1].fd);
+	c.version = HANDOVER_VERSION;
+	c.size = sizeof(c);
+	c.scsi[0].fd = c.scsi[1].fd = -1; /* nothing comes along, so only what is said can be wrong */
+	assert_int_equal(send(sv[0], &c, sizeof(c), 0), sizeof(c));
+	assert_int_equal(handover_receive(sv[1], &got, &err), 0);
+	for (unsigned i = 0; i < 4; i++) {
+		struct vmm_config bad = c;
+
+		if (i == 0)
+			bad.scsi_count = HANDOVER_MAX_SCSI + 1;
+		else if (i == 1)
+			memset(bad.scsi[1].wwpn, 'x', sizeof(bad.scsi[1].wwpn));
+		else
+			bad.scsi[1].queues = i == 2 ? 0 : VMM_SCSI_QUEUES_MAX + 1;
+		assert_int_equal(send(sv[0], &bad, sizeof(bad), 0), sizeof(bad));
+		assert_int_equal(handover_receive(sv[1], &got, &err), -EPROTO);
+	}
+}
+
 static void test_last_words_are_heard_also_of_one_that_did_not_listen(void **state)
 {
 	int *sv = *state;
@@ -290,6 +327,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_is_said_of_a_nic_is_whole_or_nothing, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_a_backend_comes_with_its_socket, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_served_devices_have_theirs, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_targets_have_theirs, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_last_words_are_heard_also_of_one_that_did_not_listen,
 						pair, unpair),
 		cmocka_unit_test_setup_teardown(test_event_of_the_wrong_size_is_no_event, pair, unpair),

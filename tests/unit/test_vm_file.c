@@ -71,6 +71,7 @@ static const char whole[] = "# a guest\n"
 			    "bind: true\n"
 			    "console: virtio\n"
 			    "port: [\"name=a,pty\", \"name=b,socket=/run/b\"]\n"
+			    "scsi: \"wwpn=naa.5001405bd1f5e3a2,queues=2\"\n"
 			    "vsock: cid=7\n"
 			    "rng: no\n";
 
@@ -88,6 +89,8 @@ static void test_a_file_says_what_options_say(void **state)
 	assert_true(o.bind && o.virtio_console);
 	assert_int_equal(o.port_count, 2);
 	assert_string_equal(o.ports[1].path, "/run/b");
+	assert_int_equal(o.scsi_count, 1);
+	assert_int_equal(o.scsi[0].queues, 2);
 	assert_int_equal(o.vsock.cid, 7);
 	assert_false(o.rng);
 	assert_string_equal(o.name, "web");

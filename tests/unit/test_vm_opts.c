@@ -296,6 +296,16 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --vsock cid=4294967295", "'4294967295' is not" },
 		{ "-k k --vsock cid=3x", "'3x' is not" },
 		{ "-k k --vsock cid=3 --vsock cid=4", "--vsock is given twice" },
+		{ "-k k --scsi naa.5001405bd1f5e3a2", "'naa.5001405bd1f5e3a2' is no target" },
+		{ "-k k --scsi wwpn=", "'wwpn=' is no target" },
+		{ "-k k --scsi wwpn=eui.5001405bd1f5e3a2", "is no target" },
+		{ "-k k --scsi wwpn=naa.5/../x", "is no target" },
+		{ "-k k --scsi wwpn=naa.5,queues=0", "'queues=0' is not possible" },
+		{ "-k k --scsi wwpn=naa.5,queues=9", "'queues=9' is not possible" },
+		{ "-k k --scsi wwpn=naa.5,readonly", "'readonly' is not possible" },
+		{ "-k k --scsi wwpn=naa.5 --scsi wwpn=naa.5", "the target naa.5 is given twice" },
+		{ "-k k --scsi wwpn=naa.1 --scsi wwpn=naa.2 --scsi wwpn=naa.3 --scsi wwpn=naa.4 --scsi wwpn=naa.5",
+		  "at most 4" },
 		{ "-k k --console vga", "'vga' is not possible" },
 		{ "-k k --console virtio --console serial", "--console is given twice" },
 		{ "-k k --port name=a", "'name=a' is no port" },
@@ -431,6 +441,19 @@ static void test_consoles_and_ports(void **state)
 	assert_false(o.virtio_console || o.vsock.wanted);
 }
 
+static void test_targets(void **state)
+{
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(parse("-k k --scsi wwpn=naa.1 --scsi wwpn=iqn.2026-11.org.x:a.b,queues=8", &o, &err), 0);
+	assert_int_equal(o.scsi_count, 2);
+	assert_string_equal(o.scsi[0].wwpn, "naa.1");
+	assert_int_equal(o.scsi[0].queues, 1);
+	assert_string_equal(o.scsi[1].wwpn, "iqn.2026-11.org.x:a.b");
+	assert_int_equal(o.scsi[1].queues, 8);
+}
+
 static void test_a_network_device_that_stands_by(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -516,6 +539,7 @@ int main(void)
 		cmocka_unit_test(test_network_devices),
 		cmocka_unit_test(test_rings),
 		cmocka_unit_test(test_consoles_and_ports),
+		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_a_network_device_that_stands_by),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_slots_that_name_no_node_are_on_all_of_them),

@@ -2,12 +2,14 @@
 #include "vmm/virtio/vhost.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <linux/vhost.h>
 
 #include "base/fd.h"
 #include "base/ioctl.h"
+#include "vmm/handover.h"
 #include "vmm/mem.h"
 #include "vmm/vm.h"
 
@@ -86,6 +88,15 @@ static int start_ring(const struct vhost *v, const struct virtio_dev *dev, const
 	return r < 0 ? r : 0;
 }
 
+/* The kernel writes to all that it knows of when it begins: also to one that an earlier driver had. */
+static int forget_ring(const struct vhost *v, unsigned i)
+{
+	struct vhost_vring_addr addr = { .index = i };
+	int r = SIZED_IOCTL(v->fd, VHOST_SET_VRING_ADDR, &addr);
+
+	return r < 0 ? r : 0;
+}
+
 int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, unsigned n)
 {
 	uint64_t can = 0;
@@ -101,8 +112,8 @@ int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, u
 	if (r >= 0)
 		r = set_memory(v, dev->vm->mem);
 	for (unsigned i = 0; r >= 0 && i < n; i++)
-		if (dev->q[first + i].ready)
-			r = start_ring(v, dev, &dev->q[first + i], i);
+		r = dev->q[first + i].ready ? start_ring(v, dev, &dev->q[first + i], i) :
+					      forget_ring(v, i);
 	return r < 0 ? r : 0;
 }
 
@@ -119,6 +130,37 @@ int vhost_vsock_run(const struct vhost *v, bool on)
 	int value = on;
 	int r = SIZED_IOCTL(v->fd, VHOST_VSOCK_SET_RUNNING, &value);
 
+	return r < 0 ? r : 0;
+}
+
+static int scsi_target(const char *wwpn, struct vhost_scsi_target *ret)
+{
+	*ret = (struct vhost_scsi_target){ .abi_version = VHOST_SCSI_ABI_VERSION };
+	return snprintf(ret->vhost_wwpn, sizeof(ret->vhost_wwpn), "%s", vmm_scsi_port(wwpn)) <
+			       (int)sizeof(ret->vhost_wwpn) ? 0 : -ENAMETOOLONG;
+}
+
+int vhost_scsi_set(const struct vhost *v, const char *wwpn)
+{
+	struct vhost_scsi_target target;
+	__u32 none = 0;
+	int r = scsi_target(wwpn, &target);
+
+	/* What the driver before this one missed: this one looks for itself. */
+	if (r == 0)
+		r = SIZED_IOCTL(v->fd, VHOST_SCSI_SET_EVENTS_MISSED, &none);
+	if (r >= 0)
+		r = SIZED_IOCTL(v->fd, VHOST_SCSI_SET_ENDPOINT, &target);
+	return r < 0 ? r : 0;
+}
+
+int vhost_scsi_clear(const struct vhost *v, const char *wwpn)
+{
+	struct vhost_scsi_target target;
+	int r = scsi_target(wwpn, &target);
+
+	if (r == 0)
+		r = SIZED_IOCTL(v->fd, VHOST_SCSI_CLEAR_ENDPOINT, &target);
 	return r < 0 ? r : 0;
 }
 

@@ -27,7 +27,7 @@ int vhost_own(struct vhost *v);
 
 /*
  * All that is known of n of dev's rings, from first on, when the guest's driver is ready; they are 0
- * to n - 1 in all that follows. Where a ring does not lie in RAM: -EFAULT. What the kernel refuses:
+ * to n - 1 in all that follows, and those that the driver has not made ready are none. Where a ring does not lie in RAM: -EFAULT. What the kernel refuses:
  * -errno.
  */
 int vhost_start(struct vhost *v, const struct virtio_dev *dev, unsigned first, unsigned n);
@@ -37,6 +37,13 @@ int vhost_net_backend(const struct vhost *v, unsigned q, int fd);
 
 /* A vsock device's rings are served, or stand. */
 int vhost_vsock_run(const struct vhost *v, bool on);
+
+/*
+ * All of a target's commands come from a SCSI device's rings, which the kernel must know by then; or no
+ * more, and what was under way has ended. -ENODEV: there is no such target, or something else has it.
+ */
+int vhost_scsi_set(const struct vhost *v, const char *wwpn);
+int vhost_scsi_clear(const struct vhost *v, const char *wwpn);
 
 /* Who hears of the kernel's ring q; -1: nobody. */
 int vhost_set_call(const struct vhost *v, unsigned q, int fd);
