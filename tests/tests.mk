@@ -32,6 +32,8 @@ $(O)/tests/unit/test_vfio_plug: TEST_LDLIBS = -Wl,--wrap=close,--wrap=timerfd_se
 $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
 # Nobody is waited for as long as that.
 $(addprefix $(O)/tests/unit/,test_vhost_user test_vhost_user_device): TEST_LDLIBS = -Wl,--wrap=poll
+# What is written to it is looked at.
+$(O)/tests/unit/test_virtio_vdpa: TEST_LDLIBS = -Wl,--wrap=write
 # No descriptor is left.
 $(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
 # Its guest asks again while it is served.
@@ -81,14 +83,14 @@ $(nsim_progs): $(O)/%: $(O)/%.o $(O)/tests/netdevsim/card.o $(O)/libthruway.a
 
 $(unit_progs:=.o): EXTRA = $(HOST_CFLAGS)
 # What lab tests preload or run in the emulated host.
-lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe records stream traffic fill populate \
+lab_tools := $(addprefix $(O)/tests/lab/,fault.so hostile devices display netprobe records selfsend stream traffic fill populate \
 	vectors where calls control-schema)
 $(O)/tests/lab/fault.so: tests/lab/crash/fault.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(filter-out -fPIE,$(ALL_CFLAGS)) -fPIC -shared -o $@ $<
 # For a guest's initramfs, which has no libraries. A build may be sanitized, a guest need not.
-$(addprefix $(O)/tests/lab/,hostile devices display netprobe records stream traffic fill): $(O)/tests/lab/%: tests/lab/l2/%.c
+$(addprefix $(O)/tests/lab/,hostile devices display netprobe records selfsend stream traffic fill): $(O)/tests/lab/%: tests/lab/l2/%.c
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -static -o $@ $<

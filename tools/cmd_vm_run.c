@@ -94,7 +94,7 @@ static int place_memory(int root, const struct vm_opts *o, const struct vm_devic
 			struct vmm_config *config, struct err *err)
 {
 	struct vm_mem_request q;
-	bool pinned = devices->count > 0 || vfs_wanted(o) > 0;
+	bool pinned = devices->count > 0 || vfs_wanted(o) > 0 || vm_opts_vdpas(o) > 0;
 	struct err no = ERR_INIT;
 	int r;
 
@@ -235,6 +235,17 @@ static int open_nics(int root, const struct vm_opts *o, struct vmm_config *confi
 	return r;
 }
 
+/* Of vDPA devices each pins all RAM for itself. */
+static uint64_t pinned_by_vdpa(const struct vmm_config *config)
+{
+	uint64_t once = vm_memory_locked(config->mem, config->numa.nodes, true) -
+			vm_memory_locked(config->mem, config->numa.nodes, false), all = 0;
+
+	for (unsigned i = 0; i < config->nic_count; i++)
+		all += config->nics[i].vdpa ? once : 0;
+	return all;
+}
+
 static int start(int root, const struct vmm_config *config, struct vmm_process *vmm,
 		 struct err *err)
 {
@@ -250,6 +261,8 @@ static int start(int root, const struct vmm_config *config, struct vmm_process *
 	struct vmm_event e;
 	int r;
 
+	limits.memlock += pinned_by_vdpa(config);
+	limits.memlock_later += pinned_by_vdpa(config);
 	limits.nofile_vectors = limits.nofile +
 				NOFILE_PER_DEVICE * (uint64_t)(config->device_count +
 							       config->slot_count + config->nic_count);

@@ -70,8 +70,9 @@ static int check(const struct parts *p, struct err *err)
 	}
 	if (strcmp(p->vf, "pool:") == 0)
 		return err_usage(err, "--nic: 'vf=pool:' names no pool");
-	if (strncmp(p->standby, "vhost-user:", 11) == 0) {
-		err_usage(err, "--nic: a standby by vhost-user is not there yet");
+	if (strncmp(p->standby, "vhost-user:", 11) == 0 || strncmp(p->standby, "vdpa:", 5) == 0) {
+		err_usage(err, "--nic: a standby by %.*s is not there yet",
+			  (int)strcspn(p->standby, ":"), p->standby);
 		return err_hint(err, "%s", hint);
 	}
 	return 0;

@@ -103,6 +103,7 @@ tools_srcs := \
 	tools/vm_slot_opts.c \
 	tools/vm_socket.c \
 	tools/vm_tap.c \
+	tools/vm_vdpa.c \
 	tools/vm_vsock.c \
 	tools/vmm_groups.c \
 	tools/vmm_limits.c \

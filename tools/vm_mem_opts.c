@@ -281,7 +281,9 @@ static struct vm_mem_opts of_node(const struct vm_mem_request *q, unsigned i)
 	const struct vm_mem_opts *m = q->memory;
 
 	if (o.kind == VM_KIND_UNSAID)
-		o.kind = m->kind != VM_KIND_UNSAID ? m->kind : q->shared ? MEM_MEMFD : MEM_ANON;
+		o.kind = m->kind != VM_KIND_UNSAID ? m->kind :
+			 q->shared || q->reached	     ? MEM_MEMFD :
+							       MEM_ANON;
 	if (!o.threads)
 		o.threads = m->threads;
 	o.thp = o.thp ? o.thp : m->thp;
@@ -302,7 +304,7 @@ static int check_merge(const struct vm_mem_request *q, const struct vm_mem_opts 
 			  kinds[o->kind].name);
 		return err_hint(err, "leave it out, or choose backend=anon");
 	}
-	if (!q->devices)
+	if (!q->devices && !q->reached)
 		return 0;
 	err_usage(err, "merge=on: with a device all of the guest's RAM is pinned, and KSM merges no "
 		       "pinned page");

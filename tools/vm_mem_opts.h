@@ -61,6 +61,7 @@ struct vm_mem_request {
 	const char *shared; /* the option for which other processes have it, too; NULL: none */
 	const struct vm_mem_opts *memory;
 	const struct vm_mem_opts *node; /* VMM_MAX_NODES of them */
+	bool reached; /* by devices that may be another process's, or simulated: these reach no private memory */
 };
 
 /*

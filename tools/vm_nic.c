@@ -14,6 +14,7 @@
 #include "tools/vm_macvtap.h"
 #include "tools/vm_rings.h"
 #include "tools/vm_tap.h"
+#include "tools/vm_vdpa.h"
 
 #define MAC_STRLEN 17
 #define MTU_MIN 68 /* what IPv4 needs */
@@ -53,10 +54,12 @@ static int parse_host(const char *text, struct vm_opt_nic *nic, struct err *err)
 		return parse_name(text + 4, "bridge", nic->bridge, err);
 	if (strncmp(text, "macvtap:", 8) == 0)
 		return parse_name(text + 8, "macvtap", nic->macvtap, err);
+	if (strncmp(text, "vdpa:", 5) == 0)
+		return vm_vdpa_parse(text + 5, nic->vdpa, err);
 	if (vm_backend_is(text))
 		return vm_backend_parse("--nic", text, nic->socket, err);
 	err_usage(err, "--nic: '%s' is no network device", text);
-	return err_hint(err, "write tap:BRIDGE, such as tap:br0, macvtap:DEV or vhost-user:SOCK");
+	return err_hint(err, "write tap:BRIDGE, such as tap:br0, macvtap:DEV, vhost-user:SOCK or vdpa:DEV");
 }
 
 static bool parse_number(const char *text, uint64_t min, uint64_t max, unsigned *ret)
@@ -120,6 +123,15 @@ static int check_macvtap(const struct vm_opt_nic *nic, struct err *err)
 			nic->mtu ? "mtu MTU" : "address MAC");
 }
 
+/* What a vDPA device is, whoever made it has said. */
+static int check_vdpa(const struct vm_opt_nic *nic, const char *word, struct err *err)
+{
+	if (!nic->vdpa[0])
+		return 0;
+	err_usage(err, "--nic: '%s' is not possible with vdpa: the device has its own", word);
+	return err_hint(err, "vdpa dev add name NAME mgmtdev DEV mac MAC mtu N max_vqp N makes it so");
+}
+
 int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 {
 	struct vm_opt_nic nic = { .queues = 1 };
@@ -133,7 +145,9 @@ int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err)
 	r = parse_host(strsep(&rest, ","), &nic, err);
 	while (r == 0 && (word = strsep(&rest, ","))) {
 		said_vhost |= strncmp(word, "vhost=", 6) == 0;
-		r = parse_word(word, &nic, err);
+		r = check_vdpa(&nic, word, err);
+		if (r == 0)
+			r = parse_word(word, &nic, err);
 	}
 	if (r == 0)
 		r = check_macvtap(&nic, err);
@@ -198,11 +212,13 @@ static int open_backend(const struct vm_opt_nic *nic, struct vmm_nic *ret, struc
 int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned index,
 		struct vmm_nic *ret, struct err *err)
 {
-	int r = nic->macvtap[0] || nic->socket[0] ? 0 : vm_tap_check(root, nic, err);
+	int r = nic->macvtap[0] || nic->socket[0] || nic->vdpa[0] ? 0 : vm_tap_check(root, nic, err);
 
 	if (r < 0)
 		return r;
 	ret->pairs = nic->queues;
+	if (nic->vdpa[0])
+		return vm_vdpa_open(root, nic->vdpa, ret, err);
 	ret->macvtap = nic->macvtap[0];
 	ret->packed = nic->packed == VM_ON;
 	if (nic->has_mac)

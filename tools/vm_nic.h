@@ -15,11 +15,13 @@
 /* Of a tap: what fits a packet of 64 KiB with its Ethernet header. */
 #define VM_NIC_MTU_MAX 65521
 #define VM_NIC_VF_MAX 64
+#define VM_NIC_VDPA_MAX 64
 
 struct vm_opt_nic {
 	char bridge[IFNAMSIZ];	/* or a tap that is there; "" with macvtap and a backend */
 	char socket[VM_BACKEND_PATH]; /* of a backend; else "" */
 	char macvtap[IFNAMSIZ]; /* one that is there; "" with a tap */
+	char vdpa[VM_NIC_VDPA_MAX]; /* a vDPA device (tools/vm_vdpa.h); else "" */
 	bool no_vhost;
 	enum vm_switch packed; /* rings */
 	bool has_mac;
@@ -29,7 +31,7 @@ struct vm_opt_nic {
 	char vf[VM_NIC_VF_MAX]; /* for which it stands by (tools/failover_opts.h); "": for none */
 };
 
-/* "tap:BRIDGE|TAP", "macvtap:DEV" or "vhost-user:SOCK", and words behind a comma each. 0 or -EINVAL with err set. */
+/* "tap:BRIDGE|TAP", "macvtap:DEV", "vhost-user:SOCK" or "vdpa:DEV", and words behind a comma each. 0 or -EINVAL with err set. */
 int vm_nic_parse(const char *text, struct vm_opt_nic *ret, struct err *err);
 
 /* Six bytes in hexadecimal, of one device, and not all zero. */
@@ -42,7 +44,7 @@ void vm_nic_init(struct vmm_nic *nic);
  * Make a tap on the bridge, or take the tap or macvtap that is there, and open what serves it. All goes
  * with the descriptors, so there is nothing to put back. vm and index choose a MAC where none was said:
  * the same at each start. What was opened is ret's, also on failure.
- * To a backend a connection is made, as vm_backend_connect() does.
+ * To a backend a connection is made, as vm_backend_connect() does; vm_vdpa_open() opens a vDPA device.
  * -ENODEV: no such interface; -EPERM: not root; -EBUSY: somebody has it; -ENOENT: no tun or vhost-net.
  */
 int vm_nic_open(int root, const struct vm_opt_nic *nic, const char *vm, unsigned index,

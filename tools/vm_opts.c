@@ -100,6 +100,8 @@ const char vm_run_help[] =
 	"      --nic vhost-user:SOCK[,WORD=VALUE]...\n"
 	"                       the same by a process of this host, such as passt, that listens at the\n"
 	"                       socket; with mac=, queues=, mtu= and packed=\n"
+	"      --nic vdpa:DEV   the same by a vDPA device of this host: its name (vdpa dev show), or\n"
+	"                       /dev/vhost-vdpa-N\n"
 	"      --nic vf=VF,standby=tap:BRIDGE|TAP[,WORD=VALUE]..., --nic vf=VF,standby=macvtap:DEV\n"
 	"                       the same with a VF as its primary, which the guest has as long as\n"
 	"                       it carries traffic: PF/vfN, pool:NAME (of host.yaml) or auto\n"
@@ -520,10 +522,20 @@ static const char *shares(const struct vm_opts *o)
 	return o->fs_count ? "--fs" : NULL;
 }
 
+unsigned vm_opts_vdpas(const struct vm_opts *o)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < o->nic_count; i++)
+		n += o->nics[i].vdpa[0] != '\0';
+	return n;
+}
+
 void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret)
 {
 	*ret = (struct vm_mem_request){ .nodes = o->nodes, .cpus = o->cpus.count,
 					.devices = o->device_count, .shared = shares(o),
+					.reached = vm_opts_vdpas(o) > 0,
 					.memory = &o->memory, .node = o->node };
 }
 

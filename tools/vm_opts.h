@@ -81,6 +81,9 @@ void vm_opts_fini(struct vm_opts *o);
 /* What they say of RAM and nodes, for vm_mem_opts_resolve(); borrows from o. */
 void vm_opts_mem(const struct vm_opts *o, struct vm_mem_request *ret);
 
+/* Of network devices those that are vDPA devices of the host: each may pin all RAM. */
+unsigned vm_opts_vdpas(const struct vm_opts *o);
+
 /* The command's own part of --help. */
 extern const char vm_run_help[];
 

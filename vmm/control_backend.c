@@ -38,7 +38,7 @@ void control_backend_arrived(struct machine *m, const struct vmm_backend *backen
 {
 	unsigned i = backend->index;
 
-	if (backend->what == VM_BACKEND_NIC && i < m->config->nic_count)
+	if (backend->what == VM_BACKEND_NIC && i < m->config->nic_count && m->nics[i])
 		virtio_net_return(m->nics[i], fd);
 	else if (backend->what == VM_BACKEND_DISK && i < m->config->disk_count && m->served_disks[i])
 		vhost_user_blk_return(m->served_disks[i], fd);

@@ -31,6 +31,11 @@ int control_balloon_refuse(const struct machine *m, struct err *err)
 				       "be given back", vfio_pci_name(m->host_devices, 0));
 		return err_hint(err, "detach its devices first (thruway vm detach)");
 	}
+	for (unsigned i = 0; i < m->config->nic_count; i++)
+		if (m->config->nics[i].vdpa)
+			return err_plain(err, -EBUSY, "the guest has the vDPA device %s, which may write to any "
+						      "page of its RAM: none can be given back",
+					 m->config->nics[i].host);
 	if (vfio_pci_pins_ram(m->host_devices))
 		return err_plain(err, -EBUSY, "the host still resets a device that an error took out of "
 					      "the guest, whose RAM is pinned until then");

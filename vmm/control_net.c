@@ -7,6 +7,7 @@
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/virtio/net.h"
+#include "vmm/virtio/vdpa.h"
 
 #define MAC_LEN 18
 
@@ -29,12 +30,27 @@ static const char *backend_word(const struct vmm_nic *nic)
 	return nic->vhost_fd[0] >= 0 ? "vhost-net" : "vmm";
 }
 
+/* All of it is the device's word. */
+static json_t *report_vdpa(const struct machine *m, unsigned i)
+{
+	struct virtio_vdpa_state s;
+	char mac[MAC_LEN];
+
+	virtio_vdpa_get_state(m->vdpas[i], &s);
+	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:s}", "mac", mac_text(s.mac, mac),
+			 "host", m->config->nics[i].host, "link", link_word(s.link), "driven", s.driven,
+			 "backend", "vdpa", "queues", (int)s.pairs, "queues_used", (int)s.used, "mtu",
+			 (int)s.mtu, "receives", "backend");
+}
+
 json_t *control_net_report(const struct machine *m, unsigned i)
 {
 	const struct vmm_nic *nic = &m->config->nics[i];
 	struct virtio_net_state s;
 	char mac[MAC_LEN];
 
+	if (nic->vdpa)
+		return report_vdpa(m, i);
 	virtio_net_get_state(m->nics[i], &s);
 	return json_pack("{s:s, s:s, s:s, s:b, s:s, s:i, s:i, s:i, s:s}", "mac", mac_text(s.mac, mac),
 			 "host", nic->host, "link", link_word(s.link), "driven", s.driven, "backend",

@@ -54,9 +54,14 @@ static int set_link(struct machine *m, const json_t *params, const char *word, s
 	if (!up && (!word || strcmp(word, "down") != 0))
 		return err_usage(err, "\"link\" is \"up\" or \"down\"");
 	r = choose(m, params, &i, err);
-	if (r == 0)
-		control_net_link(m, i, up);
-	return r;
+	if (r < 0)
+		return r;
+	if (m->config->nics[i].vdpa) {
+		err_plain(err, -EOPNOTSUPP, "the cable of %s is the device's own", m->config->nics[i].host);
+		return err_hint(err, "take its link down where it is: at its port, or its representor");
+	}
+	control_net_link(m, i, up);
+	return 0;
 }
 
 int control_nic(void *opaque, const json_t *params, json_t **ret, struct err *err)

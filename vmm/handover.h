@@ -24,7 +24,7 @@
 #include "vmm/vm.h"
 
 #define HANDOVER_FD	     3
-#define HANDOVER_VERSION     17
+#define HANDOVER_VERSION     18
 #define HANDOVER_MAX_DEVICES 32
 #define HANDOVER_MAX_NICS    8
 #define HANDOVER_MAX_DISKS   16
@@ -69,7 +69,8 @@ struct vmm_nic {
 	int32_t vhost_fd[VMM_NIC_PAIRS_MAX]; /* /dev/vhost-net; all -1: the VMM moves the packets */
 	bool packed;	    /* the guest may have packed rings; not with vhost_fd */
 	bool vhost_user;    /* neither: a backend moves them, at the other end of: */
-	int32_t backend_fd; /* a connected socket; else -1 */
+	int32_t backend_fd; /* a connected socket; of vdpa, /dev/vhost-vdpa-N; else -1 */
+	bool vdpa;	    /* nor that: a vDPA device, whose are MAC, MTU and pairs, too */
 	bool standby;	  /* stands by for a VF with the same MAC, and has a slot for that on: */
 	uint32_t slot_node; /* of the guest */
 };

@@ -39,6 +39,7 @@
 #include "vmm/virtio/net.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/scsi.h"
+#include "vmm/virtio/vdpa.h"
 #include "vmm/virtio/vhost_user_blk.h"
 #include "vmm/virtio/vhost_user_fs.h"
 #include "vmm/virtio/vsock.h"
@@ -220,6 +221,15 @@ static int add_disk(struct machine *m, unsigned i, struct err *err)
 				  virtio_blk_new(&m->vm, disk, i, &m->disks[i], err);
 }
 
+static int add_nic(struct machine *m, unsigned i, struct err *err)
+{
+	const struct virtio_net_owner owner = { control_net_mac_changed, m };
+	const struct vmm_nic *nic = &m->config->nics[i];
+
+	return nic->vdpa ? virtio_vdpa_new(&m->vm, nic, i, &m->vdpas[i], err) :
+			   virtio_net_new(&m->vm, nic, i, &owner, &m->nics[i], err);
+}
+
 /* 64-bit windows are above RAM, in the largest piece that both CPU and devices reach. */
 static int add_pci(struct machine *m, struct err *err)
 {
@@ -236,7 +246,6 @@ static int add_pci(struct machine *m, struct err *err)
 		.mmio64_end = room.start + room.size,
 	};
 	const struct balloon_owner balloon = { may_take_pages, m, control_balloon_reporting(m) };
-	const struct virtio_net_owner nic = { control_net_mac_changed, m };
 	const struct watchdog_owner watchdog = { control_alarm_watchdog, m };
 	int r = pci_new(&m->vm, &config, &m->vm.pci, err);
 
@@ -244,7 +253,7 @@ static int add_pci(struct machine *m, struct err *err)
 	if (r == 0)
 		r = vfio_pci_attach_all(m->host_devices, m->config, err);
 	for (unsigned i = 0; r == 0 && i < m->config->nic_count; i++)
-		r = virtio_net_new(&m->vm, &m->config->nics[i], i, &nic, &m->nics[i], err);
+		r = add_nic(m, i, err);
 	for (unsigned i = 0; r == 0 && i < m->config->disk_count; i++)
 		r = add_disk(m, i, err);
 	for (unsigned i = 0; r == 0 && i < m->config->fs_count; i++)
@@ -366,8 +375,10 @@ void machine_fini(struct machine *m)
 	m->watchdog = watchdog_free(m->watchdog);
 	m->winsize = winsize_free(m->winsize);
 	m->virtio_console = virtio_console_free(m->virtio_console);
-	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(m->nics); i++) {
 		m->nics[i] = virtio_net_free(m->nics[i]);
+		m->vdpas[i] = virtio_vdpa_free(m->vdpas[i]);
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(m->disks); i++) {
 		m->disks[i] = virtio_blk_free(m->disks[i]);
 		m->served_disks[i] = vhost_user_blk_free(m->served_disks[i]);

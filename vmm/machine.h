@@ -24,6 +24,7 @@ struct virtio_net;
 struct virtio_console;
 struct virtio_rng;
 struct virtio_scsi;
+struct virtio_vdpa;
 struct virtio_vsock;
 struct vmm_config;
 struct vmm_nic_state;
@@ -54,7 +55,8 @@ struct machine {
 	struct virtio_vsock *vsock;
 	struct virtio_console *virtio_console;
 	struct winsize_watch *winsize; /* of its terminal */
-	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them */
+	struct virtio_net *nics[MACHINE_NICS]; /* as the configuration counts them; NULL: in the next */
+	struct virtio_vdpa *vdpas[MACHINE_NICS];
 	struct virtio_blk *disks[MACHINE_DISKS]; /* NULL: a backend's, as in the next; or none */
 	struct vhost_user_blk *served_disks[MACHINE_DISKS];
 	struct vhost_user_fs *fs[MACHINE_FS];

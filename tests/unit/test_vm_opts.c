@@ -260,6 +260,7 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic vf=a,standby=tap:a,standby=tap:b", "'standby=' is there twice" },
 		{ "-k k --nic vf=a,standby=br0", "'br0' is no network device" },
 		{ "-k k --nic vf=a,standby=vhost-user:/x", "vhost-user is not there yet" },
+		{ "-k k --nic vf=a,standby=vdpa:x", "vdpa is not there yet" },
 		{ "-k k --nic vf=a,standby=tap:br0,frob=9", "frob=9" },
 		{ "-k k --nic vf=a,standby=tap:br0,mac=1", "no MAC of one device" },
 		{ "-k k --nic vf=a23456789a23456789a23456789a23456789a23456789a23456789a23456789a234,standby=tap:b",
@@ -296,6 +297,10 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --vsock cid=4294967295", "'4294967295' is not" },
 		{ "-k k --vsock cid=3x", "'3x' is not" },
 		{ "-k k --vsock cid=3 --vsock cid=4", "--vsock is given twice" },
+		{ "-k k --nic vdpa:", "'' is no name of a vDPA device" },
+		{ "-k k --nic vdpa:/dev/x/y", "'x/y' is no name of a vDPA device" },
+		{ "-k k --nic vdpa:..", "'..' is no name of a vDPA device" },
+		{ "-k k --nic vdpa:v,queues=2", "'queues=2' is not possible with vdpa" },
 		{ "-k k --scsi naa.5001405bd1f5e3a2", "'naa.5001405bd1f5e3a2' is no target" },
 		{ "-k k --scsi wwpn=", "'wwpn=' is no target" },
 		{ "-k k --scsi wwpn=eui.5001405bd1f5e3a2", "is no target" },
@@ -441,6 +446,33 @@ static void test_consoles_and_ports(void **state)
 	assert_false(o.virtio_console || o.vsock.wanted);
 }
 
+static void test_vdpa_devices(void **state)
+{
+	struct vm_mem_request q;
+	struct vm_opts o = { 0 };
+	struct err err = ERR_INIT;
+	uint8_t cpu_node[VMM_MAX_CPUS];
+	struct mem_node mem[VMM_MAX_NODES];
+
+	assert_int_equal(parse("-k k --nic vdpa:net7 --nic vdpa:/dev/vhost-vdpa-3", &o, &err), 0);
+	assert_int_equal(vm_opts_vdpas(&o), 2);
+	assert_string_equal(o.nics[0].vdpa, "net7");
+	assert_string_equal(o.nics[1].vdpa, "vhost-vdpa-3");
+	/* RAM is such as any of them reaches, unless it is said. */
+	vm_opts_mem(&o, &q);
+	assert_int_equal(vm_mem_opts_resolve(&q, mem, cpu_node, &err), 0);
+	assert_int_equal(mem[0].kind, MEM_MEMFD);
+	assert_int_equal(parse("-k k --nic vdpa:net7 -m 256M,backend=anon", &o, &err), 0);
+	vm_opts_mem(&o, &q);
+	assert_int_equal(vm_mem_opts_resolve(&q, mem, cpu_node, &err), 0);
+	assert_int_equal(mem[0].kind, MEM_ANON);
+	assert_int_equal(parse("-k k --nic vdpa:net7 -m 256M,backend=anon,merge=on", &o, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "merge=on: with a device all of the guest's RAM is pinned"));
+	err = (struct err)ERR_INIT;
+	assert_int_equal(parse("-k k --nic tap:br0", &o, &err), 0);
+	assert_int_equal(vm_opts_vdpas(&o), 0);
+}
+
 static void test_targets(void **state)
 {
 	struct vm_opts o = { 0 };
@@ -540,6 +572,7 @@ int main(void)
 		cmocka_unit_test(test_rings),
 		cmocka_unit_test(test_consoles_and_ports),
 		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_vdpa_devices),
 		cmocka_unit_test(test_a_network_device_that_stands_by),
 		cmocka_unit_test(test_disks),
 		cmocka_unit_test(test_slots_that_name_no_node_are_on_all_of_them),

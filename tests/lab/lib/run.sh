@@ -20,7 +20,7 @@ write_job()		# COMMAND…
 	local var
 
 	rm -f "$OUT"/.lab/{status,shell} "$OUT/console.log" "$OUT/output" "$OUT/dmesg" "$OUT/kept.tar"
-	rm -f "$OUT/.lab/"{netdevsim.ko,promtool,irqbalance,makers.tar,backends.tar,guest-tools.cpio}
+	rm -f "$OUT/.lab/"{netdevsim.ko,promtool,irqbalance,makers.tar,backends.tar,guest-tools.cpio,vdpasim.tar}
 	[[ ! $NETDEVSIM ]] || cp "$NETDEVSIM/netdevsim.ko" "$OUT/.lab/"
 	((!${#PROGRAM_FILES[@]})) || cp "${PROGRAM_FILES[@]}" "$OUT/.lab/"
 	echo "$INIT" >"$OUT/.lab/init"
