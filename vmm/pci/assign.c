@@ -2,7 +2,7 @@
 /*
  * Resource assignment, in place of firmware: bus numbers, BARs, windows.
  *
- * From below: a port's window holds its device's BARs, naturally aligned,
+ * From below: a port's window holds the BARs of its device's functions, naturally aligned,
  * largest first, so that they pack without gaps. A host bridge's window holds
  * its ports' windows and the BARs on its root bus, again in order of alignment.
  * Each address space is then cut among the host bridges by what they need, and
@@ -61,6 +61,9 @@ struct needs {
 	unsigned n;
 };
 
+/* Of one slot. */
+#define SLOT_SPACES (PCI_SLOT_FUNCTIONS * PCI_SPACES)
+
 /* Largest alignment first; equals stay in order, so that the result never varies. */
 static void insert(struct needs *needs, const struct need *need)
 {
@@ -84,6 +87,14 @@ static void add_bars(struct needs *needs, struct pci_dev *dev, enum win kind)
 			size = BAR_MEM_ALIGN;
 		insert(needs, &(struct need){ .dev = dev, .bar = i, .size = size, .align = size });
 	}
+}
+
+/* At most SLOT_SPACES of them. */
+static void add_slot(struct needs *needs, const struct pci_port *port, enum win kind)
+{
+	for (unsigned i = 0; i < PCI_SLOT_FUNCTIONS; i++)
+		if (port->fn[i])
+			add_bars(needs, port->fn[i], kind);
 }
 
 /* Room for all of needs from *cursor on, up to end; the first that does not fit, or NULL. */
@@ -123,9 +134,9 @@ static uint64_t spare_pref(const struct pci *pci, const struct pci_port *port)
 static uint64_t min_window(const struct pci *pci, const struct pci_port *port, enum win kind)
 {
 	if (kind == WIN_MEM32)
-		return port->child ? PORT_MEM32_MIN : SPARE_MEM32;
+		return port_is_empty(port) ? SPARE_MEM32 : PORT_MEM32_MIN;
 	if (kind == WIN_MEM64 && pci->config.mmio64_end > pci->config.mmio64_start)
-		return port->child ? PORT_MEM64_MIN : spare_pref(pci, port);
+		return port_is_empty(port) ? spare_pref(pci, port) : PORT_MEM64_MIN;
 	return 0;
 }
 
@@ -145,15 +156,14 @@ static void add_window(struct needs *needs, const struct pci *pci, struct pci_po
 {
 	uint64_t min = align_up(min_window(pci, port, kind), win_grain[kind]);
 	struct need w = { .dev = &port->dev, .port = port, .align = win_grain[kind] };
-	struct need bars[PCI_SPACES];
+	struct need bars[SLOT_SPACES];
 	struct needs inner = { bars, 0 };
 
-	if (port->child)
-		add_bars(&inner, port->child, kind);
+	add_slot(&inner, port, kind);
 	for (unsigned i = 0; i < inner.n; i++)
 		w.size += bars[i].size;
 	if (inner.n) {
-		w.dev = port->child;
+		w.dev = bars[0].dev;
 		w.bar = bars[0].bar;
 		w.align = max_u64(w.align, bars[0].align);
 	}
@@ -269,13 +279,14 @@ int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_b
 	for (enum win kind = 0; kind < WINS; kind++) {
 		const struct range *win = &port->win[kind];
 		uint64_t start = win->start;
-		struct need bars[PCI_SPACES];
+		struct need bars[SLOT_SPACES + PCI_SPACES];
 		struct needs needs = { bars, 0 };
 		const struct need *bad;
 
 		/* Drivers do without I/O, which a port without such a window cannot give. */
 		if (kind == WIN_IO && !win->size)
 			continue;
+		add_slot(&needs, port, kind);
 		add_bars(&needs, dev, kind);
 		bad = place(&needs, &start, win->start + win->size);
 		if (bad) {
@@ -289,7 +300,7 @@ int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_b
 
 static void commit(const struct need *need, enum win kind)
 {
-	struct need bars[PCI_SPACES];
+	struct need bars[SLOT_SPACES];
 	struct needs inner = { bars, 0 };
 
 	if (!need->port) {
@@ -299,10 +310,8 @@ static void commit(const struct need *need, enum win kind)
 	need->port->win[kind] = (struct range){ need->start, need->size };
 	if (kind == WIN_IO)
 		port_need_io(need->port);
-	if (need->port->child) {
-		add_bars(&inner, need->port->child, kind);
-		commit_bars(&inner, need->start);
-	}
+	add_slot(&inner, need->port, kind);
+	commit_bars(&inner, need->start);
 }
 
 static struct range space_range(const struct pci *pci, enum win kind)
@@ -359,6 +368,13 @@ static void number_root_buses(struct pci *pci)
 	}
 }
 
+void dev_program(struct pci_dev *dev)
+{
+	for (unsigned i = 0; i < PCI_SPACES; i++)
+		if (dev->bar[i].type != PCI_BAR_NONE)
+			bar_write_reg(dev, i, dev->bar[i].assigned);
+}
+
 void pci_program(struct pci *pci)
 {
 	for (unsigned i = 0; i < pci->nbridges; i++) {
@@ -373,12 +389,8 @@ void pci_program(struct pci *pci)
 				port_program(port, bridge->bus_first, ++bus);
 		}
 	}
-	for (struct pci_dev *dev = pci->devs; dev; dev = dev->next) {
-		for (unsigned i = 0; i < PCI_SPACES; i++) {
-			if (dev->bar[i].type != PCI_BAR_NONE)
-				bar_write_reg(dev, i, dev->bar[i].assigned);
-		}
-	}
+	for (struct pci_dev *dev = pci->devs; dev; dev = dev->next)
+		dev_program(dev);
 }
 
 static int add_spare_port(struct pci *pci, unsigned n, unsigned node, struct pci_port **ret,

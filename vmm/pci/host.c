@@ -30,13 +30,13 @@
 #define HOST_DEVICE 0x0008
 #define HOST_CLASS  0x060000
 
-static struct pci_dev *find_behind_port(const struct bridge *bridge, uint8_t bus)
+static struct pci_dev *find_behind_port(const struct bridge *bridge, uint8_t bus, uint8_t devfn)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(bridge->fn); i++) {
 		struct pci_port *port = bridge->fn[i] ? port_of(bridge->fn[i]) : NULL;
 
 		if (port && port->dev.config[PCI_SECONDARY_BUS] == bus)
-			return port->child;
+			return port->fn[devfn];
 	}
 	return NULL;
 }
@@ -50,8 +50,8 @@ static struct pci_dev *find_dev(struct pci *pci, uint8_t bus, uint8_t devfn)
 		i--;
 	if (bus == pci->bridges[i].bus_first)
 		return pci->bridges[i].fn[devfn];
-	/* One link, one device: a port has nothing but function 0 below. */
-	return devfn ? NULL : find_behind_port(&pci->bridges[i], bus);
+	/* One link, one device: a port has nothing but the functions of device 0 below. */
+	return devfn < PCI_SLOT_FUNCTIONS ? find_behind_port(&pci->bridges[i], bus, devfn) : NULL;
 }
 
 static bool well_formed(unsigned off, unsigned len)
@@ -270,10 +270,23 @@ int bridge_place(struct bridge *bridge, struct pci_dev *dev, struct err *err)
 	return 0;
 }
 
+/* Where another function of dev's slot of the host is. */
+static struct pci_port *port_of_mates(const struct bridge *bridge, const struct pci_dev *dev)
+{
+	for (unsigned i = 0; dev->host_slot && i < bridge->placed; i++) {
+		struct pci_dev *fn = bridge_function(bridge, i);
+		struct pci_port *port = fn ? port_of(fn) : NULL;
+
+		if (port && port->host_slot == dev->host_slot && !port_has(port, dev->host_fn))
+			return port;
+	}
+	return NULL;
+}
+
 static int add_behind_port(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *err)
 {
-	struct pci_port *port;
-	int r = port_new(pci, node, &port, err);
+	struct pci_port *port = port_of_mates(&pci->bridges[node], dev);
+	int r = port ? 0 : port_new(pci, node, &port, err);
 
 	if (r < 0)
 		return err_prefix(err, "%s", dev->name), r;
@@ -307,7 +320,7 @@ void pci_remove(struct pci_dev *dev)
 	put_le16(&dev->config[PCI_COMMAND], 0);
 	pci_bars_update(dev);
 	if (dev->port)
-		port_detach(dev->port);
+		port_detach(dev->port, dev);
 	else
 		dev->pci->bridges[dev->node].fn[dev->devfn] = NULL;
 	dev_fini(dev);
@@ -344,7 +357,7 @@ void pci_bridge_info(const struct pci *pci, unsigned i, struct pci_bridge_info *
 	};
 }
 
-/* A device behind a root port is device 0 there: its pins reach the port's own. */
+/* What is behind a root port is device 0 there: its pins reach the port's own. */
 uint32_t pci_intx_gsi(unsigned dev, unsigned pin)
 {
 	return LAYOUT_INTX_GSI + (dev + pin) % LAYOUT_INTX_COUNT;

@@ -27,7 +27,9 @@ enum win { WIN_IO, WIN_MEM32, WIN_MEM64, WINS };
 
 struct pci_port {
 	struct pci_dev dev;
-	struct pci_dev *child;	/* borrowed; NULL: the slot is empty */
+	struct pci_dev *fn[PCI_SLOT_FUNCTIONS]; /* in the slot, by function; borrowed */
+	uint64_t host_slot;	/* of those, or of the last that were there; 0: of none that has others */
+	uint8_t left;		/* bit n: that one's function n left it, and may come back to the others */
 	bool leaving;		/* its button was pressed, and the guest has not let go yet */
 	unsigned slot;		/* physical slot number, from 1, unique in the machine */
 	unsigned owner;		/* kept for devices with this one; 0: for those with none */
@@ -92,16 +94,20 @@ void dev_fini(struct pci_dev *dev);
 
 /* A root port on node's bridge, in the next free slot. -ENOSPC, -ENOMEM. */
 int port_new(struct pci *pci, unsigned node, struct pci_port **ret, struct err *err);
+bool port_is_empty(const struct pci_port *port);
+/* That function of its host_slot. */
+bool port_has(const struct pci_port *port, unsigned host_fn);
 /*
- * Put dev behind port: the slot reads as occupied, its link as up. Of a guest that runs
- * (live) the slot's control and what it has not yet heard of stay as they are, and it is told.
+ * Put dev behind port, beside what is there: the slot reads as occupied, its link as up. Of a guest
+ * that runs (live) the slot's control and what it has not yet heard of stay as they are, and it is
+ * told. What is there begins anew then, as with the link.
  */
 void port_attach(struct pci_port *port, struct pci_dev *dev, bool live);
-/* The slot is empty and the link down, and the guest is told. */
-void port_detach(struct pci_port *port);
+/* Without dev. With its last function the slot is empty and the link down, and the guest is told. */
+void port_detach(struct pci_port *port, struct pci_dev *dev);
 /*
- * Give dev's BARs their places in the windows that port has. -ENOSPC: *ret_bar does not fit
- * into the window of its kind.
+ * Give the BARs of dev, and of what is in the slot, their places in the windows that port has.
+ * -ENOSPC: they do not fit, and *ret_bar, of dev if it is alone there, is the first that does not.
  */
 int port_place(const struct pci_port *port, struct pci_dev *dev, unsigned *ret_bar);
 
@@ -114,6 +120,8 @@ void slot_written(struct pci_port *port, const struct slot_state *before);
 
 /* NULL when dev is not a root port. */
 struct pci_port *port_of(struct pci_dev *dev);
+/* Power-on state for all functions in the slot. */
+void port_power_on(const struct pci_port *port);
 /* Declare an I/O window; without it the base and limit registers do not exist. */
 void port_need_io(struct pci_port *port);
 /* Put win[] and the bus numbers into the registers. */
@@ -125,6 +133,8 @@ int bridge_place(struct bridge *bridge, struct pci_dev *dev, struct err *err);
 /* The i-th function that was placed; NULL: it has left. */
 struct pci_dev *bridge_function(const struct bridge *bridge, unsigned i);
 
+/* Where dev's BARs were placed, into its registers. Decoding must be off. */
+void dev_program(struct pci_dev *dev);
 /* Where pci_assign() put everything, into the registers. Decoding must be off. */
 void pci_program(struct pci *pci);
 

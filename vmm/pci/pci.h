@@ -35,6 +35,7 @@ struct vm;
 /* The expansion ROM is placed and decodes as they do: the one behind them. */
 #define PCI_ROM_BAR	6
 #define PCI_SPACES	7
+#define PCI_SLOT_FUNCTIONS 8
 
 enum pci_bar_type { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64, PCI_BAR_ROM };
 
@@ -69,7 +70,7 @@ struct pci_dev_ops {
 	 */
 	void (*reset)(struct pci_dev *dev);
 	/*
-	 * After pci_press_button(): the guest has let go of the device, which may be
+	 * After pci_press_button(): the guest has let go of all that is in the slot, which may be
 	 * pci_remove()d, though not from in here. NULL: it never leaves a running guest.
 	 */
 	void (*eject)(struct pci_dev *dev);
@@ -95,6 +96,9 @@ struct pci_dev {
 	/* Set by pci_assign(), and when the guest renumbers the port's secondary bus. */
 	uint8_t bus;
 
+	/* Functions of the same slot of the host share one here; 0: it is alone in its. And which it is there. */
+	uint64_t host_slot;
+	uint8_t host_fn;
 	unsigned owner;	   /* pci_plug(): into the slot that is kept for this one; 0: any other */
 	bool only_node;	   /* pci_plug(): into a slot of that node, and no other */
 	unsigned caps_end; /* pci_cap_add() goes on here; 0: at 0x40 */
@@ -132,8 +136,8 @@ int pci_new(struct vm *vm, const struct pci_config *config, struct pci **ret, st
 struct pci *pci_free(struct pci *pci);
 
 /*
- * Put dev on node's host bridge: behind a root port of its own (express), or on
- * the root bus itself. Before pci_assign() only. config[] must hold ids, class,
+ * Put dev on node's host bridge: behind a root port (express), alone or with the others of its
+ * slot of the host, or on the root bus itself. Before pci_assign() only. config[] must hold ids, class,
  * header type and capabilities; bar[] type and size; BAR registers, their masks
  * and those of command, status, cache line and interrupt line are set up here.
  * -ENOSPC: no slot or bus number left; -EINVAL: a BAR that cannot be; -ENOMEM.
@@ -141,8 +145,8 @@ struct pci *pci_free(struct pci *pci);
 int pci_add(struct pci *pci, struct pci_dev *dev, unsigned node, bool express, struct err *err);
 
 /*
- * BARs off, and out of its slot, which then reads as empty. Harmless for one that
- * was never added. dev may be freed afterwards, and not added again.
+ * BARs off, and out of its slot, which reads as empty with the last function. Harmless for one
+ * that was never added. dev may be freed afterwards, and not added again.
  */
 void pci_remove(struct pci_dev *dev);
 
@@ -156,12 +160,13 @@ int pci_assign(struct pci *pci, struct err *err);
 /*
  * Of a guest that runs: put dev into an empty slot that takes its BARs, on node if there
  * is one (dev->node is where it went), or into its owner's, and tell the guest. dev is as for pci_add().
+ * One that left a slot goes back to those that left with it, if they are in there again; they are reset.
  * -ENOSPC: no slot, or none that is large enough (err names BAR and window); -EINVAL, -ENOMEM as pci_add().
  */
 int pci_plug(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *err);
 
 /*
- * Ask the guest to let go of dev: the button of its slot. It may take any time to, and may
+ * Ask the guest to let go of dev, and of all in its slot: its button. It may take any time to, and may
  * never. Pressed once already: 0. -EOPNOTSUPP: it is in no slot.
  */
 int pci_press_button(struct pci_dev *dev);

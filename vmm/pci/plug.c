@@ -41,13 +41,43 @@ static struct pci_port *find_port(const struct bridge *bridge, struct pci_dev *d
 		struct pci_port *port = fn ? port_of(fn) : NULL;
 		unsigned bar;
 
-		if (!port || port->child || port->owner != dev->owner)
+		if (!port || !port_is_empty(port) || port->owner != dev->owner)
 			continue;
 		if (port_place(port, dev, &bar) == 0)
 			return port;
 		too_small(why, port, dev, bar);
 	}
 	return NULL;
+}
+
+/* Which dev left, and where nothing but those that left with it has come since. */
+static struct pci_port *find_mates(const struct bridge *bridge, struct pci_dev *dev)
+{
+	for (unsigned i = 0; dev->host_slot && i < bridge->placed; i++) {
+		struct pci_dev *fn = bridge_function(bridge, i);
+		struct pci_port *port = fn ? port_of(fn) : NULL;
+		unsigned bar;
+
+		if (port && port->host_slot == dev->host_slot && port->left >> dev->host_fn & 1 &&
+		    port->owner == dev->owner && port_place(port, dev, &bar) == 0)
+			return port;
+	}
+	return NULL;
+}
+
+static struct pci_port *find_slot(const struct pci *pci, struct pci_dev *dev, unsigned node,
+				  struct refusal *why)
+{
+	struct pci_port *port = find_mates(&pci->bridges[node], dev);
+
+	for (unsigned i = 0; !port && !dev->only_node && i < pci->nbridges; i++)
+		port = find_mates(&pci->bridges[i], dev);
+	if (!port)
+		port = find_port(&pci->bridges[node], dev, why);
+	for (unsigned i = 0; !port && !dev->only_node && i < pci->nbridges; i++)
+		if (i != node)
+			port = find_port(&pci->bridges[i], dev, why);
+	return port;
 }
 
 static int refuse_full(const struct pci *pci, const struct pci_dev *dev, unsigned node,
@@ -107,18 +137,12 @@ int pci_plug(struct pci *pci, struct pci_dev *dev, unsigned node, struct err *er
 	if (node >= pci->nbridges)
 		return err_plain(err, -EINVAL, "%s: the guest has no NUMA node %u", dev->name,
 				 node);
-	port = find_port(&pci->bridges[node], dev, &why);
-	for (unsigned i = 0; !port && !dev->only_node && i < pci->nbridges; i++)
-		if (i != node)
-			port = find_port(&pci->bridges[i], dev, &why);
+	port = find_slot(pci, dev, node, &why);
 	if (!port)
 		return refuse(pci, dev, node, &why, err);
 	r = dev_init(pci, dev, port->dev.node, err);
 	if (r < 0)
 		return r;
-	for (unsigned i = 0; i < PCI_SPACES; i++)
-		if (dev->bar[i].type != PCI_BAR_NONE)
-			bar_write_reg(dev, i, dev->bar[i].assigned);
 	port_attach(port, dev, true);
 	return 0;
 }

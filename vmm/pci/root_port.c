@@ -133,6 +133,20 @@ static void keep_power_state_legal(struct pci_dev *dev, uint8_t before)
 		dev->config[PORT_PM_POS + PCI_PM_CTRL] = before;
 }
 
+static void set_bus(const struct pci_port *port, uint8_t bus)
+{
+	for (unsigned i = 0; i < PCI_SLOT_FUNCTIONS; i++)
+		if (port->fn[i])
+			port->fn[i]->bus = bus;
+}
+
+void port_power_on(const struct pci_port *port)
+{
+	for (unsigned i = 0; i < PCI_SLOT_FUNCTIONS; i++)
+		if (port->fn[i])
+			dev_power_on(port->fn[i]);
+}
+
 static void port_write(struct pci_dev *dev, unsigned off, const uint8_t *data, unsigned len)
 {
 	struct pci_port *port = to_port(dev);
@@ -143,11 +157,9 @@ static void port_write(struct pci_dev *dev, unsigned off, const uint8_t *data, u
 	pci_cfg_store_write(dev, off, data, len);
 	keep_power_state_legal(dev, power);
 	slot_written(port, &before);
-	if (!port->child)
-		return;
-	port->child->bus = dev->config[PCI_SECONDARY_BUS];
+	set_bus(port, dev->config[PCI_SECONDARY_BUS]);
 	if (!reset && in_reset(dev))
-		dev_power_on(port->child);
+		port_power_on(port);
 }
 
 static void port_reset(struct pci_dev *dev)
@@ -247,8 +259,7 @@ void port_program(struct pci_port *port, uint8_t primary, uint8_t secondary)
 	dev->config[PCI_PRIMARY_BUS] = primary;
 	dev->config[PCI_SECONDARY_BUS] = secondary;
 	dev->config[PCI_SUBORDINATE_BUS] = secondary;
-	if (port->child)
-		port->child->bus = secondary;
+	set_bus(port, secondary);
 	if (io->size) {
 		dev->config[PCI_IO_BASE] = (uint8_t)(io->start >> 8 & 0xf0);
 		dev->config[PCI_IO_LIMIT] = (uint8_t)(range_last(*io) >> 8 & 0xf0);
