@@ -288,9 +288,30 @@ int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *dev
 	return r < 0 ? r : give(root, vm, device, &dev, intx, err);
 }
 
+/* Those of its slot, whose guest lets go of them together. The VMM may say anything. */
+static void tell_beside(struct bdf bdf, const json_t *result)
+{
+	const json_t *list = json_object_get(result, "with");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		struct bdf other;
+
+		if (name && bdf_parse(name, &other) == 0)
+			log_warn("%s leaves the guest, and with it %s, which is in its slot",
+				 BDF_STR(bdf), BDF_STR(other));
+	}
+}
+
 int vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err)
 {
-	return vm_client_call_with(vm, "detach",
-				   json_pack("{s:s, s:b}", "device", BDF_STR(bdf), "now", now), NULL,
-				   0, NULL, err);
+	json_t *result = NULL;
+	int r = vm_client_call_with(vm, "detach",
+				    json_pack("{s:s, s:b}", "device", BDF_STR(bdf), "now", now),
+				    NULL, 0, &result, err);
+
+	if (r == 0)
+		tell_beside(bdf, result);
+	json_decref(result);
+	return r;
 }

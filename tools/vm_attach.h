@@ -37,7 +37,10 @@ struct vm_attach vm_attach_by_words(struct bdf bdf, const struct vm_opt_device *
 int vm_attach_device(int root, struct vm_client *vm, const struct vm_attach *device,
 		     struct err *err);
 
-/* Ask the guest to let go of it, or (now) take it away. 0: that was asked, or done. */
+/*
+ * Ask the guest to let go of it, or (now) take it away. 0: that was asked, or done, and who leaves
+ * with it is told.
+ */
 int vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err);
 
 #endif

@@ -227,6 +227,18 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 	return r;
 }
 
+/* { with: [those that leave, too] }, or nothing where it is alone. */
+static json_t *tell_beside(const struct machine *m, const char *name)
+{
+	const char *beside[PCI_SLOT_FUNCTIONS];
+	unsigned n = vfio_pci_beside(m->host_devices, name, beside);
+	json_t *list = n ? json_array() : NULL;
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, json_string(beside[i]));
+	return n ? json_pack("{s:o}", "with", list) : NULL;
+}
+
 int control_detach(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	struct machine *m = opaque;
@@ -234,7 +246,6 @@ int control_detach(void *opaque, const json_t *params, json_t **ret, struct err 
 	char name[20];
 	int r = get_text(params, "device", false, name, sizeof(name), err);
 
-	(void)ret;
 	if (r == 0 && now && !json_is_boolean(now))
 		r = err_usage(err, "\"now\" is true or false");
 	if (r < 0)
@@ -243,5 +254,11 @@ int control_detach(void *opaque, const json_t *params, json_t **ret, struct err 
 		err_plain(err, -EBUSY, "a guest that is paused cannot let go of %s", name);
 		return err_hint(err, "resume it first, or take the device away now");
 	}
-	return vfio_pci_unplug(m->host_devices, name, json_is_true(now), err);
+	*ret = tell_beside(m, name);
+	r = vfio_pci_unplug(m->host_devices, name, json_is_true(now), err);
+	if (r < 0) {
+		json_decref(*ret);
+		*ret = NULL;
+	}
+	return r;
 }

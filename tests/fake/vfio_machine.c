@@ -125,6 +125,7 @@ static void new_with(struct vfio_machine *m, enum mem_kind kind)
 	m->config.group_ids[0] = 42;
 	m->config.device_count = 1;
 	strcpy(m->config.devices[0].name, "0000:01:10.0");
+	m->config.devices[0].vf = true;
 }
 
 void vfio_machine_add_second(struct vfio_machine *m)
@@ -132,6 +133,7 @@ void vfio_machine_add_second(struct vfio_machine *m)
 	assert_int_equal(fake_vfio_new(&m->second), 0);
 	m->second.signal = fake_kvm_signal;
 	m->second.signal_opaque = &m->kvm;
+	m->config.devices[m->config.device_count].vf = true;
 	strcpy(m->config.devices[m->config.device_count++].name, MACHINE_SECOND);
 }
 

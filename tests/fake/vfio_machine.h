@@ -47,7 +47,7 @@ void vfio_machine_igbvf(struct vfio_machine *m);
 /* The same of any fake device. */
 void fake_vfio_igbvf(struct fake_vfio *dev);
 
-/* Before the start: another device, to be described in m->second. */
+/* Before the start: another device, to be described in m->second. Both are VFs, and so in slots of their own. */
 void vfio_machine_add_second(struct vfio_machine *m);
 #define MACHINE_SECOND "0000:01:10.1"
 

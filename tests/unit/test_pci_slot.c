@@ -384,6 +384,23 @@ static void test_one_that_was_not_there_does_not_disturb(void **state)
 	end();
 }
 
+static void test_one_that_comes_back_while_the_others_leave_is_alone(void **state)
+{
+	begin(&spare);
+	add(0, 0);
+	add(1, 0);
+	assert_int_equal(pci_assign(m.vm.pci, &m.err), 0);
+	all_leave();
+	describe(0, GPU);
+	describe(1, GPU);
+	plug(0);
+	assert_int_equal(pci_press_button(&fn[0].dev), 0);
+	plug(1);
+	assert_string_equal(slot_of(1), "0.......");
+	assert_string_equal(slot_of(2), "1.......");
+	end();
+}
+
 static void test_a_slot_that_another_took_is_not_theirs(void **state)
 {
 	begin(&spare);
@@ -421,6 +438,7 @@ int main(void)
 		cmocka_unit_test(test_the_slot_is_empty_with_the_last),
 		cmocka_unit_test(test_those_that_left_together_come_back_together),
 		cmocka_unit_test(test_one_that_was_not_there_does_not_disturb),
+		cmocka_unit_test(test_one_that_comes_back_while_the_others_leave_is_alone),
 		cmocka_unit_test(test_a_slot_that_another_took_is_not_theirs),
 	};
 

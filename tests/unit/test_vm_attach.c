@@ -60,18 +60,21 @@ static unsigned kind_of(int fd)
 	return c == 'g' ? 1 : c == 'c' ? 2 : c == 0x55 ? 4 : 8;
 }
 
+static const char *detach_answer; /* NULL: attach is what is asked */
+
 int __wrap_vm_client_call_with(struct vm_client *c, const char *method, json_t *params,
 			       const int *fds, unsigned nfds, json_t **ret, struct err *e)
 {
 	char *text = json_dumps(params, JSON_COMPACT);
 
-	assert_string_equal(method, "attach");
+	assert_string_equal(method, detach_answer ? "detach" : "attach");
 	snprintf(asked, sizeof(asked), "%s", text);
 	free(text);
 	json_decref(params);
 	for (unsigned i = 0; i < nfds; i++)
 		came = came << 4 | kind_of(fds[i]);
-	*ret = json_pack("{s:i}", "node", answer_node);
+	*ret = detach_answer ? json_loads(detach_answer, JSON_DECODE_ANY, NULL) :
+			       json_pack("{s:i}", "node", answer_node);
 	return 0;
 }
 
@@ -291,6 +294,38 @@ static void test_a_wrong_node_is_told(void **state)
 	assert_string_equal(said, "");
 }
 
+/* The VMM may say anything. */
+static void test_who_leaves_with_it_is_told(void **state)
+{
+	static const struct {
+		const char *answer, *said;
+	} rows[] = {
+		{ "true", NULL },
+		{ "{\"with\":[]}", NULL },
+		{ "{\"with\":{\"0000:82:10.1\":1}}", NULL },
+		{ "{\"with\":[1,\"\\u001b[2J\"]}", NULL },
+		{ "{\"with\":[\"0000:82:10.1\"]}",
+		  DEV " leaves the guest, and with it 0000:82:10.1, which is in its slot" },
+	};
+	struct vm_client vm = VM_CLIENT_INIT;
+	struct err e = ERR_INIT;
+	struct bdf bdf;
+
+	assert_int_equal(bdf_parse(DEV, &bdf), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		int old = to_file();
+
+		detach_answer = rows[i].answer;
+		assert_int_equal(vm_detach_device(&vm, bdf, false, &e), 0);
+		from_file(old);
+		if (rows[i].said)
+			assert_non_null(strstr(said, rows[i].said));
+		else
+			assert_string_equal(said, "");
+	}
+	detach_answer = NULL;
+}
+
 static void test_what_the_guest_sees_is_asked_for_only_if_it_is_said(void **state)
 {
 	assert_int_equal(attach(DEV ",token=2ab74924-c335-45f4-9b16-8569e5b08258"), 0);
@@ -365,6 +400,7 @@ int main(void)
 		TEST(test_a_vm_may_say_anything_of_its_nodes),
 		TEST(test_the_boot_display_is_as_it_was_or_needs_a_copy),
 		TEST(test_a_wrong_node_is_told),
+		TEST(test_who_leaves_with_it_is_told),
 		TEST(test_what_the_guest_sees_is_asked_for_only_if_it_is_said),
 		TEST(test_a_rom_goes_ahead_of_the_group),
 		TEST(test_a_conventional_device_is_refused_before_anything_is_opened),

@@ -58,8 +58,11 @@ static struct pci_port *find_mates(const struct bridge *bridge, struct pci_dev *
 		struct pci_port *port = fn ? port_of(fn) : NULL;
 		unsigned bar;
 
-		if (port && port->host_slot == dev->host_slot && port->left >> dev->host_fn & 1 &&
-		    port->owner == dev->owner && port_place(port, dev, &bar) == 0)
+		/* Those that are about to leave would take it along. */
+		if (!port || port->leaving || port->owner != dev->owner)
+			continue;
+		if (port->host_slot == dev->host_slot && port->left >> dev->host_fn & 1 &&
+		    port_place(port, dev, &bar) == 0)
 			return port;
 	}
 	return NULL;

@@ -19,10 +19,9 @@ static void power_on(struct pci_dev *pci)
 	struct vfio_pci *v = to_vfio_pci(pci);
 
 	vfio_pci_silence(v);
-	if (v->set->resetting)
-		v->to_reset = true;
-	else
-		vfio_pci_reset_alone(v);
+	v->to_reset = true;
+	if (!v->set->resetting)
+		vfio_pci_reset_slot(v);
 }
 
 /* A function level reset by the guest: what hardware forgets, we forget too. */
@@ -90,6 +89,7 @@ int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *gro
 	v->move_msix = d->move_msix;
 	v->no_intx = d->intx == VMM_INTX_WITHHELD;
 	v->pci.owner = d->nic;
+	vfio_pci_name_slot(v, d);
 	v->dev.fd = v->err_fd = v->req_fd = v->leave_timer = -1;
 	v->pci.ops = &dev_ops;
 	memcpy(v->pci.name, d->name, sizeof(d->name));

@@ -225,6 +225,11 @@ bool vfio_pci_is_gone(const struct vfio_pci *v);
 /* vfs.c: of this PF's virtual functions, how many the VM does not have. A reset of it hits them. */
 unsigned vfio_pci_vfs_elsewhere(const struct vfio_pci *v);
 
+/* slot.c: with whom v is to share a slot of the guest, before it is in one. */
+void vfio_pci_name_slot(struct vfio_pci *v, const struct vmm_device *d);
+/* v and those that share its slot, function 0 last. How many. */
+unsigned vfio_pci_in_slot(struct vfio_pci *v, struct vfio_pci *ret[PCI_SLOT_FUNCTIONS]);
+
 /* dev.c; a failure leaves nothing. */
 int vfio_pci_dev_open(struct vfio_pci_set *set, const struct vfio_group_ref *group,
 		      const struct vmm_device *d, struct vfio_pci **ret, struct err *err);
@@ -239,8 +244,13 @@ void vfio_pci_function_reset(struct vfio_pci *v);
  * guest may do it as often as it likes.
  */
 void vfio_pci_reset_alone(struct vfio_pci *v);
-/* Taken off its port, it is about to be closed while the guest goes on; the kernel resets what has a reset of its own then. */
-void vfio_pci_reset_leaving(struct vfio_pci *v);
+/* The same where the guest resets all in its slot, by the bus below the port: with the last of them. */
+void vfio_pci_reset_slot(struct vfio_pci *v);
+/*
+ * What was in one slot is about to be closed while the guest goes on; the kernel resets what has a reset
+ * of its own then.
+ */
+void vfio_pci_reset_leaving(struct vfio_pci *const *all, unsigned n);
 /* All of them are about to be closed. */
 void vfio_pci_reset_last(struct vfio_pci_set *set);
 /* No interrupt and no DMA of it from here on. */
@@ -248,9 +258,12 @@ void vfio_pci_silence(struct vfio_pci *v);
 
 /* plug.c. In a slot, by which the guest hears of it; a conventional PCI device is in none. */
 bool vfio_pci_has_slot(const struct vfio_pci *v);
-/* Ask the guest to let go of it; when it does not in time, it is taken away. */
+/*
+ * Ask the guest to let go of it; when it does not in time, it is taken away. All in its slot go
+ * with it, here and below.
+ */
 void vfio_pci_leave(struct vfio_pci *v);
-/* Take it out of the guest now; v is gone then. Not from a vCPU's thread. */
+/* Take it out of the guest now; v, and what was in its slot, is gone then. Not from a vCPU's thread. */
 void vfio_pci_take_out(struct vfio_pci *v);
 /* The same for one that may be dead: it is closed aside, and out of the guest once that is over. */
 void vfio_pci_drop(struct vfio_pci *v);

@@ -76,33 +76,83 @@ static struct vfio_departure departure_of(const struct vfio_pci *v)
 	return left;
 }
 
+/* All that share a slot: a guest can let go of it, or find it empty, only as a whole. */
+struct leaving {
+	unsigned n;
+	struct vfio_pci *v[PCI_SLOT_FUNCTIONS]; /* function 0 last */
+	struct vfio_departure left[PCI_SLOT_FUNCTIONS];
+};
+
+static void say_with_whom(const struct vfio_pci *v, const struct vfio_pci *other)
+{
+	if (other != v)
+		log_warn("%s leaves the guest, and with it %s, which is in its slot", v->pci.name,
+			 other->pci.name);
+}
+
+/* A CPU that still uses one would find its memory gone while its bus is reset. */
+static void unseat(struct vfio_pci *v, struct leaving *ret)
+{
+	ret->n = vfio_pci_in_slot(v, ret->v);
+	for (unsigned i = 0; i < ret->n; i++) {
+		ret->left[i] = departure_of(ret->v[i]);
+		if (v->leave == LEAVE_NOT)
+			say_with_whom(v, ret->v[i]);
+	}
+	for (unsigned i = 0; i < ret->n; i++)
+		pci_remove(&ret->v[i]->pci);
+}
+
+/* A group is not left before the last of its devices is closed. */
 void vfio_pci_take_out(struct vfio_pci *v)
 {
-	struct vfio_departure left = departure_of(v);
 	struct vfio_pci_set *set = v->set;
+	struct leaving l;
 
-	forget(set, v);
-	/* A CPU that still uses it would find its memory gone while its bus is reset. */
-	pci_remove(&v->pci);
-	vfio_pci_reset_leaving(v);
-	vfio_pci_dev_close(v);
-	vfio_pci_is_out(set, &left);
+	unseat(v, &l);
+	vfio_pci_reset_leaving(l.v, l.n);
+	for (unsigned i = 0; i < l.n; i++) {
+		forget(set, l.v[i]);
+		vfio_pci_dev_close(l.v[i]);
+	}
+	for (unsigned i = 0; i < l.n; i++)
+		vfio_pci_is_out(set, &l.left[i]);
+}
+
+/* They come back with v, so they are told of as it is. */
+static void tell_errors(struct vfio_pci *v)
+{
+	struct vfio_pci *all[PCI_SLOT_FUNCTIONS];
+	unsigned n = vfio_pci_in_slot(v, all);
+
+	for (unsigned i = 0; i < n; i++)
+		if (all[i] != v)
+			vm_event(v->set->vm, VM_DEVICE_ERROR, all[i]->pci.name);
 }
 
 void vfio_pci_drop(struct vfio_pci *v)
 {
-	struct vfio_departure left = departure_of(v);
 	struct vfio_pci_set *set = v->set;
-	int fd;
+	int fd[PCI_SLOT_FUNCTIONS];
+	struct leaving l;
 
-	if (left.way == WAY_ASKED)
-		left.way = WAY_PULLED;
-	forget(set, v);
-	fd = vfio_pci_dev_let_go(v);
-	if (vfio_pci_close_aside(set, &left, fd) == 0)
-		return;
-	close_fdp(&fd);
-	vfio_pci_is_out(set, &left);
+	tell_errors(v);
+	unseat(v, &l);
+	for (unsigned i = 0; i < l.n; i++) {
+		if (l.left[i].way == WAY_ASKED)
+			l.left[i].way = WAY_PULLED;
+		forget(set, l.v[i]);
+		fd[i] = vfio_pci_dev_let_go(l.v[i]);
+	}
+	for (unsigned i = 0; i < l.n; i++)
+		if (vfio_pci_close_aside(set, &l.left[i], fd[i]) == 0)
+			fd[i] = -1;
+	for (unsigned i = 0; i < l.n; i++) {
+		if (fd[i] < 0)
+			continue;
+		close_fdp(&fd[i]);
+		vfio_pci_is_out(set, &l.left[i]);
+	}
 }
 
 static void on_leave_timer(void *opaque, int fd)
@@ -125,10 +175,16 @@ static void leave_in(struct vfio_pci *v, uint64_t ns)
 
 void vfio_pci_leave(struct vfio_pci *v)
 {
+	struct vfio_pci *all[PCI_SLOT_FUNCTIONS];
+	unsigned n = vfio_pci_in_slot(v, all);
+
 	if (v->leave != LEAVE_NOT)
 		return;
-	v->leave = LEAVE_ASKED;
-	leave_in(v, LEAVE_DEADLINE_NS);
+	for (unsigned i = 0; i < n; i++) {
+		say_with_whom(v, all[i]);
+		all[i]->leave = LEAVE_ASKED;
+		leave_in(all[i], LEAVE_DEADLINE_NS);
+	}
 	(void)pci_press_button(&v->pci);
 }
 
@@ -141,15 +197,24 @@ void vfio_pci_ejected(struct pci_dev *pci)
 	leave_in(v, 1);
 }
 
+static struct vfio_pci *find_ready(const struct vfio_pci_set *set)
+{
+	for (unsigned i = vfio_pci_count(set); i-- > 0;)
+		if (set->devices[i]->leave == LEAVE_READY)
+			return set->devices[i];
+	return NULL;
+}
+
 /* What came for a network device is not the new guest's before that one's driver asked for it. */
 void vfio_pci_finish_leaving(struct vfio_pci_set *set)
 {
-	for (unsigned i = vfio_pci_count(set); i-- > 0;) {
-		if (set->devices[i]->leave == LEAVE_NOT && !set->devices[i]->pci.owner)
-			continue;
-		set->devices[i]->leave = LEAVE_READY;
-		vfio_pci_take_out(set->devices[i]);
-	}
+	struct vfio_pci *v;
+
+	for (unsigned i = 0; i < vfio_pci_count(set); i++)
+		if (set->devices[i]->leave != LEAVE_NOT || set->devices[i]->pci.owner)
+			set->devices[i]->leave = LEAVE_READY;
+	while ((v = find_ready(set)))
+		vfio_pci_take_out(v);
 }
 
 void vfio_pci_leave_fini(struct vfio_pci *v)
@@ -165,6 +230,18 @@ static struct vfio_pci *find(const struct vfio_pci_set *set, const char *name)
 		if (strcmp(set->devices[i]->pci.name, name) == 0)
 			return set->devices[i];
 	return NULL;
+}
+
+unsigned vfio_pci_beside(const struct vfio_pci_set *set, const char *name,
+			 const char *ret[PCI_SLOT_FUNCTIONS])
+{
+	struct vfio_pci *all[PCI_SLOT_FUNCTIONS], *v = find(set, name);
+	unsigned n = v ? vfio_pci_in_slot(v, all) : 0, others = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (all[i] != v)
+			ret[others++] = all[i]->pci.name;
+	return others;
 }
 
 int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err)
@@ -231,6 +308,18 @@ static int join(struct vfio_pci_set *set, const char *name, unsigned number, int
 	return r < 0 ? err_prefix(err, "cannot attach %s", name), r : 0;
 }
 
+/* Its slot has the others again, which the guest finds as if they had just come, too. */
+static void say_who_is_there(struct vfio_pci *v)
+{
+	struct vfio_pci *all[PCI_SLOT_FUNCTIONS];
+	unsigned n = vfio_pci_in_slot(v, all);
+
+	for (unsigned i = 0; i < n; i++)
+		if (all[i] != v)
+			log_note("%s is beside %s again, which the guest sees leave and come for that",
+				 v->pci.name, all[i]->pci.name);
+}
+
 static int add(struct vfio_pci_set *set, struct vfio_pci_arrival *a, struct err *err)
 {
 	struct vfio_pci **grown = realloc(set->devices,
@@ -256,6 +345,7 @@ static int add(struct vfio_pci_set *set, struct vfio_pci_arrival *a, struct err 
 		return r;
 	}
 	a->node = v->pci.node;
+	say_who_is_there(v);
 	set->devices[set->ndevices++] = v;
 	vfio_pci_reserve_fds(set);
 	vfio_pci_map_live_bars(set);

@@ -156,11 +156,18 @@ static bool is_hit(const struct vfio_pci *v, const struct bus_reset *bus)
 	return false;
 }
 
+/* The guest has it, and it is not being reset with others. */
+static bool goes_on(const struct vfio_pci *v)
+{
+	return v->pci.pci && !v->to_reset;
+}
+
 /* Another one that the guest goes on with. */
 static const struct vfio_pci *other_hit(const struct vfio_pci *v, const struct bus_reset *bus)
 {
 	for (unsigned i = 0; i < v->set->ndevices; i++)
-		if (v->set->devices[i] != v && is_hit(v->set->devices[i], bus))
+		if (v->set->devices[i] != v && goes_on(v->set->devices[i]) &&
+		    is_hit(v->set->devices[i], bus))
 			return v->set->devices[i];
 	return NULL;
 }
@@ -296,6 +303,23 @@ void vfio_pci_reset_alone(struct vfio_pci *v)
 	climb(v, true);
 }
 
+/* First those that may need their bus, as below. */
+void vfio_pci_reset_slot(struct vfio_pci *v)
+{
+	struct vfio_pci *all[PCI_SLOT_FUNCTIONS];
+	unsigned n = vfio_pci_in_slot(v, all);
+
+	for (unsigned i = 0; i < n; i++)
+		if (!all[i]->to_reset)
+			return;
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->to_reset && !is_flr(all[i]->own))
+			climb(all[i], true);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->to_reset)
+			climb(all[i], true);
+}
+
 /* --- all together --- */
 
 void vfio_pci_reset_begin(struct vfio_pci_set *set)
@@ -375,12 +399,16 @@ static void before_close(struct vfio_pci *v, bool alone)
 	}
 }
 
-void vfio_pci_reset_leaving(struct vfio_pci *v)
+void vfio_pci_reset_leaving(struct vfio_pci *const *all, unsigned n)
 {
-	if (!v->touched)
-		return;
-	before_close(v, true);
-	tell(v);
+	for (unsigned i = 0; i < n; i++)
+		all[i]->to_reset = true;
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->touched && all[i]->to_reset)
+			before_close(all[i], true);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i]->touched)
+			tell(all[i]);
 }
 
 void vfio_pci_reset_last(struct vfio_pci_set *set)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/range.h"
+#include "vmm/pci/pci.h"
 
 struct vectors;
 struct vfio_pci_set;
@@ -108,6 +109,10 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
  * if the device were pulled out. -ENODEV: it is not here; -EOPNOTSUPP: not now, and it is in no slot.
  */
 int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err);
+
+/* The devices that share its slot, and so leave with it. How many; the names are borrowed. */
+unsigned vfio_pci_beside(const struct vfio_pci_set *set, const char *name,
+			 const char *ret[PCI_SLOT_FUNCTIONS]);
 
 /* RAM is mapped for a device, which may be on its way out. NULL: no. */
 bool vfio_pci_pins_ram(const struct vfio_pci_set *set);
