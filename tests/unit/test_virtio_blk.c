@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/fs.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -16,6 +18,7 @@
 #include "base/fd.h"
 #include "base/loop.h"
 #include "base/size.h"
+#include "tests/fake/ioctl.h"
 #include "tests/fake/virtio_guest.h"
 
 #define SLOT   1
@@ -36,6 +39,18 @@
 static struct virtio_blk *blk;
 static struct vmm_disk disk;
 static unsigned asked;
+static bool is_block;
+
+int __real_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st);
+int __wrap_fstat(int fd, struct stat *st)
+{
+	int r = __real_fstat(fd, st);
+
+	if (is_block && fd == disk.fd)
+		st->st_mode = (st->st_mode & ~(mode_t)S_IFMT) | S_IFBLK;
+	return r;
+}
 
 static void begin(const struct vmm_disk *like, uint64_t features)
 {
@@ -285,6 +300,70 @@ static void test_what_is_given_up_reads_as_zeroes(void **state)
 		assert_int_equal(request(type, 0, DATA, 15), VIRTIO_BLK_S_IOERR);
 		end();
 	}
+}
+
+struct discards {
+	int result;
+	unsigned count;
+	uint64_t range[2];
+};
+
+static int on_ioctl(void *opaque, int fd, unsigned long request, void *arg)
+{
+	struct discards *d = opaque;
+
+	assert_int_equal(request, BLKDISCARD);
+	memcpy(d->range, arg, sizeof(d->range));
+	d->count++;
+	return d->result;
+}
+
+/* The device is told; where that is not possible, a hole is made. */
+static void discard_from_thread(int result, bool hole)
+{
+	static const struct vmm_disk like = { .discard = true, .thread = true, .queues = 1,
+					      .block_size = 512, .mem_align = 1 };
+	struct discards d = { .result = result };
+	static const char zero[4096];
+	char b[4096];
+
+	begin(&like, ALL);
+	fake_ioctl_handle(disk.fd, on_ioctl, &d);
+	pattern(DATA, 16384, 9);
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, DATA, 16384), VIRTIO_BLK_S_OK);
+	assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 1), VIRTIO_BLK_S_OK);
+	assert_int_equal(d.count, 0);
+	assert_int_equal(clear(VIRTIO_BLK_T_DISCARD, 8, 8, 0),
+			 result == -EIO ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+	assert_int_equal(d.count, 1);
+	assert_int_equal(d.range[0], 4096);
+	assert_int_equal(d.range[1], 4096);
+	assert_int_equal(pread(disk.fd, b, 4096, 4096), 4096);
+	assert_int_equal(memcmp(b, zero, 4096) == 0, hole);
+	fake_ioctl_handle(disk.fd, NULL, NULL);
+	end();
+}
+
+static void test_a_block_device_is_told_of_discards(void **state)
+{
+	static const char zero[4096];
+	char b[4096];
+
+	is_block = true;
+	discard_from_thread(0, false);
+	discard_from_thread(-EOPNOTSUPP, true);
+	discard_from_thread(-EINVAL, true);
+	discard_from_thread(-EIO, false);
+	/* By io_uring nothing but a block device knows the command. */
+	begin(NULL, ALL);
+	pattern(DATA, 16384, 9);
+	assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, DATA, 16384), VIRTIO_BLK_S_OK);
+	assert_int_equal(clear(VIRTIO_BLK_T_DISCARD, 8, 8, 0), VIRTIO_BLK_S_OK);
+	assert_int_equal(pread(disk.fd, b, 4096, 4096), 4096);
+	assert_memory_equal(b, zero, 4096);
+	same(DATA, 0, 4096);
+	end();
+	is_block = false;
 }
 
 static void test_requests_without_their_parts(void **state)
@@ -566,6 +645,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_disk_refuses),
 		cmocka_unit_test(test_its_name),
 		cmocka_unit_test(test_what_is_given_up_reads_as_zeroes),
+		cmocka_unit_test(test_a_block_device_is_told_of_discards),
 		cmocka_unit_test(test_requests_without_their_parts),
 		cmocka_unit_test(test_a_file_that_ends_early),
 		cmocka_unit_test(test_a_disk_that_grows),

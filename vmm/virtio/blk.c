@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <linux/virtio_blk.h>
@@ -64,6 +65,7 @@ struct virtio_blk {
 	struct blk_req *unused;
 	uint64_t sectors;
 	uint64_t bounced;   /* bytes of all buffers in place of the guest's */
+	bool block_device;  /* not a file */
 	bool stopping;	    /* nobody waits for what comes of it */
 	uint32_t to_flush;  /* bits of queues into which something was put */
 	struct virtio_ops ops;
@@ -125,9 +127,26 @@ static void flush_queues(void *opaque)
 
 static const char *verb(enum disk_op op)
 {
-	static const char *const words[] = { "read", "write", "write", "flush", "discard", "zero" };
+	static const char *const words[] = { "read", "write", "write", "flush", "discard", "discard",
+					     "zero" };
 
 	return words[op];
+}
+
+/* Not every file system has both ways to zero, nor every disk or kernel one to discard. */
+static bool has_other_way(struct blk_req *req, int result)
+{
+	struct disk_req *io = &req->io;
+
+	if (io->op == DISK_DISCARD && (result == -EOPNOTSUPP || result == -ENOTTY || result == -EINVAL)) {
+		io->op = DISK_PUNCH;
+		return true;
+	}
+	if (result != -EOPNOTSUPP || io->op < DISK_PUNCH || req->zero_other_way)
+		return false;
+	req->zero_other_way = true;
+	io->op = io->op == DISK_PUNCH ? DISK_ZERO : DISK_PUNCH;
+	return true;
 }
 
 static void on_done(struct disk_req *io, int result)
@@ -135,10 +154,7 @@ static void on_done(struct disk_req *io, int result)
 	struct blk_req *req = container_of(io, struct blk_req, io);
 	struct virtio_blk *blk = req->blk;
 
-	/* Not every file system has both ways, nor every disk. */
-	if (result == -EOPNOTSUPP && io->op >= DISK_PUNCH && !req->zero_other_way) {
-		req->zero_other_way = true;
-		io->op = io->op == DISK_PUNCH ? DISK_ZERO : DISK_PUNCH;
+	if (result < 0 && has_other_way(req, result)) {
 		disk_io_submit(blk->io, io);
 		disk_io_kick(blk->io);
 		return;
@@ -281,7 +297,10 @@ static void clear(struct blk_req *req, bool discard)
 		complete(req, VIRTIO_BLK_S_OK);
 		return;
 	}
-	req->io.op = discard || flags ? DISK_PUNCH : DISK_ZERO;
+	if (discard && blk->block_device)
+		req->io.op = DISK_DISCARD;
+	else
+		req->io.op = discard || flags ? DISK_PUNCH : DISK_ZERO;
 	req->zero_other_way = discard; /* which is a hint: nobody is to write for it */
 	req->io.offset = sector * SECTOR;
 	req->io.len = (uint64_t)n * SECTOR;
@@ -449,6 +468,7 @@ int virtio_blk_new(struct vm *vm, const struct vmm_disk *disk, unsigned index,
 		   struct virtio_blk **ret, struct err *err)
 {
 	struct virtio_blk *blk = calloc(1, sizeof(*blk));
+	struct stat st;
 	char name[32];
 	int r;
 
@@ -460,6 +480,7 @@ int virtio_blk_new(struct vm *vm, const struct vmm_disk *disk, unsigned index,
 	blk->ops.nqueues = disk->queues;
 	blk->stopping = true;
 	blk->dev.features = features_of(disk);
+	blk->block_device = fstat(disk->fd, &st) == 0 && S_ISBLK(st.st_mode);
 	r = read_size(blk, &blk->sectors);
 	if (r == 0 && disk->iothread)
 		r = iothread_new(&blk->thread);

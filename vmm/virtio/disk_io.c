@@ -12,14 +12,18 @@
 #include <unistd.h>
 
 #include <linux/falloc.h>
+#include <linux/fs.h>
 
 #include "base/fd.h"
+#include "base/ioctl.h"
 #include "irq/irqfd.h"
 
 #define THREAD_STACK (64u << 10)
 /* A file that never takes a request is no disk. */
 #define AGAIN_MAX    1000u
 #define PAUSE_NS     1000000
+/* BLOCK_URING_CMD_DISCARD of linux/blkdev.h, Linux 6.12. */
+#define URING_DISCARD _IO(0x12, 0)
 
 struct disk_io {
 	struct disk_io_config config;
@@ -41,6 +45,23 @@ struct disk_io {
 static int fallocate_mode(enum disk_op op)
 {
 	return FALLOC_FL_KEEP_SIZE | (op == DISK_PUNCH ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
+}
+
+/* Of a block device a hole is what its command to write zeroes makes: not every one that can discard has that. */
+static int discard(int fd, const struct disk_req *req)
+{
+	uint64_t range[2] = { req->offset, req->len };
+
+	return sys_ioctl(fd, BLKDISCARD, range);
+}
+
+/* The same (Linux 6.12; -EOPNOTSUPP before). */
+static void prepare_discard(struct io_uring_sqe *sqe, int fd, const struct disk_req *req)
+{
+	io_uring_prep_rw(IORING_OP_URING_CMD, sqe, fd, NULL, 0, 0);
+	sqe->cmd_op = URING_DISCARD;
+	sqe->addr = req->offset;
+	sqe->addr3 = req->len;
 }
 
 /* n bytes more of it are done. */
@@ -85,6 +106,7 @@ static void prepare(struct io_uring_sqe *sqe, int fd, struct disk_req *req)
 		io_uring_prep_writev2(sqe, fd, req->iov, req->iovcnt, req->offset, RWF_DSYNC);
 		break;
 	case DISK_SYNC: io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC); break;
+	case DISK_DISCARD: prepare_discard(sqe, fd, req); break;
 	case DISK_PUNCH:
 	case DISK_ZERO:
 		io_uring_prep_fallocate(sqe, fd, fallocate_mode(req->op), (off_t)req->offset,
@@ -173,6 +195,7 @@ static int64_t carry_out(int fd, struct disk_req *req)
 		r = pwritev2(fd, req->iov, (int)req->iovcnt, (off_t)req->offset, RWF_DSYNC);
 		break;
 	case DISK_SYNC: r = fdatasync(fd); break;
+	case DISK_DISCARD: return discard(fd, req);
 	default:
 		r = fallocate(fd, fallocate_mode(req->op), (off_t)req->offset, (off_t)req->len);
 		break;

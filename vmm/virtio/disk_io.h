@@ -19,6 +19,8 @@ enum disk_op {
 	DISK_WRITE,
 	DISK_WRITE_SYNC, /* and on the medium, like DISK_SYNC for these bytes */
 	DISK_SYNC,	 /* what was written is on the medium */
+	DISK_DISCARD,	 /* of a block device: nobody wants to read it again (-EOPNOTSUPP, -ENOTTY, -EINVAL: it
+			    cannot say so) */
 	DISK_PUNCH,	 /* reads as zeroes, and takes no room */
 	DISK_ZERO,	 /* reads as zeroes */
 };
