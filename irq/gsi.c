@@ -163,3 +163,8 @@ unsigned gsi_commits(const struct gsi *gsi)
 {
 	return gsi->commits;
 }
+
+unsigned gsi_used(const struct gsi *gsi)
+{
+	return gsi->used;
+}

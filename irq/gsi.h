@@ -43,4 +43,7 @@ int gsi_commit(struct gsi *gsi);
 /* KVM_SET_GSI_ROUTING calls so far, for reports and tests. */
 unsigned gsi_commits(const struct gsi *gsi);
 
+/* GSIs for MSI routes that are taken, of GSI_MAX_MSI. */
+unsigned gsi_used(const struct gsi *gsi);
+
 #endif

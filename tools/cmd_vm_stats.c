@@ -80,9 +80,10 @@ static void print_interrupts(struct ctx *ctx, const json_t *in)
 	char text[200];
 
 	snprintf(text, sizeof(text),
-		 "%lld vectors, %lld by irqfd, %lld by userspace; %lld delivered by userspace; "
+		 "%lld vectors, %lld by irqfd, %lld by userspace, %lld GSIs; %lld delivered by userspace; "
 		 "%lld routing commits, %lld failures",
 		 number(in, "vectors"), number(in, "by_irqfd"), number(in, "by_userspace"),
+		 number(in, "gsis"),
 		 number(in, "relayed"), number(in, "routing_commits"), number(in, "failures"));
 	out_fact(ctx->out, "interrupts", text);
 }

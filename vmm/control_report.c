@@ -188,10 +188,11 @@ json_t *control_report_stats(struct machine *m)
 
 	vcpus_stats(&m->vm, &sum);
 	vfio_pci_vectors(m->host_devices, &v);
-	return json_pack("{s:o, s:{s:i, s:i, s:i, s:I, s:I, s:i}, s:o, s:o, s:o}", "exits", exits(&sum),
+	return json_pack("{s:o, s:{s:i, s:i, s:i, s:I, s:I, s:i, s:i}, s:o, s:o, s:o}", "exits", exits(&sum),
 			 "interrupts", "vectors", (int)v.live, "by_irqfd", (int)v.irqfds,
 			 "by_userspace", (int)v.user, "relayed", (json_int_t)v.relayed, "failures",
 			 (json_int_t)v.failures, "routing_commits", (int)gsi_commits(m->vm.gsi),
+			 "gsis", (int)gsi_used(m->vm.gsi),
 			 "cpus", all_cpus(&m->vm), "kvm", kvm_counts_of_vm(&m->vm), "balloon",
 			 control_balloon_report(m));
 }
