@@ -6,8 +6,8 @@
 
 #define TEXT_MAX 256
 
-static const char hint[] = "write vf=VF,standby=tap:BRIDGE, where VF is a VF such as eth0/vf3, "
-			   "pool:NAME or auto";
+static const char hint[] = "write vf=VF,standby=tap:BRIDGE, macvtap:DEV or vhost-user:SOCK, where "
+			   "VF is a VF such as eth0/vf3, pool:NAME or auto";
 
 static const char *after(const char *word, const char *key)
 {
@@ -70,9 +70,8 @@ static int check(const struct parts *p, struct err *err)
 	}
 	if (strcmp(p->vf, "pool:") == 0)
 		return err_usage(err, "--nic: 'vf=pool:' names no pool");
-	if (strncmp(p->standby, "vhost-user:", 11) == 0 || strncmp(p->standby, "vdpa:", 5) == 0) {
-		err_usage(err, "--nic: a standby by %.*s is not there yet",
-			  (int)strcspn(p->standby, ":"), p->standby);
+	if (strncmp(p->standby, "vdpa:", 5) == 0) {
+		err_usage(err, "--nic: a standby by vdpa is not there yet");
 		return err_hint(err, "%s", hint);
 	}
 	return 0;

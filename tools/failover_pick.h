@@ -9,7 +9,7 @@
 
 struct failover_want {
 	const char *vf;	    /* a device's name, "pool:NAME" or "auto"; borrowed, as the next */
-	const char *bridge; /* of the standby, or its tap or macvtap */
+	const char *bridge; /* of the standby, or its tap or macvtap; "": another process has it */
 	bool bind;	    /* to its VFIO driver first */
 	unsigned force, lock_timeout_s;
 	int near_node; /* of the host: the nearest of several; -1: all the same */

@@ -51,5 +51,5 @@ bool failover_uplink_is(int root, const char *standby, struct bdf pf)
 	char bdf[BDF_STRLEN], master[HOSTFS_PATH_MAX];
 	struct search s = { .root = root, .pf = bdf_str(pf, bdf) };
 
-	return look_at(&s, bridge_of(root, standby, master, sizeof(master))) == 1;
+	return standby[0] && look_at(&s, bridge_of(root, standby, master, sizeof(master))) == 1;
 }

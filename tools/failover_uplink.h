@@ -9,7 +9,7 @@
 
 /*
  * The standby (a bridge, a tap that may be a port of one, a macvtap) has an interface of the function
- * below it, be it by bonds and VLANs.
+ * below it, be it by bonds and VLANs. "": where it leads only another process knows; false.
  */
 bool failover_uplink_is(int root, const char *standby, struct bdf pf);
 

@@ -13,7 +13,7 @@
 #include "vmm/control.h"
 #include "vmm/handover.h"
 #include "vmm/machine.h"
-#include "vmm/virtio/announce.h"
+#include "vmm/virtio/net.h"
 
 /* --- what there is ------------------------------------------------------------------------------ */
 
@@ -56,7 +56,7 @@ static int choose(const struct machine *m, const json_t *params, unsigned *ret, 
 	}
 	if (!count) {
 		err_plain(err, -EOPNOTSUPP, "the guest has no network device with failover");
-		return err_hint(err, "start it with --nic vf=VF,standby=tap:BRIDGE");
+		return err_hint(err, "start it with --nic vf=VF,standby=tap:BRIDGE, or another standby");
 	}
 	if (!value && count > 1)
 		return err_usage(err, "\"nic\" is missing: %u network devices have failover", count);
@@ -114,13 +114,12 @@ static void keep(struct machine *m, const struct vmm_nic_state *state)
 
 void control_failover_told(struct machine *m, const struct vmm_nic_state *state)
 {
-	const struct vmm_nic *nic = &m->config->nics[state->nic];
 	int r = 0;
 
-	if (state->nic >= m->config->nic_count || !nic->standby)
+	if (state->nic >= m->config->nic_count || !m->config->nics[state->nic].standby)
 		return;
-	if (state->announce)
-		r = net_announce(nic->tap_fd[0], nic->mac);
+	if (state->announce && m->nics[state->nic])
+		r = virtio_net_announce(m->nics[state->nic]);
 	if (r < 0)
 		log_warn_limited("network device %u: the network is not told where it is now: %s",
 				 state->nic, strerror(-r));

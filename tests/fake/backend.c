@@ -30,7 +30,7 @@ struct message {
 };
 
 /* O owner, f F features, p P protocol, q queues, s slots, c config, M table, R a region; of a ring: n number, b
- * base, a address, k kick, i call (who is interrupted), e E enabled (no, yes), g where it has come to. */
+ * base, a address, k kick, i call (who is interrupted), e E enabled (no, yes), g where it has come to; r RARP. */
 static char letter(const struct message *m)
 {
 	switch (m->request) {
@@ -42,6 +42,7 @@ static char letter(const struct message *m)
 	case VHOST_USER_GET_QUEUE_NUM: return 'q';
 	case VHOST_USER_GET_MAX_MEM_SLOTS: return 's';
 	case VHOST_USER_GET_CONFIG: return 'c';
+	case VHOST_USER_SEND_RARP: return 'r';
 	case VHOST_USER_SET_MEM_TABLE: return 'M';
 	case VHOST_USER_ADD_MEM_REG: return 'R';
 	case VHOST_USER_SET_VRING_NUM: return 'n';
@@ -247,6 +248,7 @@ static bool answer(struct fake_backend *b, const struct message *m, enum fb_faul
 	case VHOST_USER_SET_FEATURES: b->got_features = get_le64(m->data); break;
 	case VHOST_USER_SET_PROTOCOL_FEATURES: b->got_protocol = get_le64(m->data); break;
 	case VHOST_USER_SET_MEM_TABLE: take_table(b, m); break;
+	case VHOST_USER_SEND_RARP: memcpy(b->announced, m->data, sizeof(b->announced)); break;
 	case VHOST_USER_ADD_MEM_REG: map_region(b, m->data + 8, m->fds[0]); break;
 	default: about_ring(b, m); break;
 	}

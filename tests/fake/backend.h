@@ -52,6 +52,7 @@ struct fake_backend {
 	char order[512]; /* a letter for each message: see backend.c */
 	unsigned messages;
 	uint64_t got_features, got_protocol;
+	uint8_t announced[8]; /* a MAC, and what is behind it */
 	unsigned nregions;
 	struct {
 		uint64_t gpa, size, hva;

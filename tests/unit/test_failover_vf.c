@@ -119,6 +119,7 @@ static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
 	assert_false(failover_uplink_is(k.root, "br1", pf_bdf));
 	assert_false(failover_uplink_is(k.root, "br2", pf_bdf));
 	assert_false(failover_uplink_is(k.root, "br0", (struct bdf){ .bus = 2 }));
+	assert_false(failover_uplink_is(k.root, "", pf_bdf));
 }
 
 static void test_an_announcement_is_a_rarp_request(void **state)

@@ -367,6 +367,31 @@ static void test_one_that_speaks_unasked(void **state)
 	end();
 }
 
+static void test_one_that_tells_the_network(void **state)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 3, 9 }, want[8] = { 2, 0, 0, 0, 3, 9, 0, 0 };
+
+	begin();
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(vhost_user_announce(&v, mac), 0);
+	fb_settle(&b);
+	assert_string_equal(b.order, "OfpPqsr");
+	assert_memory_equal(b.announced, want, 8);
+	fb_kill(&b);
+	assert_int_equal(vhost_user_announce(&v, mac), -EPIPE);
+	assert_int_equal(vhost_user_announce(&v, mac), -EPIPE);
+	end();
+	/* One that cannot is not asked, and stays. */
+	begin();
+	b.protocol &= ~(1ull << VHOST_USER_PROTOCOL_RARP);
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(vhost_user_announce(&v, mac), -EOPNOTSUPP);
+	fb_settle(&b);
+	assert_string_equal(b.order, "OfpPqs");
+	assert_true(v.fd >= 0);
+	end();
+}
+
 /* One that reads nothing: a socket full of what was said is left in time, too. */
 static void test_one_that_does_not_read(void **state)
 {
@@ -406,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_one_that_vanishes_at_any_message),
 		cmocka_unit_test(test_one_that_speaks_unasked),
+		cmocka_unit_test(test_one_that_tells_the_network),
 		cmocka_unit_test(test_one_that_does_not_read),
 		cmocka_unit_test(test_words_for_it),
 	};

@@ -632,15 +632,31 @@ static void net_backend(struct fake_backend *of)
 	of->features |= F(VIRTIO_NET_F_MRG_RXBUF) | F(VIRTIO_NET_F_GUEST_ANNOUNCE) | F(VIRTIO_NET_F_CTRL_VQ);
 }
 
+static char said[16]; /* of a driver that may stand by: A it does, a it does not, S it stopped */
+
+static void on_nic(unsigned index, enum vm_nic_event event)
+{
+	size_t n = strlen(said);
+
+	assert_int_equal(index, 2);
+	assert_true(n + 1 < sizeof(said));
+	said[n] = event == VM_NIC_ACKNOWLEDGED ? 'A' : event == VM_NIC_ALONE ? 'a' :
+		  event == VM_NIC_STOPPED      ? 'S' : '?';
+	said[n + 1] = '\0';
+}
+
 static void begin_net(unsigned pairs, uint64_t features)
 {
 	struct vm *vm = machine();
 	bool packed = features & F(VIRTIO_F_RING_PACKED);
 
+	vm->on_nic = on_nic;
+	said[0] = '\0';
+
 	net_backend(&b);
 	b.features |= features & F(VIRTIO_F_RING_PACKED);
 	nic = (struct vmm_nic){ .mac = { 2, 0, 0, 0, 0, 1 }, .pairs = pairs, .vhost_user = true, .mtu = 1400,
-				.packed = packed };
+				.packed = packed, .standby = features & F(VIRTIO_NET_F_STANDBY) };
 	for (unsigned i = 0; i < VMM_NIC_PAIRS_MAX; i++)
 		nic.tap_fd[i] = nic.vhost_fd[i] = -1;
 	nic.backend_fd = fb_start(&b);
@@ -732,6 +748,36 @@ static void test_the_link_is_down_without_a_backend(void **state)
 	virtio_net_return(net, fb_start(&second));
 	fb_settle(&second);
 	assert_true(link_up() && second.ring[1].enabled);
+	end();
+}
+
+static void test_a_backend_stands_by_for_a_vf(void **state)
+{
+	begin_net(1, F(VIRTIO_NET_F_STANDBY));
+	assert_true(offered() & F(VIRTIO_NET_F_STANDBY));
+	/* The VF's MAC is its PF's to keep. */
+	assert_false(offered() & F(VIRTIO_NET_F_CTRL_MAC_ADDR));
+	assert_false(b.got_features & F(VIRTIO_NET_F_STANDBY)); /* this is not his affair */
+	assert_string_equal(said, "A");
+	assert_int_equal(virtio_net_announce(net), 0);
+	fb_settle(&b);
+	assert_memory_equal(b.announced, nic.mac, 6);
+	/* Gone in the middle of it: the guest has a VF, or no link; neither is an error of the host's. */
+	fb_kill(&b);
+	assert_int_equal(virtio_net_announce(net), 0);
+	assert_int_equal(virtio_net_announce(net), 0);
+	assert_false(link_up());
+	assert_string_equal(told, "-");
+	net_backend(&second);
+	second.protocol &= ~F(VHOST_USER_PROTOCOL_RARP);
+	virtio_net_return(net, fb_start(&second));
+	assert_int_equal(virtio_net_announce(net), 0);
+	fb_settle(&second);
+	assert_true(link_up());
+	assert_null(strchr(second.order, 'r'));
+	assert_string_equal(told, "-+");
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	assert_string_equal(said, "AS");
 	end();
 }
 
@@ -840,6 +886,7 @@ int main(void)
 		cmocka_unit_test(test_requests_that_are_none),
 		cmocka_unit_test(test_packets_are_the_backends),
 		cmocka_unit_test(test_the_link_is_down_without_a_backend),
+		cmocka_unit_test(test_a_backend_stands_by_for_a_vf),
 		cmocka_unit_test(test_a_packed_ring_begins_anew),
 		cmocka_unit_test(test_a_packed_ring_that_the_backend_lacks),
 		cmocka_unit_test(test_pairs_as_many_as_the_guest_wants),

@@ -259,7 +259,8 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic vf=a,vf=b,standby=tap:br0", "'vf=' is there twice" },
 		{ "-k k --nic vf=a,standby=tap:a,standby=tap:b", "'standby=' is there twice" },
 		{ "-k k --nic vf=a,standby=br0", "'br0' is no network device" },
-		{ "-k k --nic vf=a,standby=vhost-user:/x", "vhost-user is not there yet" },
+		{ "-k k --nic vf=a,standby=vhost-user:", "names no socket" },
+		{ "-k k --nic vf=a,standby=vhost-user:/x,vhost=off", "vhost= is for a tap" },
 		{ "-k k --nic vf=a,standby=vdpa:x", "vdpa is not there yet" },
 		{ "-k k --nic vf=a,standby=tap:br0,frob=9", "frob=9" },
 		{ "-k k --nic vf=a,standby=tap:br0,mac=1", "no MAC of one device" },
@@ -494,8 +495,9 @@ static void test_a_network_device_that_stands_by(void **state)
 	assert_int_equal(parse("-k k --bind --nic vf=eth0/vf3,standby=tap:br0 "
 			       "--nic standby=tap:br1,mac=02:00:00:00:00:01,vf=pool:fast "
 			       "--nic vf=auto,mac=02:00:00:00:00:02,standby=tap:br2 "
-			       "--nic vf=auto,standby=tap:br2", &o, &err), 0);
-	assert_int_equal(o.nic_count, 4);
+			       "--nic vf=auto,standby=tap:br2 "
+			       "--nic vf=auto,standby=vhost-user:/run/sw0,queues=2", &o, &err), 0);
+	assert_int_equal(o.nic_count, 5);
 	assert_string_equal(o.nics[0].vf, "eth0/vf3");
 	assert_string_equal(o.nics[0].bridge, "br0");
 	assert_false(o.nics[0].has_mac);
@@ -505,6 +507,10 @@ static void test_a_network_device_that_stands_by(void **state)
 	assert_string_equal(o.nics[2].vf, "auto");
 	assert_string_equal(o.nics[2].bridge, "br2");
 	assert_int_equal(o.nics[2].mac[5], 2);
+	assert_string_equal(o.nics[4].vf, "auto");
+	assert_string_equal(o.nics[4].socket, "/run/sw0");
+	assert_string_equal(o.nics[4].bridge, "");
+	assert_int_equal(o.nics[4].queues, 2);
 }
 
 static void test_disks(void **state)

@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "base/le.h"
 #include "base/log.h"
+#include "vmm/virtio/announce.h"
 #include "vmm/virtio/net_internal.h"
 #include "vmm/virtio/vhost.h"
 #include "vmm/virtio/virtio.h"
@@ -28,8 +29,7 @@
 	 BIT(VIRTIO_NET_F_HOST_TSO6) | BIT(VIRTIO_NET_F_HOST_ECN))
 #define USO_FEATURES (BIT(NET_F_HOST_USO) | BIT(NET_F_GUEST_USO4) | BIT(NET_F_GUEST_USO6))
 #define CTRL_FEATURES                                                                              \
-	(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_MAC_ADDR) |                             \
-	 BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
+	(BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS))
 /* A macvtap receives for one address, whatever its guest would like, so these are a tap's alone. */
 #define FILTER_FEATURES \
 	(BIT(VIRTIO_NET_F_CTRL_RX) | BIT(VIRTIO_NET_F_CTRL_RX_EXTRA) | BIT(VIRTIO_NET_F_CTRL_VLAN))
@@ -142,6 +142,12 @@ static const struct virtio_ops net_ops = {
 	.call_changed = call_changed,
 };
 
+/* Of one that stands by the VF has the same, which its PF keeps; else it is the guest's to change. */
+static uint64_t whose_mac(const struct virtio_net *net)
+{
+	return net->nic->standby ? BIT(VIRTIO_NET_F_STANDBY) : BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
+}
+
 /* The backend's, and what is ours. */
 static int choose_backends(struct virtio_net *net)
 {
@@ -151,7 +157,7 @@ static int choose_backends(struct virtio_net *net)
 	if (r < 0)
 		return r;
 	can |= BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) | BIT(VIRTIO_NET_F_CTRL_VQ) |
-	       BIT(VIRTIO_NET_F_CTRL_MAC_ADDR);
+	       whose_mac(net);
 	if (net->nic->mtu)
 		can |= BIT(VIRTIO_NET_F_MTU);
 	if (net->nic->pairs > 1)
@@ -173,13 +179,10 @@ static int choose_features(struct virtio_net *net)
 	/* A guest's driver starts it by a CPU's thread; other pairs are begun by the event loop. */
 	if (r == 0 && net_has_vhost(net))
 		r = vhost_own(&net->pair[0].vhost);
-	can = TAP_FEATURES | CTRL_FEATURES | BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_STATUS) |
-	      (vhost & BIT(VIRTIO_NET_F_MRG_RXBUF));
+	can = TAP_FEATURES | CTRL_FEATURES | whose_mac(net) | BIT(VIRTIO_NET_F_MAC) |
+	      BIT(VIRTIO_NET_F_STATUS) | (vhost & BIT(VIRTIO_NET_F_MRG_RXBUF));
 	if (!net->nic->macvtap)
 		can |= FILTER_FEATURES;
-	/* The VF has the same, which its PF keeps. */
-	if (net->nic->standby)
-		can = (can & ~BIT(VIRTIO_NET_F_CTRL_MAC_ADDR)) | BIT(VIRTIO_NET_F_STANDBY);
 	if (net->nic->mtu)
 		can |= BIT(VIRTIO_NET_F_MTU);
 	if (net->nic->pairs > 1)
@@ -284,6 +287,14 @@ void virtio_net_set_link(struct virtio_net *net, bool up)
 	if (!up)
 		net_tap_carrier(net, false);
 	virtio_config_changed(&net->dev);
+}
+
+int virtio_net_announce(struct virtio_net *net)
+{
+	if (!net->nic->vhost_user)
+		return net_announce(net->pair[0].tap_fd, net->nic->mac);
+	net_backend_announce(net);
+	return 0;
 }
 
 void virtio_net_get_state(const struct virtio_net *net, struct virtio_net_state *ret)

@@ -45,6 +45,13 @@ void virtio_net_set_link(struct virtio_net *net, bool up);
 /* Another process moves its packets from now on; fd, a connected socket, is taken. */
 void virtio_net_return(struct virtio_net *net, int fd);
 
+/*
+ * The network is told that the guest is behind this device now: one RARP frame with its MAC into the tap, or the backend
+ * is asked for one. One that has no such message, or nobody being there, is no error: the guest's next
+ * frame tells. 0 or -errno.
+ */
+int virtio_net_announce(struct virtio_net *net);
+
 void virtio_net_get_state(const struct virtio_net *net, struct virtio_net_state *ret);
 
 #endif

@@ -228,6 +228,14 @@ void net_backend_call(struct virtio_net *net, unsigned q, int fd)
 		(void)eventfd_write(fd, 1);
 }
 
+void net_backend_announce(struct virtio_net *net)
+{
+	int r = net->lost ? 0 : vhost_user_announce(&net->vu, net->nic->mac);
+
+	if (r < 0 && r != -EOPNOTSUPP)
+		lose(net, r);
+}
+
 /* Of what the one before had: nobody can say where it had come to. */
 static bool is_lost_track_of(const struct virtio_net *net)
 {

@@ -165,5 +165,7 @@ int net_backend_begin(struct virtio_net *net, unsigned i);
 void net_backend_end(struct virtio_net *net, unsigned i);
 void net_backend_stop(struct virtio_net *net);
 void net_backend_call(struct virtio_net *net, unsigned q, int fd);
+/* What it has for this, it does. */
+void net_backend_announce(struct virtio_net *net);
 
 #endif

@@ -19,9 +19,10 @@
 #define REGION	  32u /* bytes: guest address, size, our address, offset in the descriptor */
 #define RINGS_MAX 1024u
 
-#define PROTOCOL_WANTED                                                          \
-	(BIT(VHOST_USER_PROTOCOL_MQ) | BIT(VHOST_USER_PROTOCOL_REPLY_ACK) |      \
-	 BIT(VHOST_USER_PROTOCOL_CONFIG) | BIT(VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS))
+#define PROTOCOL_WANTED                                                      \
+	(BIT(VHOST_USER_PROTOCOL_MQ) | BIT(VHOST_USER_PROTOCOL_RARP) |       \
+	 BIT(VHOST_USER_PROTOCOL_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_CONFIG) | \
+	 BIT(VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS))
 
 static bool agreed(const struct vhost_user *v, unsigned bit)
 {
@@ -308,6 +309,19 @@ int vhost_user_set_call(struct vhost_user *v, unsigned i, int fd)
 		return -EPIPE;
 	vhost_user_patience(v);
 	return drop(v, tell(v, ring_fd(VHOST_USER_SET_VRING_CALL, i, fd)));
+}
+
+int vhost_user_announce(struct vhost_user *v, const uint8_t mac[6])
+{
+	struct vhost_user_msg m = number(VHOST_USER_SEND_RARP, 0);
+
+	if (v->fd < 0)
+		return -EPIPE;
+	if (!agreed(v, VHOST_USER_PROTOCOL_RARP))
+		return -EOPNOTSUPP;
+	memcpy(m.data, mac, 6);
+	vhost_user_patience(v);
+	return drop(v, tell(v, m));
 }
 
 int vhost_user_listen(const struct vhost_user *v)

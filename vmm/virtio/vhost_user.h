@@ -23,6 +23,7 @@ struct mem;
 
 /* Bits of the protocol's features. */
 #define VHOST_USER_PROTOCOL_MQ		        0
+#define VHOST_USER_PROTOCOL_RARP	        2
 #define VHOST_USER_PROTOCOL_REPLY_ACK	        3
 #define VHOST_USER_PROTOCOL_CONFIG	        9
 #define VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS 15
@@ -87,6 +88,12 @@ int vhost_user_enable(struct vhost_user *v, unsigned i, bool on);
 int vhost_user_stop_ring(struct vhost_user *v, unsigned i, uint32_t *ret);
 /* Who hears of ring i; -1: nobody. */
 int vhost_user_set_call(struct vhost_user *v, unsigned i, int fd);
+
+/*
+ * The network behind it is to be told by a RARP frame that mac is here. -EOPNOTSUPP: it knows no such
+ * message, and stays.
+ */
+int vhost_user_announce(struct vhost_user *v, const uint8_t mac[6]);
 
 /*
  * Of a socket that can be read while nothing was asked: 0, nothing is to be read; -EPIPE: it went;
