@@ -30,7 +30,8 @@ struct message {
 };
 
 /* O owner, f F features, p P protocol, q queues, s slots, c config, M table, R a region; of a ring: n number, b
- * base, a address, k kick, i call (who is interrupted), e E enabled (no, yes), g where it has come to; r RARP. */
+ * base, a address, k kick, i call (who is interrupted), e E enabled (no, yes), g where it has come to; r RARP,
+ * h where he is heard. */
 static char letter(const struct message *m)
 {
 	switch (m->request) {
@@ -43,6 +44,7 @@ static char letter(const struct message *m)
 	case VHOST_USER_GET_MAX_MEM_SLOTS: return 's';
 	case VHOST_USER_GET_CONFIG: return 'c';
 	case VHOST_USER_SEND_RARP: return 'r';
+	case VHOST_USER_SET_BACKEND_REQ_FD: return 'h';
 	case VHOST_USER_SET_MEM_TABLE: return 'M';
 	case VHOST_USER_ADD_MEM_REG: return 'R';
 	case VHOST_USER_SET_VRING_NUM: return 'n';
@@ -249,6 +251,7 @@ static bool answer(struct fake_backend *b, const struct message *m, enum fb_faul
 	case VHOST_USER_SET_PROTOCOL_FEATURES: b->got_protocol = get_le64(m->data); break;
 	case VHOST_USER_SET_MEM_TABLE: take_table(b, m); break;
 	case VHOST_USER_SEND_RARP: memcpy(b->announced, m->data, sizeof(b->announced)); break;
+	case VHOST_USER_SET_BACKEND_REQ_FD: take_fd(&b->requests, m); break;
 	case VHOST_USER_ADD_MEM_REG: map_region(b, m->data + 8, m->fds[0]); break;
 	default: about_ring(b, m); break;
 	}
@@ -296,6 +299,7 @@ void fb_init(struct fake_backend *b)
 		.queues = FB_RINGS,
 		.config_len = 60,
 		.fd = -1,
+		.requests = -1,
 	};
 	for (unsigned i = 0; i < FB_RINGS; i++)
 		b->ring[i].kick = b->ring[i].call = -1;
@@ -336,6 +340,7 @@ void fb_kill(struct fake_backend *b)
 	pthread_join(b->thread, NULL);
 	pthread_mutex_destroy(&b->lock);
 	close_fdp(&b->fd);
+	close_fdp(&b->requests);
 	for (unsigned i = 0; i < b->nregions; i++)
 		munmap(b->region[i].map, b->region[i].size);
 	b->nregions = 0;
@@ -381,4 +386,29 @@ bool fb_was_kicked(struct fake_backend *b, unsigned i)
 	eventfd_t n;
 
 	return eventfd_read(b->ring[i].kick, &n) == 0;
+}
+
+void fb_say(struct fake_backend *b, uint32_t request, uint32_t flags, uint32_t size)
+{
+	uint8_t bytes[12 + 1024] = { 0 };
+
+	put_le32(bytes, request);
+	put_le32(bytes + 4, flags);
+	put_le32(bytes + 8, size);
+	assert_true(size <= 1024);
+	assert_int_equal(send(b->requests, bytes, 12 + size, MSG_NOSIGNAL), 12 + size);
+}
+
+int fb_is_answered(struct fake_backend *b, uint32_t request)
+{
+	uint8_t bytes[20];
+	ssize_t n = recv(b->requests, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n < 0)
+		return -1;
+	assert_int_equal(n, sizeof(bytes));
+	assert_int_equal(get_le32(bytes), request);
+	assert_int_equal(get_le32(bytes + 4), VHOST_USER_VERSION | VHOST_USER_REPLY);
+	assert_int_equal(get_le32(bytes + 8), 8);
+	return (int)get_le64(bytes + 12);
 }

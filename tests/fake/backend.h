@@ -60,6 +60,7 @@ struct fake_backend {
 	} region[FB_REGIONS];
 	struct fb_ring ring[FB_RINGS];
 	bool gone; /* the other side closed it */
+	int requests; /* where he may speak unasked; -1 */
 
 	int fd;
 	pthread_t thread;
@@ -78,6 +79,10 @@ void fb_kill(struct fake_backend *b);
 int fb_pop(struct fake_backend *b, unsigned i);
 void fb_push(struct fake_backend *b, unsigned i, uint32_t head, uint32_t len);
 bool fb_was_kicked(struct fake_backend *b, unsigned i);
+/* He speaks unasked: a header, and so many bytes of nothing. */
+void fb_say(struct fake_backend *b, uint32_t request, uint32_t flags, uint32_t size);
+/* And has an answer to this request: its number; -1: none. */
+int fb_is_answered(struct fake_backend *b, uint32_t request);
 /* His mapping of an address of the other side, or of the guest. */
 uint8_t *fb_at(struct fake_backend *b, uint64_t hva);
 

@@ -227,6 +227,70 @@ static void test_a_configuration_is_read(void **state)
 	end();
 }
 
+static int heard(uint32_t request, uint32_t flags, uint32_t size)
+{
+	fb_say(&b, request, flags, size);
+	return vhost_user_heard(&v);
+}
+
+static void begin_heard(void)
+{
+	begin();
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(vhost_user_hear(&v), 0);
+	fb_settle(&b);
+	assert_string_equal(b.order, "OfpPqsh");
+	assert_true(v.requests >= 0 && b.requests >= 0);
+}
+
+static void test_one_that_says_what_has_changed(void **state)
+{
+	const uint32_t change = VHOST_USER_BACKEND_CONFIG_CHANGE;
+	unsigned before = open_fds();
+
+	begin_heard();
+	assert_int_equal(heard(change, VHOST_USER_VERSION, 0), 1);
+	assert_int_equal(fb_is_answered(&b, change), -1);
+	assert_int_equal(heard(change, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 0), 1);
+	assert_int_equal(fb_is_answered(&b, change), 0);
+	/* What is none of ours is refused, where he waits for an answer, and else nothing. */
+	assert_int_equal(heard(7, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 300), 0);
+	assert_int_equal(fb_is_answered(&b, 7), 1);
+	assert_int_equal(heard(change, VHOST_USER_VERSION, 8), 0);
+	assert_int_equal(heard(3, VHOST_USER_VERSION, 0), 0);
+	assert_int_equal(heard(change, VHOST_USER_VERSION, 0), 1);
+	end();
+	begin_heard();
+	assert_int_equal(heard(change, VHOST_USER_VERSION | VHOST_USER_REPLY, 0), -EPROTO);
+	end();
+	begin_heard();
+	assert_int_equal(heard(change, 2, 0), -EPROTO);
+	end();
+	begin_heard();
+	assert_int_equal(heard(change, VHOST_USER_VERSION, VHOST_USER_PAYLOAD_MAX + 1), -EPROTO);
+	end();
+	/* Half a header; and no more at all. */
+	begin_heard();
+	assert_int_equal(send(b.requests, "hello", 5, 0), 5);
+	impatient = true;
+	assert_int_equal(vhost_user_heard(&v), -ETIMEDOUT);
+	impatient = false;
+	close_fdp(&b.requests);
+	assert_int_equal(vhost_user_heard(&v), -EPIPE);
+	assert_true(v.fd >= 0 && v.requests >= 0);
+	end();
+	/* One that has nothing to say. */
+	begin();
+	b.protocol &= ~(1ull << VHOST_USER_PROTOCOL_BACKEND_REQ);
+	assert_int_equal(open_it(), 0);
+	assert_int_equal(vhost_user_hear(&v), 0);
+	fb_settle(&b);
+	assert_string_equal(b.order, "OfpPqs");
+	assert_int_equal(v.requests, -1);
+	end();
+	assert_int_equal(open_fds(), before);
+}
+
 /* Without the other side's word that it did, nothing is waited for. */
 static void test_one_that_never_acknowledges(void **state)
 {
@@ -254,6 +318,8 @@ static int live(void)
 	if (r == 0)
 		r = vhost_user_config(&v, config, sizeof(config));
 	if (r == 0)
+		r = vhost_user_hear(&v);
+	if (r == 0)
 		r = vhost_user_set_up(&v, 0, mem, NULL);
 	if (r == 0)
 		r = vhost_user_start_ring(&v, 0, &ring);
@@ -280,7 +346,7 @@ static void test_faults_end_the_connection_and_nothing_else(void **state)
 {
 	static const uint32_t at[] = {
 		VHOST_USER_GET_FEATURES, VHOST_USER_GET_PROTOCOL_FEATURES, VHOST_USER_GET_QUEUE_NUM,
-		VHOST_USER_GET_CONFIG, VHOST_USER_SET_MEM_TABLE, VHOST_USER_SET_VRING_KICK,
+		VHOST_USER_GET_CONFIG, VHOST_USER_SET_BACKEND_REQ_FD, VHOST_USER_SET_MEM_TABLE, VHOST_USER_SET_VRING_KICK,
 		VHOST_USER_SET_VRING_ENABLE, VHOST_USER_GET_VRING_BASE,
 	};
 	unsigned before = open_fds();
@@ -426,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_ram_and_rings_are_told),
 		cmocka_unit_test(test_ram_in_many_pieces),
 		cmocka_unit_test(test_a_configuration_is_read),
+		cmocka_unit_test(test_one_that_says_what_has_changed),
 		cmocka_unit_test(test_one_that_never_acknowledges),
 		cmocka_unit_test(test_faults_end_the_connection_and_nothing_else),
 		cmocka_unit_test(test_refusals),

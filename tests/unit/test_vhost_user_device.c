@@ -186,7 +186,7 @@ static void test_a_driver_finds_the_backends_disk(void **state)
 	assert_int_equal(offered(), F(VIRTIO_F_VERSION_1) | RING | F(VIRTIO_BLK_F_SEG_MAX) |
 					    F(VIRTIO_BLK_F_FLUSH) | F(VIRTIO_BLK_F_MQ));
 	fb_settle(&b);
-	assert_string_equal(b.order, "OfpPqscFMnbaikEnbaikE");
+	assert_string_equal(b.order, "OfpPqschFMnbaikEnbaikE");
 	/* Event indexes are between the guest and us. */
 	assert_int_equal(b.got_features, F(VIRTIO_F_VERSION_1) | F(VIRTIO_RING_F_INDIRECT_DESC) |
 						 F(VIRTIO_BLK_F_FLUSH) | F(VHOST_USER_F_PROTOCOL));
@@ -196,6 +196,57 @@ static void test_a_driver_finds_the_backends_disk(void **state)
 	assert_int_equal(new_blk(), 0);
 	plug_in();
 	assert_int_equal(offered() & RING, F(VIRTIO_RING_F_EVENT_IDX));
+	end();
+}
+
+static void test_a_disk_that_grows_by_itself(void **state)
+{
+	const uint32_t change = VHOST_USER_BACKEND_CONFIG_CHANGE;
+	uint64_t generation;
+
+	begin_blk();
+	generation = vg_get(VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	put_le64(b.config, 4096);
+	assert_int_equal(vg_get(CONFIG, 8), 2048);
+	fb_say(&b, change, VHOST_USER_VERSION, 0);
+	turn();
+	assert_int_equal(vg_get(CONFIG, 8), 4096);
+	assert_int_not_equal(vg_get(VIRTIO_PCI_COMMON_CFGGENERATION, 1), generation);
+	/* What has not changed the guest is not told of. */
+	generation = vg_get(VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	fb_say(&b, change, VHOST_USER_VERSION | VHOST_USER_NEED_REPLY, 0);
+	turn();
+	assert_int_equal(fb_is_answered(&b, change), 0);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_CFGGENERATION, 1), generation);
+	/* One that will say nothing more goes on serving. */
+	close_fdp(&b.requests);
+	turn();
+	offer(0, 3);
+	turn();
+	assert_int_equal(fb_pop(&b, 0), 3);
+	fb_push(&b, 0, 3, 1);
+	turn();
+	assert_int_equal(used_count(0), 1);
+	assert_string_equal(told, "");
+	end();
+	/* One that says what it may not is left, and so is one that has no answer to what is asked then. */
+	begin_blk();
+	fb_say(&b, change, 2, 0);
+	turn();
+	assert_string_equal(told, "-");
+	blk_backend(&second);
+	blk_returns();
+	assert_string_equal(told, "-+");
+	fb_settle(&second);
+	put_le64(second.config, 8192);
+	fb_say(&second, change, VHOST_USER_VERSION, 0); /* by a socket of its own */
+	turn();
+	assert_int_equal(vg_get(CONFIG, 8), 8192);
+	second.fault = FB_LONG;
+	second.fault_at = VHOST_USER_GET_CONFIG;
+	fb_say(&second, change, VHOST_USER_VERSION, 0);
+	turn();
+	assert_string_equal(told, "-+-");
 	end();
 }
 
@@ -356,7 +407,7 @@ static void test_a_reset_waits_for_what_is_under_way(void **state)
 	fb_push(&b, 0, 4, 1); /* not seen yet */
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	fb_settle(&b);
-	assert_string_equal(b.order, "OfpPqscFMnbaikEnbaikEgg");
+	assert_string_equal(b.order, "OfpPqschFMnbaikEnbaikEgg");
 	assert_string_equal(told, "");
 	/* One that does not end it is left: it would still write into RAM that is another's by then. */
 	drive(2, RING);
@@ -414,7 +465,7 @@ static void test_the_next_one_must_have_what_the_guest_took(void **state)
 /* At any message of its start: the guest waits, and the next one serves it. */
 static void test_one_that_vanishes_while_it_starts(void **state)
 {
-	for (unsigned i = 7; i < 19; i++) {
+	for (unsigned i = 8; i < 20; i++) {
 		blk_backend(&b);
 		b.fault = FB_VANISHES;
 		b.fault_after = i;
@@ -872,6 +923,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_driver_finds_the_backends_disk),
+		cmocka_unit_test(test_a_disk_that_grows_by_itself),
 		cmocka_unit_test(test_requests_go_there_and_back),
 		cmocka_unit_test(test_what_was_under_way_is_given_to_the_next),
 		cmocka_unit_test(test_one_that_lies_is_left),

@@ -47,11 +47,17 @@ static void tell(const struct served *s)
 
 /* --- there, and gone --- */
 
+static void unlisten(const struct served *s, int *fd)
+{
+	if (*fd >= 0)
+		loop_del(s->dev.vm->loop, *fd);
+	*fd = -1;
+}
+
 static void part(struct served *s)
 {
-	if (s->socket >= 0)
-		loop_del(s->dev.vm->loop, s->socket);
-	s->socket = -1;
+	unlisten(s, &s->socket);
+	unlisten(s, &s->requests);
 	s->there = false;
 	vhost_user_close(&s->vu);
 	relay_close(&s->relay);
@@ -96,6 +102,22 @@ static void on_socket(void *opaque, int fd)
 		lose(s, r);
 }
 
+static void on_request(void *opaque, int fd)
+{
+	struct served *s = opaque;
+	int r = vhost_user_heard(&s->vu);
+
+	(void)fd;
+	if (r == -EPIPE) {
+		unlisten(s, &s->requests);
+		close_fdp(&s->vu.requests);
+	} else if (r < 0) {
+		lose(s, r);
+	} else if (r > 0) {
+		(void)served_ask_again(s);
+	}
+}
+
 static void called(void *opaque, unsigned q)
 {
 	struct served *s = opaque;
@@ -113,6 +135,15 @@ static int get_to_know(struct served *s)
 	return s->kind->met ? s->kind->met(s) : 0;
 }
 
+static int listen_to(struct served *s, int fd, void (*call)(void *opaque, int fd), int *ret)
+{
+	int r = loop_add(s->dev.vm->loop, fd, call, s);
+
+	if (r == 0)
+		*ret = fd;
+	return r;
+}
+
 static int meet(struct served *s, int fd)
 {
 	int r = vhost_user_open(&s->vu, fd);
@@ -122,9 +153,11 @@ static int meet(struct served *s, int fd)
 	if (r == 0)
 		r = relay_open(&s->relay);
 	if (r == 0)
-		r = loop_add(s->dev.vm->loop, s->vu.fd, on_socket, s);
-	if (r == 0)
-		s->socket = s->vu.fd;
+		r = listen_to(s, s->vu.fd, on_socket, &s->socket);
+	if (r == 0 && s->kind->met)
+		r = vhost_user_hear(&s->vu);
+	if (r == 0 && s->vu.requests >= 0)
+		r = listen_to(s, s->vu.requests, on_request, &s->requests);
 	s->there = r == 0;
 	if (r < 0)
 		part(s);
@@ -267,7 +300,7 @@ int served_add(struct served *s, struct vm *vm, const struct served_kind *kind,
 	s->ops.start = start;
 	s->ops.stop = stop;
 	s->stopping = true;
-	s->socket = -1;
+	s->socket = s->requests = -1;
 	s->vu = (struct vhost_user)VHOST_USER_INIT;
 	s->dev.vm = vm;
 	r = relay_init(&s->relay, &s->dev, ops->nqueues, ops->queue_size, called, s);

@@ -21,7 +21,7 @@ struct served;
 struct served_kind {
 	const char *option; /* that it came by, for messages */
 	uint64_t features;  /* of such devices: what a guest may have of the backend's */
-	/* One is there: what it says of itself. 0 or -errno; NULL: nothing, as in all that follow. */
+	/* One is there, or says that it has changed: what it says of itself. 0 or -errno; NULL: nothing, as in all that follow. */
 	int (*met)(struct served *s);
 	/* A driver begins. */
 	void (*begun)(struct served *s);
@@ -39,7 +39,7 @@ struct served {
 	unsigned index;
 	struct vhost_user vu;
 	struct relay relay;
-	int socket; /* vu's, while the loop waits for it; else -1 */
+	int socket, requests; /* vu's, while the loop waits for them; else -1 */
 	bool there;
 	bool stopping;
 };

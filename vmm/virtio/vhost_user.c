@@ -21,8 +21,8 @@
 
 #define PROTOCOL_WANTED                                                      \
 	(BIT(VHOST_USER_PROTOCOL_MQ) | BIT(VHOST_USER_PROTOCOL_RARP) |       \
-	 BIT(VHOST_USER_PROTOCOL_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_CONFIG) | \
-	 BIT(VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS))
+	 BIT(VHOST_USER_PROTOCOL_REPLY_ACK) | BIT(VHOST_USER_PROTOCOL_BACKEND_REQ) | \
+	 BIT(VHOST_USER_PROTOCOL_CONFIG) | BIT(VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS))
 
 static bool agreed(const struct vhost_user *v, unsigned bit)
 {
@@ -32,6 +32,7 @@ static bool agreed(const struct vhost_user *v, unsigned bit)
 void vhost_user_close(struct vhost_user *v)
 {
 	close_fdp(&v->fd);
+	close_fdp(&v->requests);
 	v->knows_ram = false;
 }
 
@@ -131,7 +132,7 @@ int vhost_user_open(struct vhost_user *v, int fd)
 {
 	int r;
 
-	*v = (struct vhost_user){ .fd = fd, .slots = TABLE_MAX };
+	*v = (struct vhost_user){ .fd = fd, .requests = -1, .slots = TABLE_MAX };
 	vhost_user_patience(v);
 	r = tell(v, empty(VHOST_USER_SET_OWNER));
 	if (r == 0)
@@ -161,6 +162,43 @@ int vhost_user_config(struct vhost_user *v, void *ret, size_t len)
 	if (r == 0)
 		memcpy(ret, m.data + 12, len);
 	return drop(v, r);
+}
+
+/* --- what it says by itself --- */
+
+int vhost_user_hear(struct vhost_user *v)
+{
+	struct vhost_user_msg m = { .request = VHOST_USER_SET_BACKEND_REQ_FD, .nfds = 1 };
+	_cleanup_close_ int theirs = -1;
+	int pair[2];
+
+	if (v->fd < 0)
+		return -EPIPE;
+	if (!agreed(v, VHOST_USER_PROTOCOL_BACKEND_REQ))
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return drop(v, -errno);
+	v->requests = pair[0];
+	theirs = pair[1];
+	m.fds[0] = theirs;
+	return drop(v, tell_surely(v, m));
+}
+
+int vhost_user_heard(struct vhost_user *v)
+{
+	struct vhost_user_msg m;
+	bool need_reply = false, known;
+	int r;
+
+	vhost_user_patience(v);
+	r = vhost_user_receive_request(v, &m, &need_reply);
+	if (r < 0)
+		return r;
+	known = m.request == VHOST_USER_BACKEND_CONFIG_CHANGE && m.size == 0;
+	/* First: it may wait for this before it answers what it is asked then. */
+	if (need_reply)
+		r = vhost_user_answer_request(v, m.request, !known);
+	return r < 0 ? r : known;
 }
 
 /* --- RAM --- */

@@ -25,11 +25,13 @@ struct mem;
 #define VHOST_USER_PROTOCOL_MQ		        0
 #define VHOST_USER_PROTOCOL_RARP	        2
 #define VHOST_USER_PROTOCOL_REPLY_ACK	        3
+#define VHOST_USER_PROTOCOL_BACKEND_REQ	        5
 #define VHOST_USER_PROTOCOL_CONFIG	        9
 #define VHOST_USER_PROTOCOL_CONFIGURE_MEM_SLOTS 15
 
 struct vhost_user {
 	int fd; /* owned; -1: nobody is there */
+	int requests; /* owned: by which it speaks unasked, see vhost_user_hear(); -1: it does not */
 	uint64_t features; /* that it has, as virtio has them */
 	uint64_t protocol; /* agreed on, as bits */
 	unsigned rings;	   /* that it serves, at most; 0: it does not say */
@@ -38,7 +40,7 @@ struct vhost_user {
 	uint64_t deadline_ms; /* of the call under way */
 };
 
-#define VHOST_USER_INIT { .fd = -1 }
+#define VHOST_USER_INIT { .fd = -1, .requests = -1 }
 
 /*
  * Of a packed ring that is new. There both sides' next entries make a base: 15 bits of the available one
@@ -72,6 +74,17 @@ void vhost_user_close(struct vhost_user *v); /* harmless for one that is closed 
 
 /* len bytes, 256 at most, of the device's configuration. -EOPNOTSUPP: it has none, and stays. */
 int vhost_user_config(struct vhost_user *v, void *ret, size_t len);
+
+/*
+ * It is to say by itself when its configuration has changed; one that cannot stays as it is, without
+ * `requests`. Those that have it are to be listened to.
+ */
+int vhost_user_hear(struct vhost_user *v);
+/*
+ * Of `requests` that can be read, one: 1, the configuration has changed; 0, it was nothing that concerns
+ * us. -EPIPE: no more will come; -EPROTO, -ETIMEDOUT. Closes nothing.
+ */
+int vhost_user_heard(struct vhost_user *v);
 
 /*
  * What virtio driver and device agreed on, and guest RAM with `more` (NULL: none), once for each

@@ -26,15 +26,15 @@ void vhost_user_patience(struct vhost_user *v)
 }
 
 /* Until the socket can be read or written to, but not for ever. */
-static int wait_for(const struct vhost_user *v, short events)
+static int wait_for(int fd, short events, uint64_t deadline_ms)
 {
-	struct pollfd p = { .fd = v->fd, .events = events };
+	struct pollfd p = { .fd = fd, .events = events };
 	uint64_t now = now_ms();
 	int n;
 
-	if (now >= v->deadline_ms)
+	if (now >= deadline_ms)
 		return -ETIMEDOUT;
-	n = poll(&p, 1, (int)(v->deadline_ms - now));
+	n = poll(&p, 1, (int)(deadline_ms - now));
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	return n ? 0 : -ETIMEDOUT;
@@ -45,18 +45,18 @@ static int gone(int code)
 	return code == ECONNRESET || code == EPIPE ? -EPIPE : -code;
 }
 
-static int send_all(const struct vhost_user *v, struct msghdr *msg, size_t len)
+static int send_all(int fd, struct msghdr *msg, size_t len, uint64_t deadline_ms)
 {
 	struct iovec *iov = msg->msg_iov;
 
 	while (len) {
-		ssize_t n = sendmsg(v->fd, msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n = sendmsg(fd, msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int r;
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			return gone(errno);
 		if (n < 0) {
-			r = wait_for(v, POLLOUT);
+			r = wait_for(fd, POLLOUT, deadline_ms);
 			if (r < 0)
 				return r;
 			continue;
@@ -94,7 +94,7 @@ int vhost_user_send(struct vhost_user *v, const struct vhost_user_msg *m, bool n
 						  .cmsg_len = CMSG_LEN(fds) };
 		memcpy(CMSG_DATA(&control.align), m->fds, fds);
 	}
-	return send_all(v, &msg, iov.iov_len);
+	return send_all(v->fd, &msg, iov.iov_len, v->deadline_ms);
 }
 
 /* Nothing that we ask for brings any. */
@@ -113,7 +113,7 @@ static void close_received(struct msghdr *msg)
 	}
 }
 
-static int receive_all(const struct vhost_user *v, uint8_t *to, size_t len)
+static int receive_all(int fd, uint8_t *to, size_t len, uint64_t deadline_ms)
 {
 	while (len) {
 		union {
@@ -123,7 +123,7 @@ static int receive_all(const struct vhost_user *v, uint8_t *to, size_t len)
 		struct iovec iov = { to, len };
 		struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				      .msg_controllen = sizeof(control) };
-		ssize_t n = recvmsg(v->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 		int r;
 
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -131,7 +131,7 @@ static int receive_all(const struct vhost_user *v, uint8_t *to, size_t len)
 		if (n == 0)
 			return -EPIPE;
 		if (n < 0) {
-			r = wait_for(v, POLLIN);
+			r = wait_for(fd, POLLIN, deadline_ms);
 			if (r < 0)
 				return r;
 			continue;
@@ -146,7 +146,7 @@ static int receive_all(const struct vhost_user *v, uint8_t *to, size_t len)
 int vhost_user_receive(struct vhost_user *v, struct vhost_user_msg *m, uint32_t size)
 {
 	uint8_t head[VHOST_USER_HEADER];
-	int r = receive_all(v, head, sizeof(head));
+	int r = receive_all(v->fd, head, sizeof(head), v->deadline_ms);
 
 	if (r < 0)
 		return r;
@@ -154,8 +154,35 @@ int vhost_user_receive(struct vhost_user *v, struct vhost_user_msg *m, uint32_t 
 	    (get_le32(head + 4) & 7) != (VHOST_USER_VERSION | VHOST_USER_REPLY) ||
 	    get_le32(head + 8) != size)
 		return -EPROTO;
-	r = receive_all(v, m->data, size);
+	r = receive_all(v->fd, m->data, size, v->deadline_ms);
 	if (r == 0)
 		m->size = size;
 	return r;
+}
+
+int vhost_user_receive_request(const struct vhost_user *v, struct vhost_user_msg *ret, bool *ret_need_reply)
+{
+	uint8_t head[VHOST_USER_HEADER];
+	int r = receive_all(v->requests, head, sizeof(head), v->deadline_ms);
+
+	if (r < 0)
+		return r;
+	if ((get_le32(head + 4) & 7) != VHOST_USER_VERSION || get_le32(head + 8) > VHOST_USER_PAYLOAD_MAX)
+		return -EPROTO;
+	*ret = (struct vhost_user_msg){ .request = get_le32(head), .size = get_le32(head + 8) };
+	*ret_need_reply = get_le32(head + 4) & VHOST_USER_NEED_REPLY;
+	return receive_all(v->requests, ret->data, ret->size, v->deadline_ms);
+}
+
+int vhost_user_answer_request(const struct vhost_user *v, uint32_t request, uint64_t value)
+{
+	uint8_t bytes[VHOST_USER_HEADER + 8];
+	struct iovec iov = { bytes, sizeof(bytes) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	put_le32(bytes, request);
+	put_le32(bytes + 4, VHOST_USER_VERSION | VHOST_USER_REPLY);
+	put_le32(bytes + 8, 8);
+	put_le64(bytes + VHOST_USER_HEADER, value);
+	return send_all(v->requests, &msg, sizeof(bytes), v->deadline_ms);
 }

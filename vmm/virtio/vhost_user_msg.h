@@ -22,10 +22,14 @@ enum vhost_user_request {
 	VHOST_USER_GET_QUEUE_NUM = 17,
 	VHOST_USER_SET_VRING_ENABLE = 18,
 	VHOST_USER_SEND_RARP = 19,
+	VHOST_USER_SET_BACKEND_REQ_FD = 21,
 	VHOST_USER_GET_CONFIG = 24,
 	VHOST_USER_GET_MAX_MEM_SLOTS = 36,
 	VHOST_USER_ADD_MEM_REG = 37,
 };
+
+/* What it says by itself, at a socket of its own. */
+#define VHOST_USER_BACKEND_CONFIG_CHANGE 2
 
 #define VHOST_USER_HEADER      12 /* request, flags, bytes that follow */
 #define VHOST_USER_VERSION     1u
@@ -52,5 +56,9 @@ struct vhost_user;
 int vhost_user_send(struct vhost_user *v, const struct vhost_user_msg *msg, bool need_reply);
 /* What comes is a reply to msg with `size` bytes, put into its data; descriptors with it are closed. */
 int vhost_user_receive(struct vhost_user *v, struct vhost_user_msg *msg, uint32_t size);
+
+/* What it says by itself, from v's other socket; descriptors with it are closed. 0 or as above. */
+int vhost_user_receive_request(const struct vhost_user *v, struct vhost_user_msg *ret, bool *ret_need_reply);
+int vhost_user_answer_request(const struct vhost_user *v, uint32_t request, uint64_t value);
 
 #endif
