@@ -117,8 +117,22 @@ void failover_device(struct failover *f, enum vm_device_event event, uint64_t no
 	}
 }
 
+/* Of a VF whose driver lets go of it we hear a moment later: that is no reset. */
+static bool was_reset(struct failover *f, bool looks_so, uint64_t now)
+{
+	if (!looks_so || !failover_goes_by_it(f)) {
+		f->lame_since = 0;
+		return false;
+	}
+	if (!f->lame_since)
+		f->lame_since = now;
+	return now - f->lame_since >= FAILOVER_LAME;
+}
+
 void failover_looked(struct failover *f, enum failover_fault fault, uint64_t now)
 {
+	if (!was_reset(f, fault == FAILOVER_WAS_RESET, now) && fault == FAILOVER_WAS_RESET)
+		fault = FAILOVER_WELL;
 	if (f->failed && (fault == FAILOVER_WELL || fault == FAILOVER_NO_VF))
 		fault = FAILOVER_FAILED;
 	if (fault == FAILOVER_WELL && f->fault != FAILOVER_WELL)
@@ -155,6 +169,11 @@ void failover_attached(struct failover *f, bool refused, uint64_t now)
 bool failover_waits(const struct failover *f)
 {
 	return f->where == FAILOVER_OUT && f->wanted && f->guest == GUEST_KNOWS;
+}
+
+bool failover_goes_by_it(const struct failover *f)
+{
+	return f->where == FAILOVER_IN && f->used;
 }
 
 static uint64_t ready_at(const struct failover *f)
@@ -202,6 +221,8 @@ enum failover_action failover_step(struct failover *f, uint64_t now)
 
 uint64_t failover_next(const struct failover *f, uint64_t now)
 {
+	if (failover_goes_by_it(f))
+		return now + FAILOVER_S;
 	if (!failover_waits(f))
 		return 0;
 	/* What is not told of is seen a second later. */
@@ -222,6 +243,7 @@ static const struct {
 	[FAILOVER_NO_LINK] = { "link-lost", "its physical function's link" },
 	[FAILOVER_VF_GONE] = { "vf-gone", "its VF, which is not there" },
 	[FAILOVER_UNBOUND] = { "vf-unbound", "its VF, which is not bound to a VFIO driver" },
+	[FAILOVER_WAS_RESET] = { "vf-reset", "its VF, which was reset" },
 	[FAILOVER_FAILED] = { "error", "the host's recovery from an error" },
 };
 

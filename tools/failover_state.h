@@ -22,6 +22,7 @@ enum failover_fault {
 	FAILOVER_VF_GONE,
 	FAILOVER_UNBOUND,   /* not a VFIO driver's: somebody else is to have it */
 	FAILOVER_FAILED,    /* after an error of which the host has not recovered */
+	FAILOVER_WAS_RESET, /* behind the guest's back, as with its PF: nobody is told of that */
 	FAILOVER_FAULTS
 };
 
@@ -58,6 +59,7 @@ struct failover {
 	uint64_t hold;	     /* to be well that long, before it comes back */
 	uint64_t back_since; /* last time it went in; 0: never */
 	uint64_t retry;	     /* it was refused: not before */
+	uint64_t lame_since; /* it looks as if it had been reset; 0: it does not */
 };
 
 enum failover_action {
@@ -72,6 +74,7 @@ enum failover_action {
 #define FAILOVER_HOLD_MAX   (300 * FAILOVER_S) /* doubled up to this, when it fails again and again */
 #define FAILOVER_STEADY	    (60 * FAILOVER_S)  /* in the guest for so long: it no longer flaps */
 #define FAILOVER_RETRY	    (10 * FAILOVER_S)  /* after a refusal */
+#define FAILOVER_LAME	    (FAILOVER_S)       /* it looks reset so long: its driver is not just letting go of it */
 
 void failover_init(struct failover *f);
 
@@ -89,6 +92,9 @@ enum failover_action failover_step(struct failover *f, uint64_t now);
 
 /* When to look again though nothing happens; 0: no need to. */
 uint64_t failover_next(const struct failover *f, uint64_t now);
+
+/* The guest has it and goes by it: what nobody tells of is to be looked for. */
+bool failover_goes_by_it(const struct failover *f);
 
 /* It would have a VF, and is without. */
 bool failover_waits(const struct failover *f);

@@ -2,10 +2,16 @@
 #include "tools/failover_vf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
+#include "base/le.h"
 #include "base/log.h"
 #include "host/change.h"
 #include "sriov/pf.h"
@@ -47,6 +53,16 @@ enum failover_fault failover_vf_look(int root, const struct failover_vf *vf)
 	if (pci_function_read_binding(root, vf->bdf, &dev) < 0)
 		return FAILOVER_VF_GONE;
 	return pci_function_driver_is_vfio(dev.driver) ? FAILOVER_WELL : FAILOVER_UNBOUND;
+}
+
+bool failover_vf_may_do_dma(int root, const struct failover_vf *vf)
+{
+	_cleanup_close_ int fd = hostfs_open(root, O_RDONLY, "sys/bus/pci/devices/%s/config",
+					     BDF_STR(vf->bdf));
+	uint8_t command[2];
+
+	return fd < 0 || pread(fd, command, 2, PCI_COMMAND) != 2 ||
+	       get_le16(command) & PCI_COMMAND_MASTER;
 }
 
 /* --- its attributes ----------------------------------------------------------------------------- */

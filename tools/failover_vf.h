@@ -24,6 +24,12 @@ int failover_vf_describe(int root, struct bdf bdf, struct failover_vf *ret, stru
 /* Reads only, and never waits for the kernel. WELL: bound, and its PF has a link. */
 enum failover_fault failover_vf_look(int root, const struct failover_vf *vf);
 
+/*
+ * By its register; one that cannot be read may. One that a guest goes by and that may not has been reset with its PF, of
+ * which the kernel saves and restores the PF's own registers, and tells nobody.
+ */
+bool failover_vf_may_do_dma(int root, const struct failover_vf *vf);
+
 /* The MAC that its PF has for it; zero: none. 0 or -errno with err set. */
 int failover_vf_mac(int root, const struct failover_vf *vf, uint8_t ret[6], struct err *err);
 

@@ -306,6 +306,9 @@ static void look(struct vm_failover *f, struct nic *n, uint64_t now)
 			find_vf(f, n);
 		fault = failover_vf_look(f->root, &n->vf);
 	}
+	if (fault == FAILOVER_WELL && failover_goes_by_it(&n->state) &&
+	    !failover_vf_may_do_dma(f->root, &n->vf))
+		fault = FAILOVER_WAS_RESET;
 	failover_looked(&n->state, fault, now);
 }
 
@@ -349,7 +352,7 @@ static void on_timer(void *opaque, int fd)
 	(void)fd;
 	for (unsigned i = 0; i < f->n; i++) {
 		announce_due(f, &f->nic[i], now_ns());
-		if (failover_waits(&f->nic[i].state))
+		if (failover_waits(&f->nic[i].state) || failover_goes_by_it(&f->nic[i].state))
 			look_and_act(f, &f->nic[i]);
 	}
 	arm(f);

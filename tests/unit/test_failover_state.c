@@ -96,7 +96,39 @@ static void test_it_goes_in_when_the_guest_knows(void **state)
 	device(VM_DEVICE_ADDED);
 	device(VM_DEVICE_STARTED);
 	is(true, "acknowledged");
-	assert_int_equal(failover_next(&f, now), 0);
+	assert_int_equal(failover_next(&f, now), now + S); /* what nobody tells of */
+}
+
+static void test_a_reset_that_nobody_tells_of(void **state)
+{
+	begin();
+	looks(FAILOVER_WAS_RESET);
+	does(FAILOVER_NOTHING); /* perhaps its driver lets go of it just now */
+	let(S / 2);
+	looks(FAILOVER_WAS_RESET);
+	does(FAILOVER_NOTHING);
+	looks(FAILOVER_WELL);
+	let(S);
+	looks(FAILOVER_WAS_RESET); /* that was something else */
+	does(FAILOVER_NOTHING);
+	let(S);
+	looks(FAILOVER_WAS_RESET);
+	does(FAILOVER_TAKE);
+	is(true, "vf-reset");
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_REMOVED);
+	is(false, "vf-reset");
+	comes_back_after(3 * S, "well-again");
+	/* A VF that the guest does not go by may look so. */
+	device(VM_DEVICE_STOPPED);
+	is(false, "guest");
+	looks(FAILOVER_WAS_RESET);
+	let(5 * S);
+	looks(FAILOVER_WAS_RESET);
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_STARTED);
+	looks(FAILOVER_WAS_RESET); /* the second begins now */
+	does(FAILOVER_NOTHING);
 }
 
 static void test_a_guest_that_does_not_know_has_virtio_alone(void **state)
@@ -390,6 +422,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
 		T(test_it_goes_in_when_the_guest_knows),
+		T(test_a_reset_that_nobody_tells_of),
 		T(test_a_guest_that_does_not_know_has_virtio_alone),
 		T(test_the_operator_has_it_out_and_in),
 		T(test_a_mind_that_changes_before_it_left),

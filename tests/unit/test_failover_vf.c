@@ -3,10 +3,12 @@
 #include "tools/failover_vf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -93,6 +95,27 @@ static void test_each_thing_that_keeps_it_from_working(void **state)
 	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_PF_GONE);
 }
 
+static void command_register(uint8_t low)
+{
+	char text[6] = { 'I', 'N', 'T', 'L', (char)low, 4 };
+	int fd = openat(k.root, "sys/bus/pci/devices/" VF0 "/config", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text)), sizeof(text));
+	close(fd);
+}
+
+static void test_one_that_was_reset_may_do_no_dma(void **state)
+{
+	assert_true(failover_vf_may_do_dma(k.root, &vf)); /* it cannot be read */
+	command_register(0x06);
+	assert_true(failover_vf_may_do_dma(k.root, &vf));
+	command_register(0x02);
+	assert_false(failover_vf_may_do_dma(k.root, &vf));
+	fake_sysfs_text(k.root, "short", "sys/bus/pci/devices/" VF0 "/config");
+	assert_true(failover_vf_may_do_dma(k.root, &vf));
+}
+
 static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
 {
 	static const struct fake_node nodes[] = {
@@ -144,6 +167,7 @@ int main(void)
 		T(test_it_is_a_vf_of_its_pf),
 		T(test_what_is_no_vf_is_refused),
 		T(test_each_thing_that_keeps_it_from_working),
+		T(test_one_that_was_reset_may_do_no_dma),
 		T(test_an_uplink_is_found_below_bonds_and_vlans),
 		cmocka_unit_test(test_an_announcement_is_a_rarp_request),
 	};
