@@ -12,10 +12,29 @@ static void decrefp(json_t **json)
 
 #define _cleanup_json_ _cleanup_(decrefp)
 
+/*
+ * JSON is UTF-8, and an error's words need not be: they are cut where their buffer ends, within a
+ * character too, and quote what a file or sysfs is called. What is not ASCII of such a text is '?'.
+ */
+static json_t *words(const char *text)
+{
+	json_t *whole = json_string(text);
+	char ascii[sizeof(((struct err *)NULL)->text)];
+	size_t n = 0;
+
+	if (whole)
+		return whole;
+	for (; text[n] && n < sizeof(ascii) - 1; n++)
+		ascii[n] = (char)((unsigned char)text[n] < 0x80 ? text[n] : '?');
+	ascii[n] = '\0';
+	return json_string(ascii);
+}
+
 /* id is borrowed: the request's, NULL where it could not be told. */
 static json_t *error_reply(const json_t *id, int code, const char *message, json_t *data)
 {
-	json_t *error = json_pack("{s:i, s:s, s:o*}", "code", code, "message", message, "data", data);
+	json_t *error = json_pack("{s:i, s:o, s:o*}", "code", code, "message", words(message), "data",
+				  data);
 
 	return json_pack("{s:s, s:O?, s:o}", "jsonrpc", "2.0", "id", id, "error", error);
 }
@@ -53,7 +72,7 @@ static json_t *failure(const json_t *id, int r, const struct err *err)
 		return error_reply(id, JSONRPC_INVALID_PARAMS, err->text, NULL);
 	data = json_pack("{s:i}", "errno", -r);
 	if (data && err->hint[0])
-		json_object_set_new(data, "hint", json_string(err->hint));
+		json_object_set_new(data, "hint", words(err->hint));
 	return error_reply(id, JSONRPC_FAILED, err->text[0] ? err->text : "it failed", data);
 }
 

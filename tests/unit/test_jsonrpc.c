@@ -41,12 +41,21 @@ static int picky(void *opaque, const json_t *params, json_t **ret, struct err *e
 	return err_usage(err, "word: not that one");
 }
 
+/* As of a device whose name is no text, in a sentence that is cut. */
+static int broken(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	err_plain(err, -EIO, "caf\xe9: \xc3");
+	return err_hint(err, "\xff");
+}
+
 static const char *const words[] = { "word", NULL };
 
 static const struct jsonrpc_method methods[] = {
 	{ "echo", words, echo }, { "nothing", NULL, nothing }, { "fail", NULL, failing },
-	{ "picky", words, picky }, { 0 },
+	{ "picky", words, picky }, { "broken", NULL, broken }, { 0 },
 };
+
+#define SIXTY "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 
 /* request, and its whole answer; NULL: none. */
 static const struct row {
@@ -65,6 +74,13 @@ static const struct row {
 	{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fail\"}",
 	  "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"it is in use: "
 	  "Device or resource busy\",\"data\":{\"errno\":16,\"hint\":\"wait\"}}}" },
+	{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"broken\"}",
+	  "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32000,\"message\":\"caf?: ?\","
+	  "\"data\":{\"errno\":5,\"hint\":\"?\"}}}" },
+	/* Its first 64 bytes end within a character. */
+	{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"nothing\",\"params\":{\"x" SIXTY "\xc3\xa9\xc3\xa9\":1}}",
+	  "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":\"nothing: unknown "
+	  "parameter 'x" SIXTY "?\?\?'\"}}" },
 	{ "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"picky\",\"params\":{\"word\":2}}",
 	  "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":\"word: not that "
 	  "one\"}}" },
