@@ -64,6 +64,7 @@ void failover_guest(struct failover *f, enum vm_nic_event event, uint64_t now)
 		break;
 	case VM_NIC_WANT_PRIMARY:
 		f->wanted = true;
+		f->failed = false; /* who says so knows that it is well, or finds out */
 		f->retry = f->hold = 0;
 		f->well_since = now;
 		break;
@@ -150,6 +151,11 @@ void failover_recovered(struct failover *f)
 {
 	f->failed = false;
 	f->recovered = true;
+}
+
+void failover_other_vf(struct failover *f)
+{
+	f->failed = f->recovered = false;
 }
 
 void failover_attached(struct failover *f, bool refused, uint64_t now)

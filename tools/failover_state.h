@@ -86,6 +86,8 @@ void failover_looked(struct failover *f, enum failover_fault fault, uint64_t now
 void failover_recovering(struct failover *f);
 void failover_recovered(struct failover *f);
 void failover_attached(struct failover *f, bool refused, uint64_t now);
+/* Another VF is to be had, or the same one made anew: an error of the one before is not its. */
+void failover_other_vf(struct failover *f);
 
 /* What to do now. ASK and TAKE are said once; a TAKE may follow an ASK. */
 enum failover_action failover_step(struct failover *f, uint64_t now);

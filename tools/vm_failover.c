@@ -288,6 +288,9 @@ static void find_vf(struct vm_failover *f, struct nic *n)
 		else
 			failover_pick_release(f->root, &n->want, &n->vf);
 	}
+	/* Of the recovery of one that was given up nobody tells us. */
+	if (r == 0)
+		failover_other_vf(&n->state);
 	if (r < 0 && strncmp(n->refusal, err.text, sizeof(n->refusal) - 1) != 0)
 		log_warn("network device %u: %s", n->index, err.text);
 	put(n->refusal, sizeof(n->refusal), r < 0 ? err.text : "");

@@ -279,6 +279,39 @@ static void test_the_host_may_recover_before_the_vmm_tells(void **state)
 	does(FAILOVER_NOTHING);
 }
 
+/* A pool's, whose PF lost its link with the error: nobody hears when that PF has recovered. */
+static void test_an_error_is_not_of_the_vf_that_comes_in_its_place(void **state)
+{
+	begin();
+	device(VM_DEVICE_ERROR);
+	device(VM_DEVICE_REMOVED);
+	looks(FAILOVER_NO_LINK);
+	looks(FAILOVER_NO_VF); /* it was given up */
+	does(FAILOVER_NOTHING);
+	failover_other_vf(&f);
+	comes_back_after(FAILOVER_HOLD, "well-again");
+	/* Its own error is its own. */
+	device(VM_DEVICE_ERROR);
+	device(VM_DEVICE_REMOVED);
+	looks(FAILOVER_WELL);
+	let(100 * S);
+	does(FAILOVER_NOTHING);
+}
+
+/* Of a recovery that was missed, or that the kernel gave up and the operator did not. */
+static void test_an_operators_word_ends_the_wait_for_a_recovery(void **state)
+{
+	begin();
+	device(VM_DEVICE_ERROR);
+	device(VM_DEVICE_REMOVED);
+	looks(FAILOVER_WELL);
+	let(100 * S);
+	does(FAILOVER_NOTHING);
+	guest(VM_NIC_WANT_PRIMARY);
+	looks(FAILOVER_WELL);
+	does(FAILOVER_ATTACH);
+}
+
 static void test_an_error_while_it_is_out(void **state)
 {
 	looks(FAILOVER_WELL);
@@ -432,6 +465,8 @@ int main(void)
 		T(test_sysfs_may_be_sooner_than_the_request),
 		T(test_an_error_waits_for_the_recovery),
 		T(test_the_host_may_recover_before_the_vmm_tells),
+		T(test_an_error_is_not_of_the_vf_that_comes_in_its_place),
+		T(test_an_operators_word_ends_the_wait_for_a_recovery),
 		T(test_an_error_while_it_is_out),
 		T(test_health_is_counted_anew_after_each_lapse),
 		T(test_what_flaps_waits_longer_and_longer),
