@@ -46,6 +46,8 @@ $(O)/tests/unit/test_virtio_ring: TEST_LDLIBS = -Wl,--wrap=gmem_ptr
 $(O)/tests/unit/test_irq_many $(O)/tests/unit/test_irq_trace: TEST_LDLIBS = -Wl,--wrap=loop_timer_new,--wrap=loop_timer_arm
 # Reads of the device are counted.
 $(O)/tests/unit/test_vfio_pba: TEST_LDLIBS = -Wl,--wrap=pread
+# A PF that keeps what it is told of its VFs.
+$(O)/tests/unit/test_failover_vf: TEST_LDLIBS = -Wl,--wrap=vf_link_read,--wrap=vf_link_set
 # Its clock runs faster now and then; and what it keeps of a device.
 $(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime,--wrap=vm_return_added
 # The kernel's words and the VM are its own.

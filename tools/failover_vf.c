@@ -114,6 +114,9 @@ int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 	memcpy(want.mac, mac, sizeof(want.mac));
 	if (r == 0)
 		r = vf_plan_attrs(&pf, vf->index, &want, &now, &plan, err);
+	/* One that has it already is without it while it rests, and must not stay so if we are killed. */
+	if (r == 0 && !plan.count && vf_plan_remember(&pf, vf->index, &want, &plan) < 0)
+		r = err_set(err, -ENOMEM, "%s", BDF_STR(vf->bdf));
 	if (r == 0)
 		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
 	if (r < 0)

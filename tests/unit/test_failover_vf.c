@@ -5,14 +5,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/rarp.h"
+#include "host/change.h"
+#include "sriov/vf_link.h"
 #include "tests/fake/pf.h"
 #include "tests/fake/sysfs.h"
 #include "tools/failover_uplink.h"
@@ -23,6 +29,28 @@
 static struct fake_pf k;
 static const struct bdf pf_bdf = { .bus = 1 }, vf_bdf0 = { .bus = 1, .dev = 0x10 };
 static struct failover_vf vf;
+
+/* What the PF has of its VFs, for all processes of a test. */
+static struct vf_attrs *card;
+
+int __wrap_vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n);
+int __wrap_vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
+		       const struct vf_attrs *attrs);
+
+int __wrap_vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		ret[i] = card[i];
+	return (int)n;
+}
+
+int __wrap_vf_link_set(int root, const struct pf *pf, unsigned index, enum vf_group group,
+		       const struct vf_attrs *attrs)
+{
+	assert_int_equal(group, VF_GROUP_MAC);
+	memcpy(card[index].mac, attrs->mac, 6);
+	return 0;
+}
 
 static void link_state(const char *flags, const char *carrier)
 {
@@ -41,6 +69,10 @@ static int setup(void **state)
 {
 	fake_pf_init(&k);
 	fake_pf_set(&k, 2);
+	card = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(card, MAP_FAILED);
+	card[0] = (struct vf_attrs){ .have = 1u << VF_MAC, .mac = { 2, 0, 0, 0, 0, 7 } };
+	card[1].have = 1u << VF_MAC;
 	assert_int_equal(failover_vf_describe(k.root, vf_bdf0, &vf, NULL), 0);
 	link_state("0x1003", "1");
 	bound_to("../../../../bus/pci/drivers/vfio-pci");
@@ -50,6 +82,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	fake_pf_fini(&k);
+	munmap(card, 4096);
 	return 0;
 }
 
@@ -116,6 +149,67 @@ static void test_one_that_was_reset_may_do_no_dma(void **state)
 	assert_true(failover_vf_may_do_dma(k.root, &vf));
 }
 
+/* A `vm run` that is killed while its guest goes by the standby. */
+static void claim_rest_and_die(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (failover_vf_claim(k.root, &vf, mac, 0, NULL) < 0)
+			_exit(1);
+		failover_vf_rest(k.root, &vf);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_memory_equal(card[0].mac, none, 6);
+}
+
+static void test_a_vf_has_its_mac_again_whoever_was_killed(void **state)
+{
+	static const uint8_t own[6] = { 2, 0, 0, 0, 0, 7 }, guests[6] = { 2, 0, 0, 0, 0, 8 };
+
+	fake_sysfs_remove(k.root, "proc");
+	fake_sysfs_link(k.root, "/proc", "proc");
+	claim_rest_and_die(guests);
+	assert_int_equal(change_recover(k.root, 0, NULL), 0);
+	assert_memory_equal(card[0].mac, own, 6);
+	/* Without mac= the guest has the VF's: nothing is changed, until it rests. */
+	claim_rest_and_die(own);
+	assert_int_equal(change_recover(k.root, 0, NULL), 0);
+	assert_memory_equal(card[0].mac, own, 6);
+}
+
+static void test_what_a_guest_has_is_nobody_elses_to_set(void **state)
+{
+	static const uint8_t own[6] = { 2, 0, 0, 0, 0, 7 };
+	int up[2], status;
+	char c = 0;
+	pid_t pid;
+
+	fake_sysfs_remove(k.root, "proc");
+	fake_sysfs_link(k.root, "/proc", "proc");
+	assert_int_equal(pipe(up), 0);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		c = failover_vf_claim(k.root, &vf, own, 0, NULL) == 0 ? 'y' : 'n';
+		assert_int_equal(write(up[1], &c, 1), 1);
+		pause();
+	}
+	assert_int_equal(read(up[0], &c, 1), 1);
+	assert_int_equal(c, 'y');
+	failover_vf_rest(k.root, &vf);
+	/* As `vf set` would, which would have its PF's switch keep the guest's frames. */
+	assert_int_equal(failover_vf_claim(k.root, &vf, own, 0, NULL), -EBUSY);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(up[0]);
+	close(up[1]);
+}
+
 static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
 {
 	static const struct fake_node nodes[] = {
@@ -168,6 +262,8 @@ int main(void)
 		T(test_what_is_no_vf_is_refused),
 		T(test_each_thing_that_keeps_it_from_working),
 		T(test_one_that_was_reset_may_do_no_dma),
+		T(test_a_vf_has_its_mac_again_whoever_was_killed),
+		T(test_what_a_guest_has_is_nobody_elses_to_set),
 		T(test_an_uplink_is_found_below_bonds_and_vlans),
 		cmocka_unit_test(test_an_announcement_is_a_rarp_request),
 	};
