@@ -97,9 +97,11 @@ void failover_device(struct failover *f, enum vm_device_event event, uint64_t no
 		}
 		f->where = FAILOVER_OUT;
 		f->used = false;
+		f->again = 0;
 		break;
-	case VM_DEVICE_ADDED:
-		f->where = FAILOVER_IN;
+	case VM_DEVICE_ADDED: /* which is news where its VMM answered too late */
+		if (f->where == FAILOVER_OUT)
+			failover_attached(f, false, now);
 		break;
 	case VM_DEVICE_STARTED:
 		f->used = true;
@@ -151,6 +153,11 @@ void failover_recovered(struct failover *f)
 {
 	f->failed = false;
 	f->recovered = true;
+}
+
+void failover_not_taken(struct failover *f, uint64_t again)
+{
+	f->again = again;
 }
 
 void failover_other_vf(struct failover *f)
@@ -206,6 +213,23 @@ static enum failover_action step_in(struct failover *f, uint64_t now)
 	return FAILOVER_ASK;
 }
 
+/* The VMM sees to the rest, once it knows. */
+static enum failover_action step_leaving(struct failover *f, uint64_t now)
+{
+	bool dead = f->fault != FAILOVER_WELL && f->fault != FAILOVER_FAILED &&
+		    f->fault != FAILOVER_UNBOUND;
+
+	/* In its five seconds it died. FAILED is what the VMM has taken already. */
+	if (dead && f->cause != FAILOVER_FAULT) {
+		f->cause = FAILOVER_FAULT;
+		f->cause_fault = f->fault;
+	} else if (!f->again || now < f->again) {
+		return FAILOVER_NOTHING;
+	}
+	f->again = 0;
+	return f->cause == FAILOVER_FAULT ? FAILOVER_TAKE : FAILOVER_ASK;
+}
+
 enum failover_action failover_step(struct failover *f, uint64_t now)
 {
 	switch (f->where) {
@@ -214,21 +238,17 @@ enum failover_action failover_step(struct failover *f, uint64_t now)
 		return failover_waits(f) && f->fault == FAILOVER_WELL && now >= ready_at(f) ?
 			       FAILOVER_ATTACH :
 			       FAILOVER_NOTHING;
-	case FAILOVER_LEAVING: break;
+	case FAILOVER_LEAVING: return step_leaving(f, now);
 	}
-	/* In its five seconds it died. FAILED is what the VMM has taken already. */
-	if (f->fault == FAILOVER_WELL || f->fault == FAILOVER_FAILED || f->fault == FAILOVER_UNBOUND ||
-	    f->cause == FAILOVER_FAULT)
-		return FAILOVER_NOTHING;
-	f->cause = FAILOVER_FAULT;
-	f->cause_fault = f->fault;
-	return FAILOVER_TAKE;
+	return FAILOVER_NOTHING;
 }
 
 uint64_t failover_next(const struct failover *f, uint64_t now)
 {
 	if (failover_goes_by_it(f))
 		return now + FAILOVER_S;
+	if (f->where == FAILOVER_LEAVING)
+		return f->again;
 	if (!failover_waits(f))
 		return 0;
 	/* What is not told of is seen a second later. */

@@ -60,6 +60,7 @@ struct failover {
 	uint64_t back_since; /* last time it went in; 0: never */
 	uint64_t retry;	     /* it was refused: not before */
 	uint64_t lame_since; /* it looks as if it had been reset; 0: it does not */
+	uint64_t again;	     /* with FAILOVER_LEAVING: nobody could be told; when to try that again */
 };
 
 enum failover_action {
@@ -86,10 +87,12 @@ void failover_looked(struct failover *f, enum failover_fault fault, uint64_t now
 void failover_recovering(struct failover *f);
 void failover_recovered(struct failover *f);
 void failover_attached(struct failover *f, bool refused, uint64_t now);
+/* What failover_step() wanted could not be asked of the VMM: it is wanted again then. */
+void failover_not_taken(struct failover *f, uint64_t again);
 /* Another VF is to be had, or the same one made anew: an error of the one before is not its. */
 void failover_other_vf(struct failover *f);
 
-/* What to do now. ASK and TAKE are said once; a TAKE may follow an ASK. */
+/* What to do now. ASK and TAKE are said once, unless they fail; a TAKE may follow an ASK. */
 enum failover_action failover_step(struct failover *f, uint64_t now);
 
 /* When to look again though nothing happens; 0: no need to. */

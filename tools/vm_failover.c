@@ -252,7 +252,9 @@ static void give(struct vm_failover *f, struct nic *n)
 
 	n->refusal[0] = '\0';
 	if (r < 0) {
-		failover_vf_rest(f->root, &n->vf);
+		/* Who does not answer in time may do it yet, and be seen to have (VM_DEVICE_ADDED). */
+		if (r != -ETIMEDOUT)
+			failover_vf_rest(f->root, &n->vf);
 		put(n->refusal, sizeof(n->refusal), err.text);
 		log_warn_limited("network device %u: %s", n->index, err.text);
 	}
@@ -268,11 +270,14 @@ static void take(struct vm_failover *f, struct nic *n, bool now)
 	if (r == 0)
 		r = vm_detach_device(&vm, n->vf.bdf, now, &err);
 	/* What cannot be asked for is taken. */
-	if (r < 0 && r != -ENODEV && !now)
+	if (r < 0 && r != -ENODEV && r != -ETIMEDOUT && !now && vm.fd >= 0)
 		r = vm_detach_device(&vm, n->vf.bdf, true, &err);
 	vm_client_close(&vm);
-	if (r < 0 && r != -ENODEV)
-		log_warn_limited("network device %u: %s", n->index, err.text);
+	if (r == 0 || r == -ENODEV)
+		return;
+	log_warn_limited("network device %u: %s", n->index, err.text);
+	/* One that hangs is not to keep us from all else. */
+	failover_not_taken(&n->state, now_ns() + (r == -ETIMEDOUT ? FAILOVER_RETRY : FAILOVER_S));
 }
 
 /* A VF that is gone is not the one that will have its address: promised and given anew. */
@@ -355,7 +360,7 @@ static void on_timer(void *opaque, int fd)
 	(void)fd;
 	for (unsigned i = 0; i < f->n; i++) {
 		announce_due(f, &f->nic[i], now_ns());
-		if (failover_waits(&f->nic[i].state) || failover_goes_by_it(&f->nic[i].state))
+		if (failover_next(&f->nic[i].state, now_ns()))
 			look_and_act(f, &f->nic[i]);
 	}
 	arm(f);

@@ -221,6 +221,72 @@ static void test_what_dies_while_it_is_asked_for_is_taken(void **state)
 	is(true, "link-lost");
 }
 
+/* A VMM whose socket is full of others' questions, say: the guest must not keep what is dead. */
+static void test_what_could_not_be_taken_is_taken_again(void **state)
+{
+	begin();
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_TAKE);
+	failover_not_taken(&f, now + S);
+	does(FAILOVER_NOTHING);
+	assert_int_equal(failover_next(&f, now), now + S);
+	let(S);
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_TAKE);
+	does(FAILOVER_NOTHING);
+	assert_int_equal(failover_next(&f, now), 0);
+	failover_not_taken(&f, now + S);
+	device(VM_DEVICE_REMOVED); /* after all */
+	is(false, "link-lost");
+	let(S);
+	comes_back_after(FAILOVER_HOLD, "well-again");
+}
+
+static void test_what_could_not_be_asked_for_is_asked_again(void **state)
+{
+	begin();
+	guest(VM_NIC_WANT_STANDBY);
+	does(FAILOVER_ASK);
+	failover_not_taken(&f, now + S);
+	let(S);
+	does(FAILOVER_ASK);
+	failover_not_taken(&f, now + S);
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_TAKE);
+	let(S);
+	does(FAILOVER_NOTHING);
+}
+
+/* With much RAM to pin it takes longer than anybody waits for an answer. */
+static void test_one_that_is_in_after_all_is_in(void **state)
+{
+	looks(FAILOVER_WELL);
+	guest(VM_NIC_ACKNOWLEDGED);
+	assert_int_equal(failover_step(&f, now), FAILOVER_ATTACH);
+	failover_attached(&f, true, now);
+	let(5 * S);
+	device(VM_DEVICE_ADDED);
+	device(VM_DEVICE_STARTED);
+	is(true, "acknowledged");
+	assert_int_equal(f.back_since, now);
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_TAKE);
+}
+
+/* That it came is told behind that it is to leave. */
+static void test_old_news_do_not_bring_it_back(void **state)
+{
+	looks(FAILOVER_WELL);
+	guest(VM_NIC_ACKNOWLEDGED);
+	does(FAILOVER_ATTACH);
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_TAKE);
+	device(VM_DEVICE_ADDED);
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_REMOVED);
+	comes_back_after(FAILOVER_HOLD, "well-again");
+}
+
 static void test_the_host_wants_it_back(void **state)
 {
 	begin();
@@ -461,6 +527,10 @@ int main(void)
 		T(test_a_mind_that_changes_before_it_left),
 		T(test_what_is_dead_is_taken_at_once),
 		T(test_what_dies_while_it_is_asked_for_is_taken),
+		T(test_what_could_not_be_taken_is_taken_again),
+		T(test_what_could_not_be_asked_for_is_asked_again),
+		T(test_one_that_is_in_after_all_is_in),
+		T(test_old_news_do_not_bring_it_back),
 		T(test_the_host_wants_it_back),
 		T(test_sysfs_may_be_sooner_than_the_request),
 		T(test_an_error_waits_for_the_recovery),
