@@ -317,7 +317,7 @@ static void on_event(void *opaque, int sock)
 	if (r == 0)
 		take_event(s, &e);
 	else if (r == -EPROTO)
-		log_warn("the VMM sent what is no message, ignored");
+		log_warn_limited("the VMM sent what is no message, ignored");
 	else
 		loop_quit(s->loop, 0); /* it closed its end: it is ending */
 }

@@ -29,6 +29,8 @@ static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150 };
 #define ANNOUNCES ARRAY_SIZE(announce_ms)
 #define LOCK_TIMEOUT_S 2
 #define MS	  1000000ull
+/* Two changes that are nearer than that to each other are one for the network. */
+#define SETTLE	  (200 * MS)
 
 struct nic {
 	unsigned index; /* of the guest's network devices */
@@ -160,15 +162,26 @@ static void put(char *buf, size_t size, const char *text)
 	snprintf(buf, size, "%.*s", (int)size - 1, text);
 }
 
+/* Its driver let go of the VF, or takes it again after that: as often as it likes. */
+static bool at_will(const struct nic *n)
+{
+	return n->state.cause == FAILOVER_GUEST || strcmp(n->told.cause, "guest") == 0;
+}
+
 static void say(const struct nic *n, const struct vmm_nic_state *now)
 {
 	const char *device = n->vf.have ? BDF_STR(n->vf.bdf) : "its VF";
 
 	if (n->state.cause == FAILOVER_ALONE && strcmp(n->told.cause, now->cause) != 0)
-		log_warn("network device %u: the guest's driver does not know how to stand by "
-			 "(VIRTIO_NET_F_STANDBY): it has the virtio device alone, and not %s",
-			 n->index, device);
-	if (now->primary != n->told.primary)
+		log_warn_limited("network device %u: the guest's driver does not know how to stand by "
+				 "(VIRTIO_NET_F_STANDBY): it has the virtio device alone, and not %s",
+				 n->index, device);
+	if (now->primary == n->told.primary)
+		return;
+	if (at_will(n))
+		log_warn_limited("network device %u: the guest goes by %s (%s)", n->index,
+				 now->primary ? device : "its standby", now->cause);
+	else
 		log_warn("network device %u: the guest goes by %s (%s)", n->index,
 			 now->primary ? device : "its standby", now->cause);
 }
@@ -178,6 +191,12 @@ static const char *waits_for(const struct nic *n)
 	if (n->refusal[0] && (n->state.fault == FAILOVER_WELL || n->state.fault == FAILOVER_NO_VF))
 		return n->refusal;
 	return failover_fault_text(n->state.fault);
+}
+
+/* A guest that goes to and fro at will is not announced with each step of it. */
+static uint64_t settled_at(const struct nic *n, uint64_t now)
+{
+	return n->changed + SETTLE > now ? now + SETTLE : now;
 }
 
 static void report(struct vm_failover *f, struct nic *n)
@@ -196,7 +215,7 @@ static void report(struct vm_failover *f, struct nic *n)
 		return;
 	if (now.primary != n->told.primary) {
 		n->announced = 0;
-		n->changed = now_ns();
+		n->changed = settled_at(n, now_ns());
 	}
 	say(n, &now);
 	n->told = now;
