@@ -92,13 +92,12 @@ static void look(void *opaque, int timer)
 {
 	struct vm_backend *one = opaque;
 	_cleanup_close_ int fd = connect_to(one->path);
+	/* What it makes of it is its next event. One that is busy gets another one. */
+	bool given = fd >= 0 && handover_backend(one->of->vmm, &one->device, fd) == 0;
 
-	(void)loop_timer_arm(timer, fd < 0 ? LOOK_MS * 1000000ull : 0);
-	if (fd < 0)
-		return;
-	one->given_ms = now_ms();
-	/* What it makes of it is its next event; it is ending, where this fails. */
-	(void)handover_backend(one->of->vmm, &one->device, fd);
+	(void)loop_timer_arm(timer, given ? 0 : LOOK_MS * 1000000ull);
+	if (given)
+		one->given_ms = now_ms();
 }
 
 static void wanted(struct vm_backend *one)

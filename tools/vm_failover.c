@@ -39,6 +39,7 @@ struct nic {
 	uint8_t mac[6];
 	struct failover state;
 	struct vmm_nic_state told;
+	bool untold; /* the VMM was busy: it hears of it later */
 	unsigned announced; /* of ANNOUNCES */
 	uint64_t changed;   /* when it went over to the other device */
 	char refusal[360];  /* why there is no VF, or it did not go in; "" */
@@ -211,7 +212,7 @@ static void report(struct vm_failover *f, struct nic *n)
 		put(now.detail, sizeof(now.detail), waits_for(n));
 	else if (n->state.where == FAILOVER_IN && !n->state.used)
 		put(now.detail, sizeof(now.detail), "the guest's driver for the VF");
-	if (memcmp(&now, &n->told, sizeof(now)) == 0)
+	if (memcmp(&now, &n->told, sizeof(now)) == 0 && !n->untold)
 		return;
 	if (now.primary != n->told.primary) {
 		n->announced = 0;
@@ -219,7 +220,7 @@ static void report(struct vm_failover *f, struct nic *n)
 	}
 	say(n, &now);
 	n->told = now;
-	(void)handover_nic(f->sock, &now);
+	n->untold = handover_nic(f->sock, &now) == -EAGAIN;
 }
 
 /* By the port through which it is to be reached: the PF's, or the tap, which the VMM has. */
@@ -361,8 +362,12 @@ static void arm(struct vm_failover *f)
 {
 	uint64_t now = now_ns(), at = 0;
 
-	for (unsigned i = 0; i < f->n; i++)
-		at = sooner(at, sooner(failover_next(&f->nic[i].state, now), announce_at(&f->nic[i])));
+	for (unsigned i = 0; i < f->n; i++) {
+		struct nic *n = &f->nic[i];
+
+		at = sooner(at, sooner(failover_next(&n->state, now), announce_at(n)));
+		at = sooner(at, n->untold ? now + SETTLE : 0);
+	}
 	(void)loop_timer_arm(f->timer, !at ? 0 : at > now ? at - now : 1);
 }
 
@@ -381,6 +386,8 @@ static void on_timer(void *opaque, int fd)
 		announce_due(f, &f->nic[i], now_ns());
 		if (failover_next(&f->nic[i].state, now_ns()))
 			look_and_act(f, &f->nic[i]);
+		else if (f->nic[i].untold)
+			report(f, &f->nic[i]);
 	}
 	arm(f);
 }

@@ -193,11 +193,17 @@ int handover_next_event(int sock, struct vmm_event *ret)
 	return 0;
 }
 
+/*
+ * The supervisor waits for no room: a VMM waits for it, with its devices' lock, where it has more
+ * to tell than was read, and two that wait for each other wait for ever.
+ */
+#define ORDER_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
+
 int handover_nic(int sock, const struct vmm_nic_state *state)
 {
 	struct vmm_order wire = { .command = VMM_COMMAND_NIC, .fd = -1, .nic = *state };
 
-	return send(sock, &wire, sizeof(wire), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return send(sock, &wire, sizeof(wire), ORDER_FLAGS) < 0 ? -errno : 0;
 }
 
 static int send_with_fd(int sock, void *wire, size_t len, int fd)
@@ -217,7 +223,7 @@ static int send_with_fd(int sock, void *wire, size_t len, int fd)
 							 .cmsg_len = CMSG_LEN(sizeof(int)) };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), &fd, sizeof(fd));
 	}
-	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return sendmsg(sock, &msg, ORDER_FLAGS) < 0 ? -errno : 0;
 }
 
 int handover_command(int sock, enum vmm_command command, int fd)

@@ -239,7 +239,10 @@ int handover_send(int sock, const struct vmm_config *config);
 /* One event. 0; -EPIPE when the VMM is gone; -EPROTO for what is no event. */
 int handover_next_event(int sock, struct vmm_event *ret);
 
-/* fd goes along with VMM_COMMAND_CONTROL and stays the caller's; else -1. */
+/*
+ * None of these waits: -EAGAIN when the VMM has not taken those before. fd goes along with
+ * VMM_COMMAND_CONTROL and stays the caller's; else -1.
+ */
 int handover_command(int sock, enum vmm_command command, int fd);
 int handover_nic(int sock, const struct vmm_nic_state *state);
 /* Who serves it from now on: a connected socket, which stays the caller's. */

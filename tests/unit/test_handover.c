@@ -219,6 +219,27 @@ static void test_what_is_said_of_a_nic_is_whole_or_nothing(void **state)
 	assert_int_equal(handover_next_command(sv[1], &got), -EPROTO);
 }
 
+/* A VMM that waits for the supervisor's room, with its devices' lock, reads none of these. */
+static void test_the_supervisor_does_not_wait_for_a_vmm_that_is_busy(void **state)
+{
+	struct vmm_nic_state nic = { .nic = 1, .report = true };
+	struct vmm_backend disk = { VM_BACKEND_DISK, 3 };
+	struct vmm_order got = { .fd = -1 };
+	int *sv = *state, r = 0;
+
+	alarm(20); /* where it does */
+	for (unsigned i = 0; r == 0 && i < 100000; i++)
+		r = handover_nic(sv[0], &nic);
+	assert_int_equal(r, -EAGAIN);
+	while (handover_command(sv[0], VMM_COMMAND_POWER_BUTTON, -1) == 0)
+		;
+	assert_int_equal(handover_backend(sv[0], &disk, STDERR_FILENO), -EAGAIN);
+	alarm(0);
+	/* What was taken is whole. */
+	assert_int_equal(handover_next_command(sv[1], &got), 0);
+	assert_int_equal(got.command, VMM_COMMAND_NIC);
+}
+
 static void test_a_backend_comes_with_its_socket(void **state)
 {
 	struct vmm_backend disk = { VM_BACKEND_DISK, 3 };
@@ -325,6 +346,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pairs_of_a_network_device, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_commands_are_checked_and_never_waited_for, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_what_is_said_of_a_nic_is_whole_or_nothing, pair, unpair),
+		cmocka_unit_test_setup_teardown(test_the_supervisor_does_not_wait_for_a_vmm_that_is_busy, pair,
+						unpair),
 		cmocka_unit_test_setup_teardown(test_a_backend_comes_with_its_socket, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_served_devices_have_theirs, pair, unpair),
 		cmocka_unit_test_setup_teardown(test_targets_have_theirs, pair, unpair),

@@ -290,6 +290,37 @@ static void test_one_that_is_gone_is_found_again(void **state)
 	close(there);
 }
 
+/* It hears of it when it has read what there was before. */
+static void test_a_vmm_that_is_busy_gets_one_later(void **state)
+{
+	struct vm_backends b = { 0 };
+	int there = listen_there(), timer;
+
+	loop = loop_new();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, vmm), 0);
+	while (handover_command(vmm[0], VMM_COMMAND_POWER_BUTTON, -1) == 0)
+		;
+	vm_backends_add(&b, VM_BACKEND_DISK, 1, "--disk", path);
+	gone(&b, VM_BACKEND_DISK, 1);
+	assert_int_equal(loop_timer_new(loop, on_time, NULL, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, 600 * 1000000ull), 0);
+	(void)loop_run(loop);
+	loop_del(loop, timer);
+	close(timer);
+	while (handover_next_command(vmm[1], &order) == 0)
+		assert_int_equal(order.command, VMM_COMMAND_POWER_BUTTON);
+	assert_int_equal(loop_add(loop, vmm[1], on_order, NULL), 0);
+	assert_true(given_within(2000));
+	assert_int_equal(order.command, VMM_COMMAND_BACKEND);
+	close(order.fd);
+	vm_backends_stop(&b);
+	loop_del(loop, vmm[1]);
+	loop = loop_free(loop);
+	close(vmm[0]);
+	close(vmm[1]);
+	close(there);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_a_configuration_has_its_sockets),
 		cmocka_unit_test(test_one_that_is_gone_is_found_again),
+		cmocka_unit_test(test_a_vmm_that_is_busy_gets_one_later),
 	};
 	int r;
 
