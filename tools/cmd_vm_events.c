@@ -6,9 +6,15 @@
 
 #include "tools/command.h"
 #include "tools/commands.h"
-#include "tools/vm_ask.h"
+#include "tools/opts.h"
 #include "tools/vm_client.h"
 #include "tools/vm_report.h"
+
+/* What it does in any case, for who is used to say so. */
+static const struct option own_options[] = {
+	{ "follow", no_argument, NULL, 'f' },
+	{ 0 },
+};
 
 static void print(struct ctx *ctx, json_t *event)
 {
@@ -57,8 +63,15 @@ static int follow(struct ctx *ctx, struct vm_client *c, struct err *err)
 static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 {
 	struct vm_client c = VM_CLIENT_INIT;
-	int r = vm_ask_open(ctx, argc, argv, &c, err);
+	struct opts o;
+	int opt, r;
 
+	opts_init(&o, ctx, argc, argv, own_options);
+	while ((opt = opts_next(&o, err)) > 0)
+		;
+	r = opt < 0 ? opt : opts_operands(&o, 1, 1, "VM", err);
+	if (r == 0)
+		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0)
 		r = vm_client_call(&c, "subscribe", NULL, err);
 	if (r == 0)
@@ -69,12 +82,15 @@ static int run(struct ctx *ctx, int argc, char **argv, struct err *err)
 
 const struct command cmd_vm_events = {
 	.name = "vm events",
-	.synopsis = "VM",
+	.synopsis = "[-f] VM",
 	.summary = "tell what happens to a virtual machine",
 	.help = "A line for each event until the virtual machine ends: paused, resumed, reboot,\n"
 		"device-error, device-request, device-reset (how, and whether it was verified), device-removed,\n"
-		"device-added, nic-mac, nic-link, nic-failover (it goes by its VF or by its standby now, and why),\n"
-		"guest-panicked and watchdog (and what was done about it), end.",
+		"device-added, nic-mac, nic-link, backend (who serves a device by vhost-user is there, or gone),\n"
+		"nic-failover (it goes by its VF or by its standby now, and why), guest-panicked and watchdog\n"
+		"(and what was done about it), end.\n"
+		"\n"
+		"  -f, --follow         what it does in any case",
 	.takes = TAKES_JSON,
 	.run = run,
 };
