@@ -21,6 +21,7 @@ struct client {
 	int fds[CTL_FDS_MAX]; /* that came and were not taken */
 	unsigned nfds;
 	bool subscribed, doomed;
+	bool more; /* whole requests wait in what came in */
 };
 
 struct ctl {
@@ -50,6 +51,12 @@ static void drop(struct ctl *ctl, struct client *c)
 
 /* --- output ------------------------------------------------------------------------------------ */
 
+/* It is heard of when it reads, or at once where a request waits for its turn; else when it asks. */
+static bool heed(struct ctl *ctl, struct client *c)
+{
+	return loop_writable(ctl->config.loop, c->fd, c->out_len || c->more) == 0;
+}
+
 /* What the socket takes now. False: the client is gone. */
 static bool flush(struct ctl *ctl, struct client *c)
 {
@@ -61,13 +68,13 @@ static bool flush(struct ctl *ctl, struct client *c)
 		if (n < 0 && errno != EAGAIN)
 			return false;
 		if (n < 0)
-			return loop_writable(ctl->config.loop, c->fd, true) == 0;
+			return heed(ctl, c);
 		c->out_len -= (size_t)n;
 		memmove(c->out, c->out + n, c->out_len);
 	}
 	free(c->out);
 	c->out = NULL;
-	return loop_writable(ctl->config.loop, c->fd, false) == 0;
+	return heed(ctl, c);
 }
 
 /* A line, kept until the client reads it. text is consumed; NULL: there is none. */
@@ -94,31 +101,49 @@ static void say(struct ctl *ctl, struct client *c, char *text)
 
 /* --- input ------------------------------------------------------------------------------------- */
 
-/* Each whole line in turn; what is left begins the buffer. */
-static void serve_lines(struct ctl *ctl, struct client *c)
+static char *line_end(const struct client *c, size_t from)
 {
-	char *line = c->in, *end;
+	return c->in ? memchr(c->in + from, '\n', c->in_len - from) : NULL;
+}
 
-	while (!c->doomed && (end = memchr(line, '\n', c->in_len - (size_t)(line - c->in)))) {
+/* The lines up to here are done; what is left begins the buffer. */
+static void drop_lines(struct client *c, size_t len)
+{
+	c->in_len -= len;
+	memmove(c->in, c->in + len, c->in_len);
+	if (c->in_len)
+		return;
+	free(c->in);
+	c->in = NULL;
+	/* Of no use to a request that has not begun yet. */
+	close_fds_of(c);
+}
+
+/*
+ * One request, and not all that there are: with the next one it is the turn of the machine and of
+ * the other clients, which wait for the devices' lock that is held here.
+ */
+static void serve_line(struct ctl *ctl, struct client *c)
+{
+	char *end = line_end(c, 0);
+	size_t from = 0;
+
+	for (; end && end == c->in + from; end = line_end(c, from))
+		from++; /* an empty one */
+	if (end) {
 		ctl->current = c;
-		if (end > line)
-			say(ctl, c, jsonrpc_answer(ctl->config.methods, ctl->config.opaque, line,
-						   (size_t)(end - line)));
+		say(ctl, c, jsonrpc_answer(ctl->config.methods, ctl->config.opaque, c->in + from,
+					   (size_t)(end - c->in) - from));
 		ctl->current = NULL;
-		line = end + 1;
+		from = (size_t)(end + 1 - c->in);
 	}
-	c->in_len -= (size_t)(line - c->in);
-	memmove(c->in, line, c->in_len);
-	if (c->in_len == CTL_REQUEST_MAX) {
+	drop_lines(c, from);
+	c->more = line_end(c, 0) != NULL;
+	if (c->in_len == CTL_REQUEST_MAX && !c->more) {
 		say(ctl, c, jsonrpc_error(JSONRPC_INVALID_REQUEST, "the request is too long"));
 		c->doomed = true;
 	}
-	if (c->in_len == 0) {
-		free(c->in);
-		c->in = NULL;
-		/* Of no use to a request that has not begun yet. */
-		close_fds_of(c);
-	}
+	c->doomed = c->doomed || !heed(ctl, c);
 }
 
 /* Keep what came along, up to the limit; the others are closed. */
@@ -171,7 +196,7 @@ static void take_input(struct ctl *ctl, struct client *c)
 	}
 	keep_fds(c, &msg);
 	c->in_len += (size_t)n;
-	serve_lines(ctl, c);
+	serve_line(ctl, c);
 }
 
 static void on_client(void *opaque, int fd)
@@ -186,6 +211,8 @@ static void on_client(void *opaque, int fd)
 	/* Whoever does not read is not asked what else there is. */
 	if (!c->doomed && c->out_len)
 		c->doomed = !flush(ctl, c);
+	else if (!c->doomed && c->more)
+		serve_line(ctl, c);
 	else if (!c->doomed)
 		take_input(ctl, c);
 	if (c->doomed)

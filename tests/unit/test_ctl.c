@@ -82,6 +82,22 @@ static int shout(void *opaque, const json_t *params, json_t **ret, struct err *e
 	return 0;
 }
 
+static unsigned naps;
+
+/* As long as it takes to look at the counts of many CPUs. */
+static int nap(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	usleep(300);
+	naps++;
+	return 0;
+}
+
+static int count_naps(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	*ret = json_integer(naps);
+	return 0;
+}
+
 static int quit(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	loop_quit(loop, 0);
@@ -121,6 +137,7 @@ static int open_fds(void *opaque, const json_t *params, json_t **ret, struct err
 
 static const struct jsonrpc_method methods[] = {
 	{ "take", NULL, take },	  { "open_fds", NULL, open_fds },
+	{ "nap", NULL, nap },	  { "naps", NULL, count_naps },
 	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
 	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
 	{ "shout", NULL, shout }, { "quit", NULL, quit },	    { 0 },
@@ -279,6 +296,40 @@ static void test_who_subscribes_and_does_not_read_is_cut_off(void **state)
 	while ((n = recv(deaf, buf, sizeof(buf), 0)) > 0)
 		got += (size_t)n;
 	assert_true(got < 20 * 100000); /* what the kernel had of it */
+	vm_client_close(&c);
+}
+
+/* A thousand requests in one piece are not one turn. */
+static void test_who_asks_much_at_once_has_one_turn_like_the_others(void **state)
+{
+	static const char one[] = "{\"jsonrpc\":\"2.0\",\"method\":\"nap\"}\n";
+	_cleanup_free_ char *all = malloc(sizeof(one) * 1000 + 1);
+	_cleanup_close_ int fd = connect_raw();
+	struct vm_client c = VM_CLIENT_INIT;
+	json_int_t n = 0;
+	char *p = all;
+
+	for (unsigned i = 0; i < 1000; i++)
+		p = stpcpy(p, one);
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	put(fd, all);
+	for (unsigned i = 0; n == 0 && i < 5000; i++) {
+		json_t *answer = NULL;
+
+		assert_int_equal(vm_client_call(&c, "naps", &answer, NULL), 0);
+		n = json_integer_value(answer);
+		json_decref(answer);
+	}
+	assert_in_range(n, 1, 900);
+	/* None of them is forgotten, with what came behind them. */
+	assert_it_answers(fd);
+	{
+		json_t *answer = NULL;
+
+		assert_int_equal(vm_client_call(&c, "naps", &answer, NULL), 0);
+		assert_int_equal(json_integer_value(answer), 1000);
+		json_decref(answer);
+	}
 	vm_client_close(&c);
 }
 
@@ -613,6 +664,7 @@ int main(void)
 		TEST(test_who_does_not_read_is_neither_waited_for_nor_kept),
 		TEST(test_a_long_answer_comes_whole_to_a_slow_reader),
 		TEST(test_who_subscribes_and_does_not_read_is_cut_off),
+		TEST(test_who_asks_much_at_once_has_one_turn_like_the_others),
 		TEST(test_who_vanishes_with_an_answer_under_way_harms_nothing),
 		TEST(test_who_has_said_all_still_gets_its_answer),
 		TEST(test_bytes_that_are_no_text_get_an_answer),
