@@ -114,6 +114,39 @@ static int receive(struct vm_client *c, long until)
 	return 0;
 }
 
+/* In place: what controls a terminal, C1 in UTF-8 too. Whether there was any. */
+static bool disarm_text(char *text)
+{
+	bool any = false;
+
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+			p[0] = p[1] = '?', any = true;
+		else if ((p[0] < 0x20 && p[0] != '\n') || p[0] == 0x7f)
+			p[0] = '?', any = true;
+	}
+	return any;
+}
+
+/*
+ * A VMM has no privileges, and may be its guest's by now; who reads what it says is root, at a
+ * terminal. No word of ours has such a character.
+ */
+static void disarm(json_t *json)
+{
+	_cleanup_free_ char *copy = json_is_string(json) ? strdup(json_string_value(json)) : NULL;
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_string(json) && (!copy || disarm_text(copy)))
+		(void)json_string_set(json, copy ? copy : "");
+	json_array_foreach(json, i, value)
+		disarm(value);
+	json_object_foreach(json, key, value)
+		disarm(value);
+}
+
 static int next_line(struct vm_client *c, long until, json_t **ret)
 {
 	char *end;
@@ -127,6 +160,7 @@ static int next_line(struct vm_client *c, long until, json_t **ret)
 	*ret = json_loadb(c->buf, (size_t)(end - c->buf), 0, NULL);
 	c->len -= (size_t)(end + 1 - c->buf);
 	memmove(c->buf, end + 1, c->len);
+	disarm(*ret);
 	return *ret ? 0 : -EPROTO;
 }
 

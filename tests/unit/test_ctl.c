@@ -82,6 +82,13 @@ static int shout(void *opaque, const json_t *params, json_t **ret, struct err *e
 	return 0;
 }
 
+/* Of a VMM that its guest has taken over: clear the screen, and the same as one character. */
+static int armed(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	*ret = json_pack("{s:[s]}", "words", "caf\xc3\xa9\x1b[2J\x7f\xc2\x9b" "2J\n");
+	return 0;
+}
+
 static unsigned naps;
 
 /* As long as it takes to look at the counts of many CPUs. */
@@ -137,7 +144,7 @@ static int open_fds(void *opaque, const json_t *params, json_t **ret, struct err
 
 static const struct jsonrpc_method methods[] = {
 	{ "take", NULL, take },	  { "open_fds", NULL, open_fds },
-	{ "nap", NULL, nap },	  { "naps", NULL, count_naps },
+	{ "nap", NULL, nap },	  { "naps", NULL, count_naps },     { "armed", NULL, armed },
 	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
 	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
 	{ "shout", NULL, shout }, { "quit", NULL, quit },	    { 0 },
@@ -483,6 +490,19 @@ static void test_the_client_asks_and_hears_the_refusal(void **state)
 	vm_client_close(&c);
 }
 
+static void test_what_controls_a_terminal_does_not_come_through(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	json_t *answer = NULL;
+
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(vm_client_call(&c, "armed", &answer, NULL), 0);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "words"), 0)),
+			    "caf\xc3\xa9?[2J?\?\?" "2J\n");
+	json_decref(answer);
+	vm_client_close(&c);
+}
+
 static void test_notifications_come_to_who_subscribed(void **state)
 {
 	struct vm_client c = VM_CLIENT_INIT;
@@ -672,6 +692,7 @@ int main(void)
 		TEST(test_more_clients_than_there_is_room_for_are_turned_away),
 		TEST(test_another_users_process_is_refused),
 		TEST(test_the_client_asks_and_hears_the_refusal),
+		TEST(test_what_controls_a_terminal_does_not_come_through),
 		TEST(test_notifications_come_to_who_subscribed),
 		TEST(test_a_vm_that_ends_says_so),
 		TEST(test_a_name_is_one_vms_until_it_is_dead),
