@@ -34,6 +34,23 @@ static int add_listed(struct spec_yaml *y, int node, void *to)
 	return add_value(y, node, to, true);
 }
 
+/* One without any entry is kept as well: its key may be a word that nobody knows. */
+static int add_list(struct spec_yaml *y, int node, struct reading *reading)
+{
+	struct vm_file *file = reading->file;
+	size_t before = file->count;
+	int r = spec_yaml_list(y, node, reading->key.text, add_listed, reading);
+	struct vm_file_word *word;
+
+	if (r < 0 || file->count > before)
+		return r;
+	word = spec_append(&file->words, &file->count, sizeof(*word));
+	if (!word)
+		return err_set(reading->err, -ENOMEM, "cannot keep what the file says");
+	*word = (struct vm_file_word){ reading->key, { NULL, spec_yaml_place(y, node) }, true };
+	return 0;
+}
+
 static int take_pair(struct spec_yaml *y, const struct spec_setting *key, int value, void *to)
 {
 	struct reading *reading = to;
@@ -42,9 +59,8 @@ static int take_pair(struct spec_yaml *y, const struct spec_setting *key, int va
 	reading->key = (struct spec_setting){ spec_keep(spec_yaml_spec(y), key->text), key->at };
 	if (!reading->key.text)
 		return err_set(reading->err, -ENOMEM, "cannot keep what the file says");
-	return spec_yaml_is_list(y, value) ?
-	       spec_yaml_list(y, value, reading->key.text, add_listed, reading) :
-	       add_value(y, value, reading, false);
+	return spec_yaml_is_list(y, value) ? add_list(y, value, reading) :
+					     add_value(y, value, reading, false);
 }
 
 static int document(struct spec_yaml *y, int node, void *to)

@@ -14,7 +14,7 @@
 #define VM_FILE_VALUE_MAX 2048 /* bytes of a value: a kernel command line */
 
 struct vm_file_word {
-	struct spec_setting key, value;
+	struct spec_setting key, value; /* value.text NULL: a list without entries */
 	bool listed; /* one of a list */
 };
 

@@ -51,6 +51,8 @@ static int take_word(struct vm_opts *o, const struct vm_file_word *word,
 {
 	if (word->listed && !repeats(table, option->val))
 		return err_usage(err, "'%s' is a single value, not a list", option->name);
+	if (!word->value.text)
+		return 0;
 	if (option->has_arg == no_argument)
 		return take_switch(o, table, option, word->value.text, err);
 	optarg = (char *)word->value.text; /* where an option's value is looked for */

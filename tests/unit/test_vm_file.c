@@ -97,6 +97,13 @@ static void test_a_file_says_what_options_say(void **state)
 	vm_opts_fini(&o);
 }
 
+static void test_a_list_may_be_empty(void **state)
+{
+	assert_int_equal(run("kernel: k\ndevice: []\ndisk:\n  []\n", "web", NULL), 0);
+	assert_int_equal(o.device_count + o.disk_count, 0);
+	vm_opts_fini(&o);
+}
+
 static void test_the_command_line_goes_before_the_file_and_adds_to_its_lists(void **state)
 {
 	assert_int_equal(run(whole, "-c", "2", "web", "--name", "other", "-d", "02:00.0", "--rng", NULL), 0);
@@ -126,6 +133,8 @@ static void test_a_bad_file_is_told_with_its_place(void **state)
 		{ "kernel: k\nquiet: true\n", "web.yaml:2:1: unknown key 'quiet'" },
 		{ "kernel: k\ncpus: 0\n", "web.yaml:2:7: --cpus: '0' is not" },
 		{ "kernel: k\ncpus: [1, 2]\n", "web.yaml:2:8: 'cpus' is a single value, not a list" },
+		{ "kernel: k\ncpus: []\n", "web.yaml:2:7: 'cpus' is a single value, not a list" },
+		{ "kernel: k\ndevcie: []\n", "web.yaml:2:1: unknown key 'devcie' (did you mean 'device'?)" },
 		{ "kernel: k\nbind: maybe\n", "web.yaml:2:7: 'bind' is true or false, not 'maybe'" },
 		{ "kernel: k\nmemory: {size: 1G}\n", "web.yaml:2:9: 'memory' is a single value, not a mapping" },
 		{ "kernel: k\nkernel: l\n", "web.yaml:2:1: 'kernel' is given twice, first at web.yaml:1:1" },
@@ -174,6 +183,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_a_file_says_what_options_say),
+		TEST(test_a_list_may_be_empty),
 		TEST(test_the_command_line_goes_before_the_file_and_adds_to_its_lists),
 		TEST(test_a_value_that_is_replaced_may_be_wrong),
 		TEST(test_a_bad_file_is_told_with_its_place),
