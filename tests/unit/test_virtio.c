@@ -219,6 +219,34 @@ static void test_one_that_cannot_start_needs_a_reset(void **state)
 	end();
 }
 
+static void command(unsigned value)
+{
+	cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, value);
+}
+
+/* As Linux has it before kexec: of a device that no driver resets nothing comes to RAM any more. */
+static void test_without_bus_mastering_it_stops(void **state)
+{
+	begin_driven(0);
+	command(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	command(PCI_COMMAND_MASTER); /* while a BAR is sized */
+	command(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_true(echo.dev.running);
+	assert_int_equal(echo.stops, 0);
+	command(PCI_COMMAND_MEMORY);
+	assert_false(echo.dev.running);
+	assert_int_equal(echo.stops, 1);
+	assert_int_equal(vg_get(VIRTIO_PCI_COMMON_STATUS, 1), 3 | VIRTIO_CONFIG_S_FEATURES_OK);
+	command(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_false(echo.dev.running); /* until a driver begins it anew */
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	vg_accept(F(VIRTIO_F_VERSION_1));
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_true(echo.dev.running);
+	assert_int_equal(echo.stops, 1);
+	end();
+}
+
 static void test_sizes_that_no_queue_has(void **state)
 {
 	begin();
@@ -520,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_features_are_agreed_on_or_not),
 		cmocka_unit_test(test_a_device_runs_from_driver_ok_to_reset),
 		cmocka_unit_test(test_one_that_cannot_start_needs_a_reset),
+		cmocka_unit_test(test_without_bus_mastering_it_stops),
 		cmocka_unit_test(test_sizes_that_no_queue_has),
 		cmocka_unit_test(test_the_window_in_configuration_space),
 		cmocka_unit_test(test_a_chain_goes_and_comes),

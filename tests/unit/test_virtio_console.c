@@ -320,6 +320,18 @@ static void test_a_driver_that_knows_one_port_has_the_terminal(void **state)
 	end();
 }
 
+/* A kernel before kexec: for its last word there it waits for ever. */
+static void test_a_console_goes_on_without_bus_mastering(void **state)
+{
+	begin_with(true, 0);
+	drive(0, 2);
+	cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY);
+	say(1, "Starting new kernel", 19);
+	assert_string_equal(screen.text, "Starting new kernel");
+	assert_int_equal(used(1), 1);
+	end();
+}
+
 /* --- ports --- */
 
 static void test_a_driver_is_told_of_its_ports(void **state)
@@ -766,6 +778,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_driver_that_knows_one_port_has_the_terminal),
+		cmocka_unit_test(test_a_console_goes_on_without_bus_mastering),
 		cmocka_unit_test(test_a_driver_is_told_of_its_ports),
 		cmocka_unit_test(test_clients_come_and_go_one_at_a_time),
 		cmocka_unit_test(test_what_a_driver_did_not_hear_does_not_pile_up),

@@ -18,6 +18,7 @@
 #include <linux/kvm.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 
@@ -537,6 +538,20 @@ static void cfg_read(struct pci_dev *pci, unsigned off, uint8_t *data, unsigned 
 	iothread_unlock(dev->iothread);
 }
 
+/*
+ * Without it a device may not touch RAM, and Linux relies on that: it switches it off before kexec, and
+ * drivers before May 2025 do not reset their devices then. A console goes on all the same, since such a
+ * kernel still says a last word there, and waits for ever until that is taken.
+ */
+static void heed_bus_mastering(struct virtio_dev *dev)
+{
+	if (get_le16(dev->pci.config + PCI_COMMAND) & PCI_COMMAND_MASTER || !dev->running ||
+	    dev->ops->id == VIRTIO_ID_CONSOLE)
+		return;
+	stop(dev);
+	dev->status &= (uint8_t)~VIRTIO_CONFIG_S_DRIVER_OK; /* it begins again with a driver's */
+}
+
 static void cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, unsigned len)
 {
 	struct virtio_dev *dev = to_virtio(pci);
@@ -545,6 +560,8 @@ static void cfg_write(struct pci_dev *pci, unsigned off, const uint8_t *data, un
 
 	iothread_lock(dev->iothread);
 	pci_cfg_store_write(pci, off, data, len);
+	if (touches(off, len, PCI_COMMAND, 2))
+		heed_bus_mastering(dev);
 	if (touches(off, len, at, 4) && window(dev, &bar_off, &n))
 		write_bar(dev, bar_off, pci->config + at, n);
 	if (touches(off, len, flags, 2))
