@@ -238,9 +238,10 @@ static void start(struct virtio_dev *dev)
 	dev->running = true;
 	r = dev->ops->start ? dev->ops->start(dev) : 0;
 	if (r < 0) {
-		log_warn("%s cannot be started: %s", dev->pci.name, strerror(-r));
-		dev->running = false;
-		dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+		/* A guest may try again and again. */
+		log_warn_limited("%s cannot be started: %s", dev->pci.name, strerror(-r));
+		dev->running = false; /* there is nothing to stop */
+		virtio_needs_reset(dev);
 		return;
 	}
 	kick_all(dev);

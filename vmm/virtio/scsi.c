@@ -68,8 +68,8 @@ static void stop(struct virtio_dev *dev)
 	int r = vhost_scsi_clear(&scsi->vhost, scsi->conf->wwpn);
 
 	if (r < 0)
-		log_warn("%s: the target %s does not let go: %s", dev->pci.name, scsi->conf->wwpn,
-			 strerror(-r));
+		log_warn_limited("%s: the target %s does not let go: %s", dev->pci.name,
+				 scsi->conf->wwpn, strerror(-r));
 }
 
 static int take_target(struct virtio_scsi *scsi)
@@ -77,8 +77,8 @@ static int take_target(struct virtio_scsi *scsi)
 	int r = vhost_scsi_set(&scsi->vhost, scsi->conf->wwpn);
 
 	if (r == -ENODEV)
-		log_warn("%s: the target %s is gone from this host, or something else has it",
-			 scsi->dev.pci.name, scsi->conf->wwpn);
+		log_warn_limited("%s: the target %s is gone from this host, or something else has it",
+				 scsi->dev.pci.name, scsi->conf->wwpn);
 	return r;
 }
 

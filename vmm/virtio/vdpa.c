@@ -75,7 +75,7 @@ static void stop(struct virtio_dev *dev)
 	(void)vhost_vdpa_config_call(&vdpa->vdpa, -1);
 	(void)irqfd_drain(vdpa->config_fd);
 	if (r < 0)
-		log_warn("%s: the device cannot be reset: %s", dev->pci.name, strerror(-r));
+		log_warn_limited("%s: the device cannot be reset: %s", dev->pci.name, strerror(-r));
 }
 
 static int start(struct virtio_dev *dev)
@@ -123,7 +123,7 @@ static void on_config(void *opaque, int fd)
 		return;
 	if (vhost_vdpa_has_status(&vdpa->vdpa, VIRTIO_CONFIG_S_NEEDS_RESET) &&
 	    !(dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)) {
-		log_warn("%s: the device has failed, until the guest resets it", dev->pci.name);
+		log_warn_limited("%s: the device has failed, until the guest resets it", dev->pci.name);
 		dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	}
 	virtio_config_changed(dev);
