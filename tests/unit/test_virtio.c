@@ -536,6 +536,19 @@ static void test_buffers_that_are_nowhere_are_left_alone(void **state)
 	end();
 }
 
+/* Its last byte, say, is not at the beginning of RAM. */
+static void test_a_buffer_that_goes_round_is_nowhere(void **state)
+{
+	const struct virtq_chain c = { .nwrite = 1, .seg = { { 0xfffffffffffffff0, 0x1000 } } };
+	uint8_t b = 7;
+
+	begin_driven(0);
+	assert_int_equal(virtq_write(&echo.dev, &c, 0x1000 - 1, &b, 1), -EFAULT);
+	assert_int_equal(virtq_write(&echo.dev, &c, 0x10, &b, 1), -EFAULT);
+	assert_int_equal(vg_ram_get(0, 1) | vg_ram_get(0x1000 - 0x11, 1), 0);
+	end();
+}
+
 /* Anything at all, to registers and rings: nothing may be touched that is not the guest's. */
 static void test_noise(void **state)
 {
@@ -587,6 +600,7 @@ int main(void)
 		cmocka_unit_test(test_rings_that_break_the_rules),
 		cmocka_unit_test(test_rings_that_are_nowhere),
 		cmocka_unit_test(test_buffers_that_are_nowhere_are_left_alone),
+		cmocka_unit_test(test_a_buffer_that_goes_round_is_nowhere),
 		cmocka_unit_test(test_noise),
 	};
 

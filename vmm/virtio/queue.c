@@ -157,13 +157,16 @@ static int64_t copy(struct virtio_dev *dev, const struct virtq_seg *seg, unsigne
 
 	for (unsigned i = 0; i < n && done < len; i++) {
 		uint64_t part;
+		gpa_t at;
 
 		if (off >= seg[i].len) {
 			off -= seg[i].len;
 			continue;
 		}
 		part = seg[i].len - off < len - done ? seg[i].len - off : len - done;
-		if (fn(dev->vm->mem, seg[i].addr + off, buf + done, part) < 0)
+		/* A buffer behind whose first bytes addresses begin anew is nowhere, not at 0. */
+		if (__builtin_add_overflow(seg[i].addr, off, &at) ||
+		    fn(dev->vm->mem, at, buf + done, part) < 0)
 			return -EFAULT;
 		done += part;
 		off = 0;
