@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A guest whose other CPU fills the ring as fast as it is emptied: entropy device and balloon take turns. */
+/* A guest whose other CPU fills the ring as fast as it is emptied: entropy device, balloon and console take turns. */
 #include "tests/fake/virtio_guest.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include "vmm/mem.h"
 #include "vmm/virtio/balloon.h"
+#include "vmm/virtio/console.h"
 #include "vmm/virtio/rng.h"
 #include "vmm/virtio/virtio.h"
 
@@ -39,6 +40,19 @@ ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
 	memset(buf, 4, len);
 	offer();
 	return (ssize_t)len;
+}
+
+static bool offers_at_push;
+
+int __real_virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written);
+int __wrap_virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written);
+int __wrap_virtq_push(struct virtio_dev *dev, unsigned q, const struct virtq_chain *chain, uint32_t written)
+{
+	int r = __real_virtq_push(dev, q, chain, written);
+
+	if (offers_at_push)
+		offer();
+	return r;
 }
 
 static bool may_take(void *opaque)
@@ -115,11 +129,30 @@ static void test_the_balloon_takes_turns(void **state)
 	}
 }
 
+/* What is typed has no room in any of them. */
+static void test_the_console_takes_turns(void **state)
+{
+	static const struct virtio_console_terminal terminal;
+	const struct virtio_console_setup setup = { .terminal = &terminal };
+	struct virtio_console *con = NULL;
+
+	begin();
+	assert_int_equal(virtio_console_new(&vg_machine.guest.vm, &setup, &con, &vg_machine.guest.err), 0);
+	drive(0, VRING_DESC_F_WRITE);
+	offers_at_push = true;
+	assert_int_equal(virtio_console_input(con, (const uint8_t *)"a", 1), 0);
+	offers_at_push = false;
+	turn_was_limited((struct virtio_dev *)con, VG_SIZE);
+	virtio_console_free(con);
+	vfio_machine_free(&vg_machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_entropy_device_takes_turns),
 		cmocka_unit_test(test_the_balloon_takes_turns),
+		cmocka_unit_test(test_the_console_takes_turns),
 	};
 
 	return cmocka_run_group_tests_name("virtio_turns", tests, NULL, NULL);

@@ -317,19 +317,23 @@ size_t virtio_console_input(struct virtio_console *con, const uint8_t *data, siz
 {
 	struct virtq_chain chain;
 	size_t taken = 0;
+	unsigned n;
 
 	if (con->first || !con->ports[0].open || !usable(con, 0))
 		return 0;
-	while (taken < len && virtq_pop(&con->dev, 0, &chain) == 1) {
+	/* Buffers without room, which come again as fast as they go back, would be no end. */
+	for (n = con->dev.q[0].size; n && taken < len && virtq_pop(&con->dev, 0, &chain) == 1; n--) {
 		uint64_t room = virtq_writable(&chain);
-		size_t n = room < len - taken ? (size_t)room : len - taken;
-		int64_t done = virtq_write(&con->dev, &chain, 0, data + taken, n);
+		size_t part = room < len - taken ? (size_t)room : len - taken;
+		int64_t done = virtq_write(&con->dev, &chain, 0, data + taken, part);
 
 		if (virtq_push(&con->dev, 0, &chain, done > 0 ? (uint32_t)done : 0) < 0)
 			break;
-		taken += n;
+		taken += part;
 	}
 	flush(con, 0);
+	if (!n && taken < len && usable(con, 0))
+		again(con, 0);
 	return taken;
 }
 
