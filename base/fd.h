@@ -58,6 +58,12 @@ static inline void fclose_filep(FILE **f)
  */
 ssize_t fd_read_all(int fd, char *buf, size_t size);
 
+/*
+ * A memfd, made with MFD_ALLOW_SEALING, keeps its size from now on: whoever is given it cannot cut it short,
+ * of which all others who have it mapped would die (SIGBUS). 0 or -errno.
+ */
+int fd_seal_size(int fd);
+
 /* Write all of buf, resuming after short writes. 0 or -errno. */
 int fd_write_all(int fd, const void *buf, size_t len);
 

@@ -76,13 +76,13 @@ static int shortage(const struct mem_node *node, int code, uint64_t size, struct
 int mem_backend_open(enum mem_kind kind, uint64_t size, int *ret_fd, struct err *err)
 {
 	const struct kind *k = &kinds[kind];
-	int fd;
+	int fd, r;
 
 	if (!k->shared) {
 		*ret_fd = -1;
 		return 0;
 	}
-	fd = memfd_create("guest-memory", MFD_CLOEXEC | k->memfd_flags);
+	fd = memfd_create("guest-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING | k->memfd_flags);
 	if (fd < 0)
 		return err_set(err, -errno, "cannot create guest memory of %s pages", k->name);
 	if (ftruncate(fd, (off_t)size) < 0) {
@@ -90,6 +90,11 @@ int mem_backend_open(enum mem_kind kind, uint64_t size, int *ret_fd, struct err 
 
 		close(fd);
 		return shortage(&(struct mem_node){ .kind = kind }, code, size, err);
+	}
+	r = fd_seal_size(fd); /* other processes get it (vhost-user) */
+	if (r < 0) {
+		close(fd);
+		return err_set(err, r, "cannot create guest memory of %s pages", k->name);
 	}
 	*ret_fd = fd;
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/fd.h"
@@ -289,6 +290,8 @@ static void test_ram_is_zero_aligned_and_shared_when_asked(void **state)
 	for (unsigned i = 0; (b = mem_bank(mem, i)); i++) {
 		assert_int_equal((uintptr_t)b->hva % (2 * MiB), 0);
 		assert_true(b->fd >= 0);
+		/* Whoever has it cannot take it away from others, who would die of it. */
+		assert_true(ftruncate(b->fd, 0) < 0 && errno == EPERM);
 		for (uint64_t off = 0; off < b->size; off++)
 			assert_int_equal(b->hva[off], 0);
 	}

@@ -15,6 +15,7 @@
 #include "tests/fake/virtio_guest.h"
 #include "vmm/mem.h"
 #include "vmm/virtio/net.h"
+#include "vmm/virtio/relay.h"
 #include "vmm/virtio/vhost_user.h"
 #include "vmm/virtio/vhost_user_blk.h"
 #include "vmm/virtio/vhost_user_fs.h"
@@ -919,6 +920,26 @@ static void test_pairs_as_many_as_the_guest_wants(void **state)
 	end();
 }
 
+static void ignore(void *opaque, unsigned q)
+{
+}
+
+/* Or it would be a way to end the VMM: who reads what is cut off gets SIGBUS. */
+static void test_what_is_shared_keeps_its_size(void **state)
+{
+	struct virtio_dev dev = { .vm = machine() };
+	struct vhost_user_region region;
+	struct relay r;
+
+	assert_int_equal(vfio_machine_start(&vg_machine), 0);
+	assert_int_equal(relay_init(&r, &dev, 2, VG_SIZE, ignore, NULL), 0);
+	assert_int_equal(relay_open(&r), 0);
+	relay_region(&r, &region);
+	assert_true(ftruncate(region.fd, 0) < 0 && errno == EPERM);
+	relay_fini(&r);
+	vfio_machine_free(&vg_machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -942,6 +963,7 @@ int main(void)
 		cmocka_unit_test(test_a_packed_ring_begins_anew),
 		cmocka_unit_test(test_a_packed_ring_that_the_backend_lacks),
 		cmocka_unit_test(test_pairs_as_many_as_the_guest_wants),
+		cmocka_unit_test(test_what_is_shared_keeps_its_size),
 	};
 
 	fb_init(&b);

@@ -126,11 +126,11 @@ int relay_open(struct relay *r)
 	void *map;
 	int code = 0;
 
-	r->fd = memfd_create("guest-rings", MFD_CLOEXEC);
+	r->fd = memfd_create("guest-rings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (r->fd < 0)
 		return -errno;
-	if (ftruncate(r->fd, (off_t)size) < 0) {
-		code = -errno;
+	code = ftruncate(r->fd, (off_t)size) < 0 ? -errno : fd_seal_size(r->fd);
+	if (code < 0) {
 		close_fdp(&r->fd);
 		return code;
 	}
