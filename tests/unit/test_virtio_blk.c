@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,6 +51,19 @@ int __wrap_fstat(int fd, struct stat *st)
 	if (is_block && fd == disk.fd)
 		st->st_mode = (st->st_mode & ~(mode_t)S_IFMT) | S_IFBLK;
 	return r;
+}
+
+/* A file whose reads take as long as a test wants. */
+static bool slow;
+static sem_t go_on;
+
+ssize_t __real_preadv(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t at);
+ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t at)
+{
+	if (__atomic_load_n(&slow, __ATOMIC_ACQUIRE))
+		sem_wait(&go_on);
+	return __real_preadv(fd, iov, n, at);
 }
 
 static void begin(const struct vmm_disk *like, uint64_t features)
@@ -170,6 +184,17 @@ static void same(gpa_t at, off_t on_disk, unsigned len)
 	assert_memory_equal(a, b, len);
 }
 
+static void restart(uint64_t features)
+{
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	vg_ram(VG_AVAIL, "\0\0\0", 4);
+	vg_ram(VG_USED, "\0\0\0", 4);
+	asked = 0;
+	vg_accept(features);
+	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
 /* --- tests --- */
 
 static void read_and_write(const struct vmm_disk *like)
@@ -217,6 +242,66 @@ static void test_buffers_that_lie_wrong(void **state)
 	same(DATA + 3, 512, 2048);
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 1, DATA + 0x1001, 2048), VIRTIO_BLK_S_OK);
 	same(DATA + 0x1001, 512, 2048);
+	end();
+}
+
+/* Patience ends after a while: nothing else would end a device that waits. */
+static void *let_go(void *opaque)
+{
+	bool *patient = opaque;
+
+	for (unsigned i = 0; i < 200 && __atomic_load_n(patient, __ATOMIC_ACQUIRE); i++)
+		usleep(10000);
+	__atomic_store_n(patient, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&slow, false, __ATOMIC_RELEASE);
+	sem_post(&go_on);
+	return NULL;
+}
+
+/* 16 MiB each, which is more together than is copied at a time. */
+static void offer_large_reads(unsigned n)
+{
+	header(VIRTIO_BLK_T_IN, 0);
+	for (unsigned i = 1; i <= 8; i++)
+		vg_desc_at(VG_DESC, i, MiB + 1, 2 * MiB, N | W, i + 1);
+	vg_desc_at(VG_DESC, 9, STATUS, 1, W, 0);
+	while (n--)
+		offer(0);
+}
+
+static void test_what_is_copied_waits_without_the_event_loop(void **state)
+{
+	static const struct vmm_disk direct = { .queues = 1, .block_size = 512, .mem_align = 512,
+						.thread = true, .discard = true };
+	bool patient = true;
+	pthread_t other;
+
+	begin(&direct, ALL);
+	assert_int_equal(ftruncate(disk.fd, 16 * MiB), 0);
+	assert_int_equal(virtio_blk_resize(blk, NULL), 0);
+	sem_init(&go_on, 0, 0);
+	slow = true;
+	assert_int_equal(pthread_create(&other, NULL, let_go, &patient), 0);
+	offer_large_reads(7);
+	turn(5);
+	assert_true(__atomic_load_n(&patient, __ATOMIC_ACQUIRE));
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 0);
+	__atomic_store_n(&patient, false, __ATOMIC_RELEASE);
+	assert_int_equal(wait_status(), VIRTIO_BLK_S_OK);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 7);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	/* And what waits does not outlive a reset. */
+	slow = patient = true;
+	assert_int_equal(pthread_create(&other, NULL, let_go, &patient), 0);
+	offer_large_reads(7);
+	turn(5);
+	assert_true(__atomic_load_n(&patient, __ATOMIC_ACQUIRE));
+	__atomic_store_n(&patient, false, __ATOMIC_RELEASE);
+	restart(ALL);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
+	sem_destroy(&go_on);
 	end();
 }
 
@@ -491,17 +576,6 @@ static void any_request(void)
 	offer(any(8) ? 0 : any(VG_SIZE + 2));
 }
 
-static void restart(uint64_t features)
-{
-	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
-	vg_ram(VG_AVAIL, "\0\0\0", 4);
-	vg_ram(VG_USED, "\0\0\0", 4);
-	asked = 0;
-	vg_accept(features);
-	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
-	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
-}
-
 static void test_noise(void **state)
 {
 	unsigned broken = 0, answered = 0;
@@ -642,6 +716,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_is_read),
 		cmocka_unit_test(test_buffers_that_lie_wrong),
+		cmocka_unit_test(test_what_is_copied_waits_without_the_event_loop),
 		cmocka_unit_test(test_what_a_disk_refuses),
 		cmocka_unit_test(test_its_name),
 		cmocka_unit_test(test_what_is_given_up_reads_as_zeroes),

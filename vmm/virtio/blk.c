@@ -68,6 +68,7 @@ struct virtio_blk {
 	bool block_device;  /* not a file */
 	bool stopping;	    /* nobody waits for what comes of it */
 	uint32_t to_flush;  /* bits of queues into which something was put */
+	uint32_t waiting;   /* and of those whose next request waits for others' bounced bytes */
 	struct virtio_ops ops;
 };
 
@@ -89,10 +90,23 @@ static struct blk_req *take_req(struct virtio_blk *blk)
 	return req;
 }
 
+/* There may be room for what waits. */
+static void wake_queues(struct virtio_blk *blk)
+{
+	uint32_t queues = blk->waiting;
+
+	blk->waiting = 0;
+	for (unsigned q = 0; queues; q++, queues >>= 1)
+		if (queues & 1)
+			virtio_kick_again(&blk->dev, q);
+}
+
 static void give_req(struct virtio_blk *blk, struct blk_req *req)
 {
-	if (req->bounce)
+	if (req->bounce) {
 		blk->bounced -= req->bounced;
+		wake_queues(blk);
+	}
 	free(req->bounce);
 	req->bounce = NULL;
 	req->next = blk->unused;
@@ -210,7 +224,7 @@ static bool is_aligned(const struct blk_req *req)
 	return true;
 }
 
-/* One buffer that lies as the file wants it, in place of the guest's. */
+/* One buffer that lies as the file wants it, in place of the guest's. -EAGAIN: when others have ended. */
 static int bounce(struct blk_req *req, uint64_t len)
 {
 	size_t align = req->blk->disk->mem_align;
@@ -219,9 +233,7 @@ static int bounce(struct blk_req *req, uint64_t len)
 	if (len > BOUNCE_MAX)
 		return -EINVAL;
 	if (req->blk->bounced + len > BOUNCED_MAX)
-		disk_io_drain(req->blk->io);
-	if (req->blk->stopping) /* one of those broke it */
-		return -ECANCELED;
+		return -EAGAIN;
 	if (posix_memalign(&buf, align < sizeof(void *) ? sizeof(void *) : align, len))
 		return -ENOMEM;
 	req->bounce = buf;
@@ -239,7 +251,18 @@ static bool on_disk(const struct virtio_blk *blk, uint64_t sector, uint64_t n)
 	return sector <= blk->sectors && n <= blk->sectors - sector;
 }
 
-static void transfer(struct blk_req *req, bool is_write, uint64_t sector)
+/* Back into its ring: the event loop waits for no disk. */
+static void postpone(struct blk_req *req)
+{
+	struct virtio_blk *blk = req->blk;
+
+	virtq_unpop(&blk->dev, req->q, &req->chain.head);
+	blk->waiting |= 1u << req->q;
+	give_req(blk, req);
+}
+
+/* False: it was postponed. */
+static bool transfer(struct blk_req *req, bool is_write, uint64_t sector)
 {
 	struct virtio_blk *blk = req->blk;
 	struct virtq_chain *c = &req->chain;
@@ -250,7 +273,7 @@ static void transfer(struct blk_req *req, bool is_write, uint64_t sector)
 	if (len % block || sector * SECTOR % block || !on_disk(blk, sector, len / SECTOR) ||
 	    (is_write && blk->disk->readonly)) {
 		complete(req, VIRTIO_BLK_S_IOERR);
-		return;
+		return true;
 	}
 	/* Who does not know of flushes expects what is written to stay (5.2.6.2). */
 	req->io.op = !is_write ? DISK_READ :
@@ -261,12 +284,17 @@ static void transfer(struct blk_req *req, bool is_write, uint64_t sector)
 		       map(req, c->seg + c->nread, c->nwrite, 0, len);
 	if (r == 0 && !is_aligned(req))
 		r = bounce(req, len);
+	if (r == -EAGAIN) {
+		postpone(req);
+		return false;
+	}
 	if (r < 0 || !len) {
 		complete(req, r < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
-		return;
+		return true;
 	}
 	req->written = is_write ? 0 : (uint32_t)len;
 	disk_io_submit(blk->io, &req->io);
+	return true;
 }
 
 /* One range, as the configuration says (5.2.6.1). */
@@ -320,7 +348,7 @@ static void identify(struct blk_req *req)
 	complete(req, n < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 }
 
-/* False: the guest broke a rule, and the device has stopped. */
+/* False: the guest broke a rule, and the device has stopped; or it and all behind it wait. */
 static bool begin(struct blk_req *req)
 {
 	struct virtio_blk *blk = req->blk;
@@ -333,8 +361,8 @@ static bool begin(struct blk_req *req)
 		return false;
 	}
 	switch (get_le32(head)) {
-	case VIRTIO_BLK_T_IN: transfer(req, false, get_le64(head + 8)); break;
-	case VIRTIO_BLK_T_OUT: transfer(req, true, get_le64(head + 8)); break;
+	case VIRTIO_BLK_T_IN: return transfer(req, false, get_le64(head + 8));
+	case VIRTIO_BLK_T_OUT: return transfer(req, true, get_le64(head + 8));
 	case VIRTIO_BLK_T_FLUSH:
 		req->io.op = DISK_SYNC;
 		req->io.len = 0;
@@ -381,7 +409,7 @@ static void stop(struct virtio_dev *dev)
 
 	blk->stopping = true;
 	disk_io_drain(blk->io);
-	blk->to_flush = 0;
+	blk->to_flush = blk->waiting = 0;
 }
 
 static int start(struct virtio_dev *dev)
