@@ -66,6 +66,15 @@ ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t at)
 	return __real_preadv(fd, iov, n, at);
 }
 
+static bool no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return no_memory ? NULL : __real_malloc(size);
+}
+
 static void begin(const struct vmm_disk *like, uint64_t features)
 {
 	disk = (struct vmm_disk){ .discard = true, .queues = 1, .block_size = 512, .mem_align = 1,
@@ -451,6 +460,23 @@ static void test_a_block_device_is_told_of_discards(void **state)
 	is_block = false;
 }
 
+/* The second of two: the guest does not kick for it once more. */
+static void test_a_request_without_memory_comes_again(void **state)
+{
+	begin(NULL, ALL);
+	header(VIRTIO_BLK_T_FLUSH, 0);
+	vg_desc_at(VG_DESC, 0, HEAD, 16, N, 1);
+	vg_desc_at(VG_DESC, 1, STATUS, 1, W, 0);
+	no_memory = true;
+	offer(0);
+	offer(0);
+	turn(2);
+	no_memory = false;
+	assert_int_equal(wait_status(), VIRTIO_BLK_S_OK);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 2);
+	end();
+}
+
 static void test_requests_without_their_parts(void **state)
 {
 	begin(NULL, ALL);
@@ -721,6 +747,7 @@ int main(void)
 		cmocka_unit_test(test_its_name),
 		cmocka_unit_test(test_what_is_given_up_reads_as_zeroes),
 		cmocka_unit_test(test_a_block_device_is_told_of_discards),
+		cmocka_unit_test(test_a_request_without_memory_comes_again),
 		cmocka_unit_test(test_requests_without_their_parts),
 		cmocka_unit_test(test_a_file_that_ends_early),
 		cmocka_unit_test(test_a_disk_that_grows),

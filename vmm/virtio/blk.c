@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -383,7 +382,7 @@ static bool begin(struct blk_req *req)
 static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtio_blk *blk = to_blk(dev);
-	struct blk_req *req;
+	struct blk_req *req = NULL;
 	unsigned n = 0;
 
 	/* One that offers more and more leaves time to others, and is heard again. */
@@ -396,8 +395,9 @@ static void kick(struct virtio_dev *dev, unsigned q)
 		if (!begin(req))
 			break;
 	}
-	if (n > dev->q[q].size)
-		(void)eventfd_write(dev->q[q].kick_fd, 1);
+	/* Nor is one for which there was no memory forgotten: its driver has kicked for it. */
+	if (n > dev->q[q].size || !req)
+		virtio_kick_again(dev, q);
 	disk_io_kick(blk->io);
 	flush_queues(blk);
 }
