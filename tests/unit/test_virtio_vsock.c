@@ -12,11 +12,13 @@
 #include <linux/virtio_vsock.h>
 
 #include "base/fd.h"
+#include "irq/irqfd.h"
 #include "tests/fake/ioctl.h"
 #include "tests/fake/sysfs.h"
 #include "tests/fake/virtio_guest.h"
 #include "tools/vm_open.h"
 #include "tools/vm_vsock.h"
+#include "vmm/virtio/virtio.h"
 
 #define SLOT   1
 #define VHOST  1100
@@ -159,6 +161,25 @@ static void test_it_does_not_start_without_its_rings(void **state)
 	end();
 }
 
+/* The kernel had nobody to tell of what it put in before: the guest is told to look. */
+static void test_a_vector_that_comes_late_has_what_was_missed(void **state)
+{
+	const struct virtio_dev *dev;
+	unsigned flags;
+
+	begin();
+	dev = (const struct virtio_dev *)vsock; /* it begins with it */
+	drive();
+	flags = dev->pci.caps_end - PCI_CAP_MSIX_SIZEOF + PCI_MSIX_FLAGS;
+	cfg_put(&vg_machine.guest, 0, SLOT, flags, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(dev->vector_fd[1], -1);
+	vg_put(0x2000 + 16 + PCI_MSIX_ENTRY_LOWER_ADDR, 4, 0xfee00000);
+	vg_put(0x2000 + 16 + PCI_MSIX_ENTRY_VECTOR_CTRL, 4, 0);
+	assert_true(dev->vector_fd[1] >= 0);
+	assert_true(irqfd_pending(dev->vector_fd[1]));
+	end();
+}
+
 /* --- the supervisor's side --- */
 
 static int root = -1;
@@ -215,6 +236,7 @@ int main(void)
 		cmocka_unit_test(test_a_driver_finds_its_address),
 		cmocka_unit_test(test_two_rings_are_the_kernels_until_a_reset),
 		cmocka_unit_test(test_it_does_not_start_without_its_rings),
+		cmocka_unit_test(test_a_vector_that_comes_late_has_what_was_missed),
 		cmocka_unit_test(test_addresses_are_had_or_refused),
 	};
 

@@ -121,6 +121,10 @@ static int set_vectors(void *opaque, unsigned first, unsigned n, const int *fds)
 		}
 	}
 	tell_calls(dev);
+	/* What the kernel or another process signalled while a vector was not wired yet, nobody kept. */
+	for (unsigned i = first; i < first + n && i <= dev->ops->nqueues; i++)
+		if (dev->ops->call_changed && dev->running && dev->vector_fd[i] >= 0)
+			(void)eventfd_write(dev->vector_fd[i], 1);
 	iothread_unlock(dev->iothread);
 	return 0;
 }
