@@ -33,7 +33,7 @@ $(O)/tests/unit/test_udev_rules: TEST_LDLIBS = -Wl,--wrap=txn_begin
 # Nobody is waited for as long as that.
 $(addprefix $(O)/tests/unit/,test_vhost_user test_vhost_user_device): TEST_LDLIBS = -Wl,--wrap=poll
 # A file that is a block device.
-$(O)/tests/unit/test_virtio_blk: TEST_LDLIBS = -Wl,--wrap=fstat,--wrap=preadv,--wrap=malloc
+$(O)/tests/unit/test_virtio_blk: TEST_LDLIBS = -Wl,--wrap=fstat,--wrap=preadv,--wrap=malloc,--wrap=io_uring_submit
 # What is written to it is looked at.
 $(O)/tests/unit/test_virtio_vdpa: TEST_LDLIBS = -Wl,--wrap=write
 # No descriptor is left.

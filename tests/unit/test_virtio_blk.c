@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/mman.h>
@@ -73,6 +74,20 @@ void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
 	return no_memory ? NULL : __real_malloc(size);
+}
+
+/* What the kernel is asked to do, and of that at once if it can. */
+static unsigned handed, handed_inline;
+
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+	for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++) {
+		handed++;
+		handed_inline += !(ring->sq.sqes[i & *ring->sq.kring_mask].flags & IOSQE_ASYNC);
+	}
+	return __real_io_uring_submit(ring);
 }
 
 static void begin(const struct vmm_disk *like, uint64_t features)
@@ -193,15 +208,26 @@ static void same(gpa_t at, off_t on_disk, unsigned len)
 	assert_memory_equal(a, b, len);
 }
 
-static void restart(uint64_t features)
+/* A driver begins anew, with what it puts in between these two. */
+static void empty_ring(void)
 {
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
 	vg_ram(VG_AVAIL, "\0\0\0", 4);
 	vg_ram(VG_USED, "\0\0\0", 4);
 	asked = 0;
+}
+
+static void drive(uint64_t features)
+{
 	vg_accept(features);
 	vg_set_queue(0, VG_DESC, VG_AVAIL, VG_USED);
 	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
+static void restart(uint64_t features)
+{
+	empty_ring();
+	drive(features);
 }
 
 /* --- tests --- */
@@ -311,6 +337,26 @@ static void test_what_is_copied_waits_without_the_event_loop(void **state)
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
 	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
 	sem_destroy(&go_on);
+	end();
+}
+
+/* Else the event loop copies as much as a guest has RAM for, many times over, in one turn. */
+static void test_large_requests_leave_time_to_others(void **state)
+{
+	begin(NULL, ALL);
+	assert_int_equal(ftruncate(disk.fd, 16 * MiB), 0);
+	assert_int_equal(virtio_blk_resize(blk, NULL), 0);
+	empty_ring();
+	handed = handed_inline = 0;
+	offer_large_reads(7);
+	drive(ALL);
+	assert_int_equal(handed, 4); /* as it started */
+	assert_int_equal(wait_status(), VIRTIO_BLK_S_OK);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 7);
+	assert_int_equal(handed, 7);
+	assert_int_equal(handed_inline, 0);
+	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, MiB, 2 * MiB), VIRTIO_BLK_S_OK);
+	assert_int_equal(handed_inline, 1);
 	end();
 }
 
@@ -742,6 +788,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_what_is_written_is_read),
 		cmocka_unit_test(test_buffers_that_lie_wrong),
+		cmocka_unit_test(test_large_requests_leave_time_to_others),
 		cmocka_unit_test(test_what_is_copied_waits_without_the_event_loop),
 		cmocka_unit_test(test_what_a_disk_refuses),
 		cmocka_unit_test(test_its_name),

@@ -36,6 +36,8 @@
 #define BOUNCE_MAX  (16 * MiB)
 /* And all requests of a disk together. */
 #define BOUNCED_MAX (64 * MiB)
+/* Data of requests that are begun in one turn, before others get theirs: this and one request. */
+#define TURN	    (64 * MiB)
 /* A range of a discard: what a bdev splits anyway. */
 #define RANGE_SECTORS_MAX ((uint32_t)(GiB / SECTOR))
 
@@ -383,20 +385,22 @@ static void kick(struct virtio_dev *dev, unsigned q)
 {
 	struct virtio_blk *blk = to_blk(dev);
 	struct blk_req *req = NULL;
+	uint64_t bytes = 0;
 	unsigned n = 0;
 
 	/* One that offers more and more leaves time to others, and is heard again. */
-	while (dev->running && n++ < dev->q[q].size && (req = take_req(blk))) {
+	while (dev->running && bytes < TURN && n++ < dev->q[q].size && (req = take_req(blk))) {
 		*req = (struct blk_req){ .blk = blk, .q = q, .io.done = on_done };
 		if (virtq_pop(dev, q, &req->chain) != 1) {
 			give_req(blk, req);
 			break;
 		}
+		bytes += virtq_readable(&req->chain) + virtq_writable(&req->chain);
 		if (!begin(req))
 			break;
 	}
 	/* Nor is one for which there was no memory forgotten: its driver has kicked for it. */
-	if (n > dev->q[q].size || !req)
+	if (n > dev->q[q].size || bytes >= TURN || !req)
 		virtio_kick_again(dev, q);
 	disk_io_kick(blk->io);
 	flush_queues(blk);

@@ -22,6 +22,8 @@
 /* A file that never takes a request is no disk. */
 #define AGAIN_MAX    1000u
 #define PAUSE_NS     1000000
+/* What the page cache has is copied by whoever asks, while it asks: more than this, by a thread of the kernel's. */
+#define INLINE_MAX (4u << 20)
 /* BLOCK_URING_CMD_DISCARD of linux/blkdev.h, Linux 6.12. */
 #define URING_DISCARD _IO(0x12, 0)
 
@@ -113,6 +115,8 @@ static void prepare(struct io_uring_sqe *sqe, int fd, struct disk_req *req)
 					(off_t)req->len);
 		break;
 	}
+	if (req->op < DISK_SYNC && req->len > INLINE_MAX)
+		sqe->flags |= IOSQE_ASYNC;
 	io_uring_sqe_set_data(sqe, req);
 }
 
