@@ -169,10 +169,11 @@ static void add_words(json_t *params, const struct vm_opt_device *words)
 		json_object_set_new(params, "clique", json_integer(words->clique - 1));
 }
 
-static json_t *params_of(const struct vm_attach *device, int group, uint32_t intx, unsigned node)
+static json_t *params_of(const struct vm_attach *device, bool vf, int group, uint32_t intx,
+			 unsigned node)
 {
-	json_t *params = json_pack("{s:s, s:i, s:I, s:b, s:b}", "device", BDF_STR(device->bdf),
-				   "group", group, "node", (json_int_t)node, "only_node",
+	json_t *params = json_pack("{s:s, s:i, s:b, s:I, s:b, s:b}", "device", BDF_STR(device->bdf),
+				   "group", group, "vf", vf, "node", (json_int_t)node, "only_node",
 				   device->only_node, "intx", intx != VMM_INTX_WITHHELD);
 
 	if (intx == VMM_INTX_SHARED)
@@ -246,8 +247,8 @@ static int give(int root, struct vm_client *vm, const struct vm_attach *device,
 	if (r == 0)
 		r = open_all(root, device, dev, status, &h, err);
 	if (r == 0)
-		r = hand_over(vm, &h, params_of(device, dev->group, intx, place.node), &result,
-			      err);
+		r = hand_over(vm, &h, params_of(device, pci_function_is_virtual(root, device->bdf),
+						dev->group, intx, place.node), &result, err);
 	if (r == 0)
 		warn_of_node(device, &place, result);
 	json_decref(status);

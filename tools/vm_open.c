@@ -181,7 +181,7 @@ int vm_open_rom(int root, struct bdf bdf, const struct vm_opt_device *opts, stru
 		struct err *err)
 {
 	/* Asked once, since each question is a part of every start. */
-	d->vf = hostfs_exists(root, "sys/bus/pci/devices/%s/physfn", BDF_STR(bdf));
+	d->vf = pci_function_is_virtual(root, bdf);
 	d->rom = opts->rom;
 	if (opts->rom == VMM_ROM_FILE)
 		return vm_rom_open(root, bdf, opts->romfile, &d->rom_fd, err);

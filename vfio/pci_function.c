@@ -85,6 +85,11 @@ bool pci_function_is_express(int root, struct bdf bdf)
 	return hostfs_exists(root, DEVICES "/%s/max_link_speed", BDF_STR(bdf));
 }
 
+bool pci_function_is_virtual(int root, struct bdf bdf)
+{
+	return hostfs_exists(root, DEVICES "/%s/physfn", BDF_STR(bdf));
+}
+
 int pci_function_numa_node(int root, struct bdf bdf)
 {
 	int64_t node;

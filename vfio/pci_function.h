@@ -83,6 +83,9 @@ int pci_function_read_binding(int root, struct bdf bdf, struct pci_function *ret
 /* False: a conventional PCI function. The kernel shows a link of PCI Express ones alone, VFs among them. */
 bool pci_function_is_express(int root, struct bdf bdf);
 
+/* A virtual function. */
+bool pci_function_is_virtual(int root, struct bdf bdf);
+
 /* The host's NUMA node it is on; -1 when the firmware does not say. */
 int pci_function_numa_node(int root, struct bdf bdf);
 

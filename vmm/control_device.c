@@ -12,7 +12,7 @@
 #include "vmm/vfio_pci/vfio_pci.h"
 #include "vmm/virtio/balloon.h"
 
-const char *const control_attach_params[] = { "device", "group", "node", "only_node", "token",
+const char *const control_attach_params[] = { "device", "vf", "group", "node", "only_node", "token",
 					      "intx", "intx_shared", "nic", "rom", "move_msix", "clique", NULL };
 const char *const control_detach_params[] = { "device", "now", NULL };
 
@@ -156,6 +156,8 @@ static int get_attach(const struct machine *m, const json_t *params, struct vmm_
 {
 	int r = get_text(params, "device", false, ret->name, sizeof(ret->name), err);
 
+	if (r == 0)
+		r = get_bool(params, "vf", false, &ret->vf, err);
 	if (r == 0)
 		r = get_number(params, "group", false, INT32_MAX, &arrival->group, err);
 	if (r == 0)

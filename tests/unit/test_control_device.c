@@ -126,6 +126,7 @@ static void test_each_word_reaches_its_field(void **state)
 	assert_int_equal(plugged.rom, VMM_ROM_OFF);
 	assert_int_equal(plugged.clique, 1);
 	assert_true(plugged.move_msix && how.only_node);
+	assert_false(plugged.vf);
 	assert_int_equal(how.group, 9);
 	assert_int_equal(how.group_fd, group);
 	assert_int_equal(how.container_fd, container);
@@ -138,6 +139,8 @@ static void test_that_a_line_is_shared_is_kept_apart(void **state)
 	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9,\"intx\":true,"
 				"\"intx_shared\":true}"), "");
 	assert_int_equal(plugged.intx, VMM_INTX_SHARED);
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9,\"vf\":true}"), "");
+	assert_true(plugged.vf);
 }
 
 static void test_bad_parameters_name_the_one(void **state)
@@ -146,6 +149,7 @@ static void test_bad_parameters_name_the_one(void **state)
 		{ "\"group\":1", "\"device\"" },
 		{ "\"device\":\"a\"", "\"group\"" },
 		{ "\"device\":\"a\",\"group\":1,\"node\":2", "\"node\" is a number from 0 to 1" },
+		{ "\"device\":\"a\",\"group\":1,\"vf\":1", "\"vf\" is true or false" },
 		{ "\"device\":\"a\",\"group\":1,\"only_node\":1", "\"only_node\" is true or false" },
 		{ "\"device\":\"a\",\"group\":1,\"intx\":\"no\"", "\"intx\" is true or false" },
 		{ "\"device\":\"a\",\"group\":1,\"intx_shared\":1", "\"intx_shared\" is true or false" },

@@ -189,6 +189,16 @@ static void test_it_goes_to_the_node_that_its_hosts_is(void **state)
 	assert_true(asks("\"node\":0,"));
 }
 
+/* VFs of one card have addresses of one device, and nothing else in common. */
+static void test_a_vf_is_told_to_be_one(void **state)
+{
+	assert_int_equal(attach(DEV), 0);
+	assert_true(asks("\"vf\":false"));
+	fake_sysfs_link(host, "../0000:82:10.0", "sys/bus/pci/devices/" DEV "/physfn");
+	assert_int_equal(attach(DEV), 0);
+	assert_true(asks("\"vf\":true"));
+}
+
 static void test_the_operators_node_goes_before(void **state)
 {
 	assert_int_equal(attach(DEV ",node=0"), 0);
@@ -395,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_it_goes_to_the_node_that_its_hosts_is),
+		TEST(test_a_vf_is_told_to_be_one),
 		TEST(test_the_operators_node_goes_before),
 		TEST(test_that_a_line_may_be_shared_is_told),
 		TEST(test_a_vm_may_say_anything_of_its_nodes),
