@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A network device's VF on a host and with a VMM that do not always do what is wanted. */
+#include "tools/vm_failover.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "sriov/link_watch.h"
+#include "tests/fake/sysfs.h"
+#include "tools/failover_pick.h"
+#include "tools/failover_vf.h"
+#include "tools/vm_attach.h"
+#include "tools/vm_client.h"
+#include "tools/vm_opts.h"
+#include "vfio/hotplug.h"
+
+#define ONE "0000:01:10.0"
+#define TWO "0000:02:10.0"
+
+static const struct failover_vf vfs[] = {
+	{ .have = true, .bdf = { .bus = 1, .dev = 0x10 }, .pf = { .bus = 1 } },
+	{ .have = true, .bdf = { .bus = 2, .dev = 0x10 }, .pf = { .bus = 2 } },
+};
+
+static int root, sock[2], uevent, links;
+static struct loop *loop;
+static struct vm_failover *f;
+static struct vm_opts opts;
+static struct vmm_config config;
+static struct hotplug_event told; /* the next uevent; its action is "" when it was taken */
+
+static enum failover_fault fault[2]; /* of each VF */
+static int attach_gives, detach_gives;
+static unsigned attaches, detaches, rests, readies;
+static char attached[BDF_STRLEN];
+
+/* --- the kernel, the card and the VM -------------------------------------------------------------- */
+
+int __wrap_hotplug_open(int r, struct hotplug **ret, struct err *err);
+void __wrap_hotplug_close(struct hotplug *h);
+int __wrap_hotplug_fd(struct hotplug *h);
+int __wrap_hotplug_next(struct hotplug *h, struct hotplug_event *ret);
+int __wrap_link_watch_open(void);
+int __wrap_vm_client_open(int r, const char *name, struct vm_client *ret, struct err *err);
+int __wrap_vm_attach_device(int r, struct vm_client *vm, const struct vm_attach *device, struct err *err);
+int __wrap_vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err);
+int __wrap_failover_pick(int r, const struct failover_want *want, struct failover_vf *ret, struct err *err);
+void __wrap_failover_pick_release(int r, const struct failover_want *want, struct failover_vf *vf);
+enum failover_fault __wrap_failover_vf_look(int r, const struct failover_vf *vf);
+int __wrap_failover_vf_mac(int r, const struct failover_vf *vf, uint8_t ret[6], struct err *err);
+int __wrap_failover_vf_claim(int r, struct failover_vf *vf, const uint8_t mac[6], unsigned s, struct err *err);
+int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *err);
+void __wrap_failover_vf_rest(int r, const struct failover_vf *vf);
+
+int __wrap_hotplug_open(int r, struct hotplug **ret, struct err *err)
+{
+	uevent = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	*ret = (struct hotplug *)&told;
+	return uevent < 0 ? -errno : 0;
+}
+
+void __wrap_hotplug_close(struct hotplug *h)
+{
+	close_fdp(&uevent);
+}
+
+int __wrap_hotplug_fd(struct hotplug *h)
+{
+	return uevent;
+}
+
+int __wrap_hotplug_next(struct hotplug *h, struct hotplug_event *ret)
+{
+	eventfd_t n;
+
+	if (!told.action[0])
+		return eventfd_read(uevent, &n) < 0 ? 0 : 0;
+	*ret = told;
+	told.action[0] = '\0';
+	return 1;
+}
+
+int __wrap_link_watch_open(void)
+{
+	links = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return links;
+}
+
+int __wrap_vm_client_open(int r, const char *name, struct vm_client *ret, struct err *err)
+{
+	*ret = (struct vm_client){ .name = name, .fd = dup(uevent) };
+	return 0;
+}
+
+int __wrap_vm_attach_device(int r, struct vm_client *vm, const struct vm_attach *device, struct err *err)
+{
+	attaches++;
+	bdf_str(device->bdf, attached);
+	return attach_gives ? err_plain(err, attach_gives, "not attached") : 0;
+}
+
+int __wrap_vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err)
+{
+	detaches++;
+	return detach_gives ? err_plain(err, detach_gives, "not detached") : 0;
+}
+
+static unsigned of(const struct failover_vf *vf)
+{
+	return vf->bdf.bus - 1u;
+}
+
+/* The first that is well. */
+int __wrap_failover_pick(int r, const struct failover_want *want, struct failover_vf *ret, struct err *err)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		if (fault[i] != FAILOVER_WELL)
+			continue;
+		*ret = vfs[i];
+		return 0;
+	}
+	return err_plain(err, -EBUSY, "none is free");
+}
+
+void __wrap_failover_pick_release(int r, const struct failover_want *want, struct failover_vf *vf)
+{
+	vf->have = false;
+}
+
+enum failover_fault __wrap_failover_vf_look(int r, const struct failover_vf *vf)
+{
+	return vf->have ? fault[of(vf)] : FAILOVER_NO_VF;
+}
+
+int __wrap_failover_vf_mac(int r, const struct failover_vf *vf, uint8_t ret[6], struct err *err)
+{
+	memset(ret, 2, 6);
+	return 0;
+}
+
+int __wrap_failover_vf_claim(int r, struct failover_vf *vf, const uint8_t mac[6], unsigned s, struct err *err)
+{
+	return 0;
+}
+
+int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *err)
+{
+	readies++;
+	return 0;
+}
+
+void __wrap_failover_vf_rest(int r, const struct failover_vf *vf)
+{
+	rests++;
+}
+
+/* --- a VM of which one network device has one of two VFs ------------------------------------------- */
+
+static int setup(void **state)
+{
+	static const struct fake_node nodes[] = { { "sys/bus/pci/devices" }, { 0 } };
+
+	root = fake_sysfs(nodes);
+	memset(fault, 0, sizeof(fault));
+	attach_gives = detach_gives = 0;
+	attaches = detaches = rests = readies = 0;
+	told.action[0] = '\0';
+	opts = (struct vm_opts){ .nic_count = 1, .nodes = 1 };
+	strcpy(opts.nics[0].vf, "pool:p");
+	strcpy(opts.nics[0].bridge, "br0");
+	config = (struct vmm_config){ .nic_count = 1, .numa = { .nodes = 1 } };
+	loop = loop_new();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
+	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, NULL), 0);
+	assert_int_equal(vm_failover_claim(f, &config, NULL), 0);
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	rests = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	vm_failover_stop(f);
+	f = vm_failover_free(f);
+	loop = loop_free(loop);
+	close(sock[0]);
+	close(sock[1]);
+	fake_sysfs_free(&root);
+	return 0;
+}
+
+static void on_time(void *opaque, int fd)
+{
+	loop_quit(loop, 0);
+}
+
+static void pass(unsigned ms)
+{
+	int timer;
+
+	assert_int_equal(loop_timer_new(loop, on_time, NULL, &timer), 0);
+	assert_int_equal(loop_timer_arm(timer, ms * 1000000ull), 0);
+	(void)loop_run(loop);
+	loop_del(loop, timer);
+	close(timer);
+}
+
+static void device(enum vm_device_event event, const char *name)
+{
+	assert_true(vm_failover_device(f, event, name));
+}
+
+static void link_changes(unsigned i, enum failover_fault now)
+{
+	fault[i] = now;
+	assert_int_equal(eventfd_write(uevent, 1), 0);
+	told = (struct hotplug_event){ .bdf = vfs[i].pf, .action = "change" };
+	pass(50);
+}
+
+static void goes_by(const char *name)
+{
+	assert_string_equal(attached, name);
+	device(VM_DEVICE_ADDED, name);
+	device(VM_DEVICE_STARTED, name);
+}
+
+static void begin(void)
+{
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	assert_int_equal(attaches, 1);
+	goes_by(ONE);
+}
+
+/* What the VMM was told last. */
+static struct vmm_nic_state latest(void)
+{
+	struct vmm_nic_state last = { 0 };
+	struct vmm_order order;
+
+	while (handover_next_command(sock[1], &order) == 0)
+		if (order.nic.report)
+			last = order.nic;
+	return last;
+}
+
+static void test_a_dead_vf_is_taken_when_the_vmm_can_be_told(void **state)
+{
+	begin();
+	detach_gives = -EIO; /* too many clients */
+	link_changes(0, FAILOVER_NO_LINK);
+	assert_int_equal(detaches, 1);
+	detach_gives = 0;
+	pass(1500);
+	assert_int_equal(detaches, 2);
+	pass(1500);
+	assert_int_equal(detaches, 2);
+}
+
+static void test_a_vmm_that_answers_too_late_is_believed_later(void **state)
+{
+	attach_gives = -ETIMEDOUT;
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	assert_int_equal(attaches, 1);
+	assert_int_equal(rests, 0); /* it is about to be in the guest */
+	goes_by(ONE);
+	assert_true(latest().primary);
+	/* One that is refused is out. */
+	link_changes(0, FAILOVER_NO_LINK);
+	device(VM_DEVICE_REMOVED, ONE);
+	attach_gives = -EIO;
+	rests = 0;
+	pass(4000);
+	assert_int_equal(attaches, 2); /* of the other card */
+	assert_string_equal(attached, TWO);
+	assert_true(rests >= 2); /* claimed, and refused */
+}
+
+/* The link is lost in the recovery: the VF is given up, and nobody hears how that ends. */
+static void test_an_error_of_one_card_is_not_the_others(void **state)
+{
+	begin();
+	device(VM_DEVICE_ERROR, ONE);
+	device(VM_DEVICE_REMOVED, ONE);
+	link_changes(0, FAILOVER_NO_LINK);
+	pass(4500);
+	assert_int_equal(attaches, 2);
+	goes_by(TWO);
+	assert_string_equal(latest().device, TWO);
+}
+
+/* A VMM that does not read: nothing waits for it, and it hears how things are when it does. */
+static void test_a_vmm_that_does_not_read_hears_of_it_later(void **state)
+{
+	begin();
+	alarm(20); /* where somebody waits */
+	while (handover_command(sock[0], VMM_COMMAND_POWER_BUTTON, -1) == 0)
+		;
+	device(VM_DEVICE_STOPPED, ONE);
+	alarm(0);
+	assert_true(latest().primary); /* as it was before */
+	pass(700);
+	assert_false(latest().primary);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_a_dead_vf_is_taken_when_the_vmm_can_be_told),
+		T(test_a_vmm_that_answers_too_late_is_believed_later),
+		T(test_an_error_of_one_card_is_not_the_others),
+		T(test_a_vmm_that_does_not_read_hears_of_it_later),
+	};
+
+	log_set_level(LOG_QUIET);
+	return cmocka_run_group_tests_name("vm_failover", tests, NULL, NULL);
+}
