@@ -31,6 +31,8 @@ static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150 };
 #define MS	  1000000ull
 /* Two changes that are nearer than that to each other are one for the network. */
 #define SETTLE	  (200 * MS)
+/* A search for a VF looks at all devices and takes the lock; links and devices may change all the time. */
+#define SEARCH	  (500 * MS)
 
 struct nic {
 	unsigned index; /* of the guest's network devices */
@@ -42,6 +44,8 @@ struct nic {
 	bool untold; /* the VMM was busy: it hears of it later */
 	unsigned announced; /* of ANNOUNCES */
 	uint64_t changed;   /* when it went over to the other device */
+	uint64_t search;    /* for a VF: not before */
+	bool owed;	    /* one that came too soon, and is made then */
 	char refusal[360];  /* why there is no VF, or it did not go in; "" */
 };
 
@@ -319,6 +323,7 @@ static void find_vf(struct vm_failover *f, struct nic *n)
 	if (r < 0 && strncmp(n->refusal, err.text, sizeof(n->refusal) - 1) != 0)
 		log_warn("network device %u: %s", n->index, err.text);
 	put(n->refusal, sizeof(n->refusal), r < 0 ? err.text : "");
+	n->search = now_ns() + SEARCH;
 }
 
 static void look(struct vm_failover *f, struct nic *n, uint64_t now)
@@ -330,7 +335,8 @@ static void look(struct vm_failover *f, struct nic *n, uint64_t now)
 		if (n->vf.have && (fault == FAILOVER_VF_GONE || fault == FAILOVER_PF_GONE ||
 				   (fault != FAILOVER_WELL && !failover_pick_named(&n->want))))
 			failover_pick_release(f->root, &n->want, &n->vf);
-		if (!n->vf.have && failover_waits(&n->state))
+		n->owed = !n->vf.have && failover_waits(&n->state) && now < n->search;
+		if (!n->vf.have && failover_waits(&n->state) && !n->owed)
 			find_vf(f, n);
 		fault = failover_vf_look(f->root, &n->vf);
 	}
@@ -367,6 +373,7 @@ static void arm(struct vm_failover *f)
 
 		at = sooner(at, sooner(failover_next(&n->state, now), announce_at(n)));
 		at = sooner(at, n->untold ? now + SETTLE : 0);
+		at = sooner(at, n->owed ? n->search : 0);
 	}
 	(void)loop_timer_arm(f->timer, !at ? 0 : at > now ? at - now : 1);
 }

@@ -43,7 +43,7 @@ static struct hotplug_event told; /* the next uevent; its action is "" when it w
 
 static enum failover_fault fault[2]; /* of each VF */
 static int attach_gives, detach_gives;
-static unsigned attaches, detaches, rests, readies;
+static unsigned attaches, detaches, rests, readies, picks;
 static char attached[BDF_STRLEN];
 
 /* --- the kernel, the card and the VM -------------------------------------------------------------- */
@@ -125,6 +125,7 @@ static unsigned of(const struct failover_vf *vf)
 /* The first that is well. */
 int __wrap_failover_pick(int r, const struct failover_want *want, struct failover_vf *ret, struct err *err)
 {
+	picks++;
 	for (unsigned i = 0; i < 2; i++) {
 		if (fault[i] != FAILOVER_WELL)
 			continue;
@@ -315,6 +316,24 @@ static void test_a_vmm_that_does_not_read_hears_of_it_later(void **state)
 	assert_false(latest().primary);
 }
 
+/* Of containers that come and go, say: a search for each would leave the host's other commands no lock. */
+static void test_a_host_on_which_much_happens_is_not_searched_all_the_time(void **state)
+{
+	begin();
+	link_changes(0, FAILOVER_NO_LINK);
+	device(VM_DEVICE_REMOVED, ONE);
+	fault[1] = FAILOVER_PF_DOWN;
+	picks = 0;
+	for (unsigned i = 0; i < 40; i++)
+		link_changes(0, FAILOVER_NO_LINK);
+	assert_in_range(picks, 2, 10); /* in two seconds */
+	/* What changes meanwhile is seen all the same, and soon. */
+	link_changes(1, FAILOVER_WELL);
+	pass(600);
+	vm_failover_nic(f, 0, VM_NIC_WANT_PRIMARY);
+	assert_string_equal(attached, TWO);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -322,6 +341,7 @@ int main(void)
 		T(test_a_dead_vf_is_taken_when_the_vmm_can_be_told),
 		T(test_a_vmm_that_answers_too_late_is_believed_later),
 		T(test_an_error_of_one_card_is_not_the_others),
+		T(test_a_host_on_which_much_happens_is_not_searched_all_the_time),
 		T(test_a_vmm_that_does_not_read_hears_of_it_later),
 	};
 
