@@ -15,8 +15,11 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 
-/* Clients that may wait while the VMM is busy, or before it runs. */
-#define BACKLOG 16
+/*
+ * Clients that may wait while the VMM is busy, or before it runs. Those that went away meanwhile count:
+ * of a VMM that hangs this many are told so before `vm kill` is told no more whom to end.
+ */
+#define BACKLOG 4096
 
 bool vm_name_valid(const char *name)
 {

@@ -536,6 +536,24 @@ static void test_a_vm_that_ends_says_so(void **state)
 	vm_client_close(&c);
 }
 
+/* Each `vm ps` of a monitor leaves one more who waits, and is gone. */
+static void test_who_can_end_a_vm_that_hangs_is_known_for_long(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	_cleanup_close_ int fd = connect_raw();
+
+	put(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"hang\"}\n");
+	for (unsigned i = 0; i < 200; i++) {
+		int gone = vm_socket_connect(root, "probe");
+
+		assert_true(gone >= 0);
+		close(gone);
+	}
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(c.supervisor, getpid());
+	vm_client_close(&c);
+}
+
 /* --- the socket's place ------------------------------------------------------------------------ */
 
 static void test_a_name_is_one_vms_until_it_is_dead(void **state)
@@ -695,6 +713,7 @@ int main(void)
 		TEST(test_what_controls_a_terminal_does_not_come_through),
 		TEST(test_notifications_come_to_who_subscribed),
 		TEST(test_a_vm_that_ends_says_so),
+		TEST(test_who_can_end_a_vm_that_hangs_is_known_for_long),
 		TEST(test_a_name_is_one_vms_until_it_is_dead),
 		TEST(test_only_ones_own_socket_is_removed),
 		TEST(test_its_mode_lets_nobody_else_in),
