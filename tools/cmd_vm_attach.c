@@ -54,6 +54,7 @@ static int attach(struct ctx *ctx, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0) {
+		c.answer_ms = VM_CLIENT_RAM_MS;
 		device = vm_attach_by_words(bdf, &words);
 		r = vm_attach_device(ctx->root, &c, &device, err);
 	}
@@ -106,6 +107,7 @@ static int detach(struct ctx *ctx, int argc, char **argv, struct err *err)
 		r = vm_client_open(ctx->root, argv[optind], &c, err);
 	if (r == 0)
 		r = vm_client_call(&c, "subscribe", NULL, err);
+	c.answer_ms = VM_CLIENT_RAM_MS;
 	if (r == 0)
 		r = vm_detach_device(&c, bdf, now, err);
 	/* Its event may have come before the answer then. */

@@ -258,7 +258,7 @@ int vm_client_call_with(struct vm_client *c, const char *method, json_t *params,
 	int r = ask(c, method, params, fds, nfds);
 
 	if (r == 0)
-		r = next_answer(c, vm_client_answer_ms, &answer);
+		r = next_answer(c, c->answer_ms ? c->answer_ms : vm_client_answer_ms, &answer);
 	if (r < 0)
 		return explain(c, r, err);
 	result = json_object_get(answer, "result");

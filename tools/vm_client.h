@@ -13,6 +13,7 @@ struct vm_client {
 	const char *name; /* borrowed */
 	int fd;
 	pid_t supervisor; /* the `vm run` that bound the socket */
+	unsigned answer_ms; /* what is waited for an answer; 0: vm_client_answer_ms */
 	char *buf;	  /* what came and was not taken yet */
 	size_t len;
 };
@@ -23,8 +24,11 @@ struct vm_client {
 int vm_client_open(int root, const char *name, struct vm_client *ret, struct err *err);
 void vm_client_close(struct vm_client *c);
 
+/* For what pins or lets go of a guest's RAM: of a terabyte that takes minutes. */
+#define VM_CLIENT_RAM_MS 300000u
+
 /*
- * Ask, and wait 10 s at most for the answer. *ret_result, if not NULL, is the
+ * Ask, and wait 10 s at most for the answer, or answer_ms. *ret_result, if not NULL, is the
  * caller's. -ETIMEDOUT: it does not answer; -EPIPE: it ended; -EPROTO; what the VMM
  * refused, in its own words.
  */

@@ -99,6 +99,12 @@ static int nap(void *opaque, const json_t *params, json_t **ret, struct err *err
 	return 0;
 }
 
+static int slow(void *opaque, const json_t *params, json_t **ret, struct err *err)
+{
+	usleep(400000);
+	return 0;
+}
+
 static int count_naps(void *opaque, const json_t *params, json_t **ret, struct err *err)
 {
 	*ret = json_integer(naps);
@@ -144,7 +150,7 @@ static int open_fds(void *opaque, const json_t *params, json_t **ret, struct err
 
 static const struct jsonrpc_method methods[] = {
 	{ "take", NULL, take },	  { "open_fds", NULL, open_fds },
-	{ "nap", NULL, nap },	  { "naps", NULL, count_naps },     { "armed", NULL, armed },
+	{ "nap", NULL, nap },	  { "slow", NULL, slow },	    { "naps", NULL, count_naps },     { "armed", NULL, armed },
 	{ "hello", NULL, hello }, { "much", NULL, much },	    { "refuse", NULL, refuse },
 	{ "hang", NULL, hang },	  { "subscribe", NULL, subscribe }, { "tell", NULL, tell },
 	{ "shout", NULL, shout }, { "quit", NULL, quit },	    { 0 },
@@ -536,6 +542,22 @@ static void test_a_vm_that_ends_says_so(void **state)
 	vm_client_close(&c);
 }
 
+static void test_an_answer_is_waited_for_as_long_as_it_takes(void **state)
+{
+	struct vm_client c = VM_CLIENT_INIT;
+	struct err err = ERR_INIT;
+
+	vm_client_answer_ms = 100;
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	assert_int_equal(vm_client_call(&c, "slow", NULL, &err), -ETIMEDOUT);
+	vm_client_close(&c);
+	assert_int_equal(vm_client_open(root, "probe", &c, NULL), 0);
+	c.answer_ms = VM_CLIENT_RAM_MS;
+	assert_int_equal(vm_client_call(&c, "slow", NULL, NULL), 0);
+	vm_client_close(&c);
+	vm_client_answer_ms = 10000;
+}
+
 /* Each `vm ps` of a monitor leaves one more who waits, and is gone. */
 static void test_who_can_end_a_vm_that_hangs_is_known_for_long(void **state)
 {
@@ -713,6 +735,7 @@ int main(void)
 		TEST(test_what_controls_a_terminal_does_not_come_through),
 		TEST(test_notifications_come_to_who_subscribed),
 		TEST(test_a_vm_that_ends_says_so),
+		TEST(test_an_answer_is_waited_for_as_long_as_it_takes),
 		TEST(test_who_can_end_a_vm_that_hangs_is_known_for_long),
 		TEST(test_a_name_is_one_vms_until_it_is_dead),
 		TEST(test_only_ones_own_socket_is_removed),
