@@ -22,6 +22,7 @@
 #include "base/size.h"
 #include "tests/fake/ioctl.h"
 #include "tests/fake/virtio_guest.h"
+#include "vmm/virtio/virtio.h"
 
 #define SLOT   1
 #define HEAD   0x20000u
@@ -55,7 +56,8 @@ int __wrap_fstat(int fd, struct stat *st)
 }
 
 /* A file whose reads take as long as a test wants. */
-static bool slow;
+static bool slow, in_pieces;
+static unsigned pieces;
 static sem_t go_on;
 
 ssize_t __real_preadv(int fd, const struct iovec *iov, int n, off_t at);
@@ -64,6 +66,10 @@ ssize_t __wrap_preadv(int fd, const struct iovec *iov, int n, off_t at)
 {
 	if (__atomic_load_n(&slow, __ATOMIC_ACQUIRE))
 		sem_wait(&go_on);
+	if (in_pieces) {
+		pieces++;
+		return pread(fd, iov->iov_base, 512, at);
+	}
 	return __real_preadv(fd, iov, n, at);
 }
 
@@ -336,6 +342,72 @@ static void test_what_is_copied_waits_without_the_event_loop(void **state)
 	assert_int_equal(pthread_join(other, NULL), 0);
 	assert_int_equal(request(VIRTIO_BLK_T_IN, 0, DATA, 512), VIRTIO_BLK_S_OK);
 	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
+	sem_destroy(&go_on);
+	end();
+}
+
+/* Piece by piece, until nobody is left who waits for it. */
+static void *go_on_slowly(void *opaque)
+{
+	while (__atomic_load_n(&slow, __ATOMIC_ACQUIRE)) {
+		sem_post(&go_on);
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static void test_a_reset_waits_for_no_rest(void **state)
+{
+	static const struct vmm_disk like = { .queues = 1, .block_size = 512, .mem_align = 1, .thread = true };
+	pthread_t other;
+
+	begin(&like, ALL);
+	pieces = 0;
+	sem_init(&go_on, 0, 0);
+	slow = in_pieces = true;
+	header(VIRTIO_BLK_T_IN, 0);
+	vg_desc_at(VG_DESC, 1, DATA, 64 * KiB, N | W, 2);
+	vg_desc_at(VG_DESC, 2, STATUS, 1, W, 0);
+	offer(0);
+	turn(1);
+	assert_int_equal(pthread_create(&other, NULL, go_on_slowly, NULL), 0);
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 0);
+	__atomic_store_n(&slow, false, __ATOMIC_RELEASE);
+	assert_int_equal(pthread_join(other, NULL), 0);
+	assert_in_range(pieces, 1, 64); /* of 128 */
+	assert_int_equal(vg_ram_get(STATUS, 1), 0xff);
+	in_pieces = false;
+	sem_destroy(&go_on);
+	end();
+}
+
+/* A reset waits for all that is under way. */
+static void test_no_more_is_under_way_than_a_reset_can_wait_for(void **state)
+{
+	static const struct vmm_disk like = { .queues = 1, .block_size = 512, .mem_align = 1, .thread = true,
+					      .discard = true };
+	const struct virtio_dev *dev;
+	bool patient = true;
+	pthread_t other;
+
+	begin(&like, ALL);
+	dev = (const struct virtio_dev *)blk; /* it begins with it */
+	assert_int_equal(ftruncate(disk.fd, 28 * MiB), 0);
+	assert_int_equal(virtio_blk_resize(blk, NULL), 0);
+	sem_init(&go_on, 0, 0);
+	slow = true;
+	offer_large_reads(13);
+	for (unsigned i = 1; i <= 8; i++)
+		vg_desc_at(VG_DESC, i, 512 * KiB + 1, 3 * MiB + 512 * KiB - 4096, N | W, i + 1);
+	for (unsigned i = 0; i < 1000 && dev->q[0].taken < 9; i++)
+		turn(2);
+	turn(10);
+	assert_int_equal(dev->q[0].taken, 9); /* of 28 MiB each */
+	assert_int_equal(pthread_create(&other, NULL, let_go, &patient), 0);
+	__atomic_store_n(&patient, false, __ATOMIC_RELEASE);
+	assert_int_equal(wait_status(), VIRTIO_BLK_S_OK);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 13);
+	assert_int_equal(pthread_join(other, NULL), 0);
 	sem_destroy(&go_on);
 	end();
 }
@@ -789,6 +861,8 @@ int main(void)
 		cmocka_unit_test(test_what_is_written_is_read),
 		cmocka_unit_test(test_buffers_that_lie_wrong),
 		cmocka_unit_test(test_large_requests_leave_time_to_others),
+		cmocka_unit_test(test_a_reset_waits_for_no_rest),
+		cmocka_unit_test(test_no_more_is_under_way_than_a_reset_can_wait_for),
 		cmocka_unit_test(test_what_is_copied_waits_without_the_event_loop),
 		cmocka_unit_test(test_what_a_disk_refuses),
 		cmocka_unit_test(test_its_name),

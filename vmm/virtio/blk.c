@@ -36,6 +36,8 @@
 #define BOUNCE_MAX  (16 * MiB)
 /* And all requests of a disk together. */
 #define BOUNCED_MAX (64 * MiB)
+/* Data that is under way, which a reset waits for: more only of a single request. */
+#define UNDER_WAY_MAX (256 * MiB)
 /* Data of requests that are begun in one turn, before others get theirs: this and one request. */
 #define TURN	    (64 * MiB)
 /* A range of a discard: what a bdev splits anyway. */
@@ -54,6 +56,7 @@ struct blk_req {
 	uint32_t written;    /* bytes of the guest's, beside the status */
 	uint8_t *bounce;     /* NULL: the guest's buffers are read and written themselves */
 	uint64_t bounced;
+	uint64_t under_way; /* its share */
 	struct virtq_chain chain;
 	struct iovec iov[IOVS_MAX];
 };
@@ -66,10 +69,11 @@ struct virtio_blk {
 	struct blk_req *unused;
 	uint64_t sectors;
 	uint64_t bounced;   /* bytes of all buffers in place of the guest's */
+	uint64_t under_way; /* and of all that is read and written */
 	bool block_device;  /* not a file */
 	bool stopping;	    /* nobody waits for what comes of it */
 	uint32_t to_flush;  /* bits of queues into which something was put */
-	uint32_t waiting;   /* and of those whose next request waits for others' bounced bytes */
+	uint32_t waiting;   /* and of those whose next request waits for others */
 	struct virtio_ops ops;
 };
 
@@ -104,12 +108,14 @@ static void wake_queues(struct virtio_blk *blk)
 
 static void give_req(struct virtio_blk *blk, struct blk_req *req)
 {
-	if (req->bounce) {
+	if (req->bounce)
 		blk->bounced -= req->bounced;
+	blk->under_way -= req->under_way;
+	if (req->bounce || req->under_way)
 		wake_queues(blk);
-	}
 	free(req->bounce);
 	req->bounce = NULL;
+	req->under_way = 0;
 	req->next = blk->unused;
 	blk->unused = req;
 }
@@ -177,7 +183,7 @@ static void on_done(struct disk_req *io, int result)
 	if (result == 0 && req->bounce && io->op == DISK_READ &&
 	    virtq_write(&blk->dev, &req->chain, 0, req->bounce, req->bounced) < 0)
 		result = -EFAULT;
-	if (result < 0 && result != -EOPNOTSUPP)
+	if (result < 0 && result != -EOPNOTSUPP && !blk->stopping)
 		log_warn_limited("%s: cannot %s: %s", blk->dev.pci.name, verb(io->op),
 				 strerror(-result));
 	complete(req, result == 0 ? VIRTIO_BLK_S_OK :
@@ -281,6 +287,10 @@ static bool transfer(struct blk_req *req, bool is_write, uint64_t sector)
 		     virtio_has(&blk->dev, VIRTIO_BLK_F_FLUSH) ? DISK_WRITE : DISK_WRITE_SYNC;
 	req->io.offset = sector * SECTOR;
 	req->io.len = len;
+	if (blk->under_way && blk->under_way + len > UNDER_WAY_MAX) {
+		postpone(req);
+		return false;
+	}
 	r = is_write ? map(req, c->seg, c->nread, HEADER, len) :
 		       map(req, c->seg + c->nread, c->nwrite, 0, len);
 	if (r == 0 && !is_aligned(req))
@@ -294,6 +304,8 @@ static bool transfer(struct blk_req *req, bool is_write, uint64_t sector)
 		return true;
 	}
 	req->written = is_write ? 0 : (uint32_t)len;
+	req->under_way = len;
+	blk->under_way += len;
 	disk_io_submit(blk->io, &req->io);
 	return true;
 }
@@ -412,7 +424,7 @@ static void stop(struct virtio_dev *dev)
 	struct virtio_blk *blk = to_blk(dev);
 
 	blk->stopping = true;
-	disk_io_drain(blk->io);
+	disk_io_end(blk->io);
 	blk->to_flush = blk->waiting = 0;
 }
 
@@ -420,7 +432,7 @@ static int start(struct virtio_dev *dev)
 {
 	struct virtio_blk *blk = to_blk(dev);
 
-	disk_io_drain(blk->io);
+	disk_io_end(blk->io);
 	blk->stopping = false;
 	return 0;
 }

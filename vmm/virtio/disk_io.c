@@ -32,6 +32,7 @@ struct disk_io {
 	int done_fd;	   /* something is done */
 	unsigned inflight; /* under the caller's lock */
 	bool is_thread;
+	bool ending; /* nobody wants what is under way; the thread looks, too */
 
 	struct io_uring ring;
 
@@ -95,6 +96,17 @@ static bool settle(struct disk_req *req, int64_t result)
 	else
 		advance(req, (uint64_t)result < req->len ? (uint64_t)result : req->len);
 	return req->result < 0 || !req->len;
+}
+
+/* It is over, this way or that. */
+static bool is_over(const struct disk_io *io, struct disk_req *req, int64_t result)
+{
+	if (settle(req, result))
+		return true;
+	if (!__atomic_load_n(&io->ending, __ATOMIC_ACQUIRE))
+		return false;
+	req->result = -ECANCELED;
+	return true;
 }
 
 /* --- io_uring ---------------------------------------------------------------------------------- */
@@ -162,7 +174,7 @@ static void uring_reap(struct disk_io *io)
 		int result = cqe->res;
 
 		io_uring_cqe_seen(&io->ring, cqe);
-		if (settle(req, result))
+		if (is_over(io, req, result))
 			finish(io, req);
 		else
 			uring_begin(io, req);
@@ -223,7 +235,7 @@ static void *work(void *opaque)
 		if (!io->todo)
 			io->todo_end = &io->todo;
 		pthread_mutex_unlock(&io->lock);
-		while (!settle(req, carry_out(io->config.fd, req)))
+		while (!is_over(io, req, carry_out(io->config.fd, req)))
 			;
 		pthread_mutex_lock(&io->lock);
 		req->next = io->ready;
@@ -345,7 +357,7 @@ struct disk_io *disk_io_free(struct disk_io *io)
 {
 	if (!io)
 		return NULL;
-	disk_io_drain(io);
+	disk_io_end(io);
 	if (io->is_thread)
 		thread_end(io);
 	else
@@ -392,12 +404,14 @@ static void wait_for_one(struct disk_io *io)
 	pthread_mutex_unlock(&io->lock);
 }
 
-void disk_io_drain(struct disk_io *io)
+void disk_io_end(struct disk_io *io)
 {
+	__atomic_store_n(&io->ending, true, __ATOMIC_RELEASE);
 	while (io->inflight) {
 		wait_for_one(io);
 		reap(io);
 	}
+	__atomic_store_n(&io->ending, false, __ATOMIC_RELEASE);
 }
 
 bool disk_io_is_thread(const struct disk_io *io)

@@ -2,7 +2,7 @@
 /*
  * Reads and writes of a disk's file that do not wait: by io_uring, or where the host has it switched
  * off (kernel.io_uring_disabled, seccomp) by a thread. What is done is told on the event loop's
- * thread, or on the caller's of disk_io_drain(). All calls are under one lock of the caller's, which the
+ * thread, or on the caller's of disk_io_end(). All calls are under one lock of the caller's, which the
  * event loop has when it calls.
  */
 #ifndef VMM_VIRTIO_DISK_IO_H
@@ -51,15 +51,15 @@ struct disk_io_config {
 
 /* 0, -ENOMEM, -EMFILE or another -errno. */
 int disk_io_new(const struct disk_io_config *config, struct disk_io **ret);
-/* What is under way is waited for, and told. NULL is fine; returns NULL. */
+/* As disk_io_end(), and told. NULL is fine; returns NULL. */
 struct disk_io *disk_io_free(struct disk_io *io);
 
 /* Begin it, at disk_io_kick() at the latest. done() may be called before this returns. */
 void disk_io_submit(struct disk_io *io, struct disk_req *req);
 void disk_io_kick(struct disk_io *io);
 
-/* Until nothing is under way. */
-void disk_io_drain(struct disk_io *io);
+/* Until nothing is under way. Nobody wants it: what is done in part is not gone on with (-ECANCELED). */
+void disk_io_end(struct disk_io *io);
 
 bool disk_io_is_thread(const struct disk_io *io);
 
