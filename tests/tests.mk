@@ -39,7 +39,7 @@ $(O)/tests/unit/test_virtio_vdpa: TEST_LDLIBS = -Wl,--wrap=write
 # No descriptor is left.
 $(O)/tests/unit/test_acceptor: TEST_LDLIBS = -Wl,--wrap=accept4
 # Its guest asks again while it is served.
-$(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom,--wrap=virtq_push
+$(O)/tests/unit/test_virtio_turns: TEST_LDLIBS = -Wl,--wrap=getrandom,--wrap=virtq_push,--wrap=mem_discard
 # Its driver adds something at the wrong moment.
 $(O)/tests/unit/test_virtio_ring: TEST_LDLIBS = -Wl,--wrap=gmem_ptr
 # A clock of their own (tests/fake/clock.h).

@@ -6,10 +6,12 @@
 #include <poll.h>
 #include <sys/random.h>
 
+#include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
 
+#include "base/size.h"
 #include "vmm/mem.h"
 #include "vmm/virtio/balloon.h"
 #include "vmm/virtio/console.h"
@@ -129,6 +131,39 @@ static void test_the_balloon_takes_turns(void **state)
 	}
 }
 
+static uint64_t discarded;
+
+int __wrap_mem_discard(const struct mem *mem, gpa_t gpa, uint64_t len);
+int __wrap_mem_discard(const struct mem *mem, gpa_t gpa, uint64_t len)
+{
+	discarded += len;
+	return 0;
+}
+
+/* More RAM in one buffer than its host can give back in no time. */
+static void test_free_pages_take_turns(void **state)
+{
+	static const struct balloon_owner owner = { may_take, NULL, .reporting = true };
+	struct virtio_balloon *b = NULL;
+
+	begin();
+	assert_int_equal(virtio_balloon_new(&vg_machine.guest.vm, &owner, &b, &vg_machine.guest.err), 0);
+	assert_int_equal(vfio_machine_start(&vg_machine), 0);
+	vg_bar = cfg_get(&vg_machine.guest, 0, SLOT, PCI_BASE_ADDRESS_0, 4);
+	cfg_put(&vg_machine.guest, 0, SLOT, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	for (unsigned i = 0; i < 8; i++)
+		vg_desc_at(VG_DESC, i, 4 * GiB, GiB, VRING_DESC_F_WRITE | (i < 7 ? VRING_DESC_F_NEXT : 0), i + 1);
+	offer();
+	vg_accept(F(VIRTIO_F_VERSION_1) | F(VIRTIO_BALLOON_F_REPORTING));
+	vg_set_queue(3, VG_DESC, VG_AVAIL, VG_USED);
+	discarded = 0;
+	vg_put(VIRTIO_PCI_COMMON_STATUS, 1, 7 | VIRTIO_CONFIG_S_FEATURES_OK);
+	assert_int_equal(discarded, GiB);
+	assert_int_equal(vg_ram_get(VG_USED + 2, 2), 1);
+	virtio_balloon_free(b);
+	vfio_machine_free(&vg_machine);
+}
+
 /* What is typed has no room in any of them. */
 static void test_the_console_takes_turns(void **state)
 {
@@ -152,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_entropy_device_takes_turns),
 		cmocka_unit_test(test_the_balloon_takes_turns),
+		cmocka_unit_test(test_free_pages_take_turns),
 		cmocka_unit_test(test_the_console_takes_turns),
 	};
 

@@ -21,8 +21,9 @@
 
 /* Pages, or buffers without any, in one turn, before others get theirs. Linux sends 256 pages in a buffer. */
 #define TURN	    4096u
-/* Of those a block of free pages counts as so many: it is one call, of more work. */
+/* Of those a block of free pages counts as so many: it is one call, of more work. Linux's have 4 MiB at most. */
 #define FREE_COST   16u
+#define FREE_BLOCK  (4u << 20)
 
 #define CHAIN_STATS 64u
 #define STAT_SIZE   10u /* 5.5.6.3: tag, value */
@@ -87,15 +88,19 @@ static unsigned inflate(struct virtio_balloon *b, const struct virtq_chain *chai
 /* 5.5.6.7: the buffers themselves are the pages, which the guest wants no content of. What it cost. */
 static unsigned take_free(struct virtio_balloon *b, const struct virtq_chain *chain)
 {
+	unsigned cost = 0;
+
 	if (!virtio_has(&b->dev, VIRTIO_BALLOON_F_REPORTING))
 		return 0;
-	for (unsigned i = chain->nread; i < chain->nread + chain->nwrite; i++) {
+	/* As above: what is more than a turn has stays the guest's. */
+	for (unsigned i = chain->nread; i < chain->nread + chain->nwrite && cost < TURN; i++) {
 		const struct virtq_seg *seg = &chain->seg[i];
 
 		if (mem_discard(b->dev.vm->mem, seg->addr, seg->len) == 0)
 			b->reported += seg->len;
+		cost += FREE_COST * (1 + (seg->len ? (seg->len - 1) / FREE_BLOCK : 0));
 	}
-	return chain->nwrite * FREE_COST;
+	return cost;
 }
 
 /* --- what the guest says of its memory ------------------------------------------------------------ */
