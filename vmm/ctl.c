@@ -14,6 +14,9 @@
 #include "base/loop.h"
 #include "vmm/acceptor.h"
 
+/* One more than others have is kept for the supervisor. */
+#define PLACES (CTL_CLIENTS_MAX + 1)
+
 struct client {
 	int fd;		 /* -1: free */
 	char *in, *out;	 /* NULL: nothing kept */
@@ -27,7 +30,7 @@ struct client {
 struct ctl {
 	struct ctl_config config;
 	struct acceptor *acceptor;
-	struct client clients[CTL_CLIENTS_MAX];
+	struct client clients[PLACES];
 	struct client *current; /* whose request is served */
 };
 
@@ -204,9 +207,9 @@ static void on_client(void *opaque, int fd)
 	struct ctl *ctl = opaque;
 	struct client *c = ctl->clients;
 
-	while (c < ctl->clients + CTL_CLIENTS_MAX && c->fd != fd)
+	while (c < ctl->clients + PLACES && c->fd != fd)
 		c++;
-	if (c == ctl->clients + CTL_CLIENTS_MAX)
+	if (c == ctl->clients + PLACES)
 		return;
 	/* Whoever does not read is not asked what else there is. */
 	if (!c->doomed && c->out_len)
@@ -220,6 +223,22 @@ static void on_client(void *opaque, int fd)
 }
 
 /* --- who comes --------------------------------------------------------------------------------- */
+
+static pid_t peer_pid(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
+}
+
+/* Who made the socket is the supervisor, by which devices come and go: idle clients do not keep it out. */
+static unsigned places_for(const struct ctl *ctl, int fd)
+{
+	pid_t owner = peer_pid(ctl->config.listen_fd);
+
+	return owner && peer_pid(fd) == owner ? PLACES : CTL_CLIENTS_MAX;
+}
 
 static bool may_ask(const struct ctl *ctl, int fd)
 {
@@ -245,11 +264,11 @@ static void on_connection(void *opaque, int connection)
 	_cleanup_close_ int fd = connection;
 	struct client *c = ctl->clients;
 
-	while (c < ctl->clients + CTL_CLIENTS_MAX && c->fd >= 0)
+	while (c < ctl->clients + places_for(ctl, fd) && c->fd >= 0)
 		c++;
 	if (!may_ask(ctl, fd)) {
 		turn_away(fd, "this machine belongs to another user");
-	} else if (c == ctl->clients + CTL_CLIENTS_MAX) {
+	} else if (c == ctl->clients + places_for(ctl, fd)) {
 		turn_away(fd, "too many clients already");
 	} else if (loop_add(ctl->config.loop, fd, on_client, ctl) == 0) {
 		*c = (struct client){ .fd = TAKE_FD(fd) };
@@ -265,7 +284,7 @@ int ctl_new(const struct ctl_config *config, struct ctl **ret)
 
 	if (ctl) {
 		ctl->config = *config;
-		for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+		for (unsigned i = 0; i < PLACES; i++)
 			ctl->clients[i].fd = -1;
 		r = acceptor_new(config->loop, config->listen_fd, "the control socket",
 				 on_connection, ctl, &ctl->acceptor);
@@ -283,7 +302,7 @@ struct ctl *ctl_free(struct ctl *ctl)
 {
 	if (!ctl)
 		return NULL;
-	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
+	for (unsigned i = 0; i < PLACES; i++)
 		drop(ctl, &ctl->clients[i]);
 	ctl->acceptor = acceptor_free(ctl->acceptor);
 	close(ctl->config.listen_fd);
@@ -323,7 +342,7 @@ void ctl_notify(struct ctl *ctl, const char *event, json_t *params)
 		return;
 	}
 	text = jsonrpc_notification(event, params);
-	for (unsigned i = 0; text && i < CTL_CLIENTS_MAX; i++) {
+	for (unsigned i = 0; text && i < PLACES; i++) {
 		struct client *c = &ctl->clients[i];
 
 		if (c->fd < 0 || !c->subscribed)

@@ -414,35 +414,87 @@ static void test_who_leaves_in_the_middle_harms_nothing(void **state)
 	assert_it_serves();
 }
 
-static void test_more_clients_than_there_is_room_for_are_turned_away(void **state)
+static void say(int fd)
 {
-	int fds[CTL_CLIENTS_MAX], late;
-	char line[256];
+	assert_int_equal(write(fd, "x", 1), 1);
+}
 
+static void hear(int fd)
+{
+	char c;
+
+	assert_int_equal(read(fd, &c, 1), 1);
+}
+
+/* All places, by a process that is not the one that made the socket; one of them is free when it is told so. */
+static _Noreturn void take_all_places(int fd)
+{
+	int fds[CTL_CLIENTS_MAX];
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++) {
 		fds[i] = connect_raw();
 		assert_it_answers(fds[i]);
 	}
+	say(fd);
+	hear(fd);
+	close(fds[3]);
+	say(fd);
+	for (;;)
+		pause();
+}
+
+/* What another process is told that connects. */
+static bool another_is_served(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		char line[256] = "";
+		int fd = connect_raw();
+
+		(void)send(fd, HELLO, strlen(HELLO), MSG_NOSIGNAL);
+		get(fd, line, sizeof(line));
+		_exit(strcmp(line, HELLO_IS) == 0 ? 0 : strstr(line, "too many clients") ? 1 : 2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_in_range(WEXITSTATUS(status), 0, 1);
+	return WEXITSTATUS(status) == 0;
+}
+
+static void test_more_clients_than_there_is_room_for_are_turned_away(void **state)
+{
+	int sv[2], own, late;
+	char line[256];
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv), 0);
+	pid = fork();
+	if (pid == 0)
+		take_all_places(sv[1]);
+	hear(sv[0]);
+	assert_false(another_is_served());
+	/* Who made the socket has a place of its own, but not two. */
+	own = connect_raw();
+	assert_it_answers(own);
 	late = connect_raw();
 	get(late, line, sizeof(line));
 	assert_non_null(strstr(line, "too many clients"));
 	close(late);
-	close(fds[3]);
-	/* Its place is free as soon as the server has seen it go. */
-	for (unsigned i = 0; i < 100; i++) {
-		late = connect_raw();
-		put(late, HELLO);
-		get(late, line, sizeof(line));
-		if (strcmp(line, HELLO_IS) == 0)
-			break;
-		close(late);
+	assert_false(another_is_served());
+	/* A place is free as soon as the server has seen its client go. */
+	say(sv[0]);
+	hear(sv[0]);
+	for (unsigned i = 0; i < 100 && !another_is_served(); i++)
 		usleep(10000);
-	}
-	assert_string_equal(line, HELLO_IS);
-	close(late);
-	for (unsigned i = 0; i < CTL_CLIENTS_MAX; i++)
-		if (i != 3)
-			close(fds[i]);
+	assert_true(another_is_served());
+	assert_it_answers(own);
+	close(own);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(sv[0]);
+	close(sv[1]);
 }
 
 static void test_another_users_process_is_refused(void **state)
