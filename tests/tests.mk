@@ -48,6 +48,9 @@ $(O)/tests/unit/test_irq_many $(O)/tests/unit/test_irq_trace: TEST_LDLIBS = -Wl,
 $(O)/tests/unit/test_vfio_pba: TEST_LDLIBS = -Wl,--wrap=pread
 # A PF that keeps what it is told of its VFs.
 $(O)/tests/unit/test_failover_vf: TEST_LDLIBS = -Wl,--wrap=vf_link_read,--wrap=vf_link_set
+# Leases and drivers are its own.
+$(O)/tests/unit/test_failover_pick: TEST_LDLIBS = \
+	-Wl,--wrap=lease_take,--wrap=lease_read,--wrap=lease_release,--wrap=change_bind,--wrap=vm_check_bound_for_run
 # The host, its card and the VMM are its own.
 $(O)/tests/unit/test_vm_failover: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \

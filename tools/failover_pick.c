@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/hostfs.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "host/lease.h"
@@ -55,6 +57,37 @@ static int add(struct list *list, struct bdf bdf)
 	return 0;
 }
 
+/* By which a VF differs from another one that is made with its address. 0: it is not there. */
+static ino_t identity(int root, struct bdf bdf)
+{
+	char path[HOSTFS_PATH_MAX];
+	struct stat st;
+
+	return hostfs_path(root, path, sizeof(path), "sys/bus/pci/devices/%s", BDF_STR(bdf)) == 0 &&
+			       stat(path, &st) == 0 ?
+		       st.st_ino :
+		       0;
+}
+
+/* The host took it from its VFIO driver: who does that wants it for something else. */
+static bool was_wanted_back(int root, const struct failover_want *want, struct bdf bdf)
+{
+	ino_t it = identity(root, bdf);
+
+	for (unsigned i = 0; it && i < ARRAY_SIZE(want->wanted_back); i++)
+		if (want->wanted_back[i] == it)
+			return true;
+	return false;
+}
+
+void failover_pick_wanted_back(int root, struct failover_want *want, struct bdf bdf)
+{
+	if (was_wanted_back(root, want, bdf))
+		return;
+	want->wanted_back[want->next_back] = identity(root, bdf);
+	want->next_back = (want->next_back + 1) % ARRAY_SIZE(want->wanted_back);
+}
+
 /* Why it would be of no use now; NULL: it would be. */
 static const char *unfit_because(const struct list *list, struct bdf bdf)
 {
@@ -66,7 +99,8 @@ static const char *unfit_because(const struct list *list, struct bdf bdf)
 	if (failover_uplink_is(list->root, list->want->bridge, vf.pf))
 		return "the standby's own card";
 	fault = failover_vf_look(list->root, &vf);
-	if (fault == FAILOVER_WELL || (fault == FAILOVER_UNBOUND && list->want->bind))
+	if (fault == FAILOVER_WELL ||
+	    (fault == FAILOVER_UNBOUND && list->want->bind && !was_wanted_back(list->root, list->want, bdf)))
 		return NULL;
 	return failover_fault_word(fault);
 }
@@ -216,9 +250,12 @@ int failover_pick(int root, const struct failover_want *want, struct failover_vf
 	return 0;
 }
 
+/* The lease on a VF of its address may be somebody else's, where that was made anew. */
 void failover_pick_release(int root, const struct failover_want *want, struct failover_vf *vf)
 {
-	if (vf->have)
+	struct lease lease;
+
+	if (vf->have && lease_read(root, vf->bdf, &lease) == 0 && lease.holder.pid == getpid())
 		(void)lease_release(root, vf->bdf, true, want->lock_timeout_s, NULL);
 	vf->have = false;
 }

@@ -4,6 +4,7 @@
 #define TOOLS_FAILOVER_PICK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "tools/failover_vf.h"
 
@@ -13,7 +14,12 @@ struct failover_want {
 	bool bind;	    /* to its VFIO driver first */
 	unsigned force, lock_timeout_s;
 	int near_node; /* of the host: the nearest of several; -1: all the same */
+	ino_t wanted_back[16]; /* the last ones that failover_pick_wanted_back() told of */
+	unsigned next_back;
 };
+
+/* The host has unbound it from its VFIO driver: one of several is not bound again here. */
+void failover_pick_wanted_back(int root, struct failover_want *want, struct bdf bdf);
 
 /* One that is named is there from the start, or the guest does not start. */
 bool failover_pick_named(const struct failover_want *want);

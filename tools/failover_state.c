@@ -219,8 +219,8 @@ static enum failover_action step_leaving(struct failover *f, uint64_t now)
 	bool dead = f->fault != FAILOVER_WELL && f->fault != FAILOVER_FAILED &&
 		    f->fault != FAILOVER_UNBOUND;
 
-	/* In its five seconds it died. FAILED is what the VMM has taken already. */
-	if (dead && f->cause != FAILOVER_FAULT) {
+	/* In its five seconds it died. FAILED, or one that failed, is what the VMM has taken already. */
+	if (dead && f->cause != FAILOVER_FAULT && f->cause != FAILOVER_ERROR) {
 		f->cause = FAILOVER_FAULT;
 		f->cause_fault = f->fault;
 	} else if (!f->again || now < f->again) {

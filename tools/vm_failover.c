@@ -332,6 +332,8 @@ static void look(struct vm_failover *f, struct nic *n, uint64_t now)
 
 	if (n->state.where == FAILOVER_OUT) {
 		/* One of several may be better off than this one. */
+		if (n->vf.have && fault == FAILOVER_UNBOUND)
+			failover_pick_wanted_back(f->root, &n->want, n->vf.bdf);
 		if (n->vf.have && (fault == FAILOVER_VF_GONE || fault == FAILOVER_PF_GONE ||
 				   (fault != FAILOVER_WELL && !failover_pick_named(&n->want))))
 			failover_pick_release(f->root, &n->want, &n->vf);

@@ -378,6 +378,16 @@ static void test_an_operators_word_ends_the_wait_for_a_recovery(void **state)
 	does(FAILOVER_ATTACH);
 }
 
+static void test_what_an_error_brings_with_it_is_no_cause(void **state)
+{
+	begin();
+	device(VM_DEVICE_ERROR); /* the VMM takes it */
+	looks(FAILOVER_NO_LINK);
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_REMOVED);
+	is(false, "error");
+}
+
 static void test_an_error_while_it_is_out(void **state)
 {
 	looks(FAILOVER_WELL);
@@ -537,6 +547,7 @@ int main(void)
 		T(test_the_host_may_recover_before_the_vmm_tells),
 		T(test_an_error_is_not_of_the_vf_that_comes_in_its_place),
 		T(test_an_operators_word_ends_the_wait_for_a_recovery),
+		T(test_what_an_error_brings_with_it_is_no_cause),
 		T(test_an_error_while_it_is_out),
 		T(test_health_is_counted_anew_after_each_lapse),
 		T(test_what_flaps_waits_longer_and_longer),

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Which VF of several a guest's network device gets, and which it leaves to others. */
+#include "tools/failover_pick.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/fd.h"
+#include "host/change.h"
+#include "host/lease.h"
+#include "tests/fake/pf.h"
+#include "tests/fake/sysfs.h"
+#include "tools/vm_open.h"
+
+#define VF0 "0000:01:10.0"
+#define NET "sys/class/net/eth0"
+
+static struct fake_pf k;
+static struct failover_want want;
+static struct failover_vf got;
+static struct err err;
+static unsigned choice, binds, releases; /* how many there were to choose from */
+static pid_t holder;
+
+int __wrap_lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *e);
+int __wrap_lease_read(int root, struct bdf bdf, struct lease *ret);
+int __wrap_lease_release(int root, struct bdf bdf, bool force, unsigned timeout_s, struct err *e);
+int __wrap_change_bind(int root, const struct bind_request *req, const struct journal_owner *owner,
+		       unsigned timeout_s, struct err *e);
+int __wrap_vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function *ret, struct err *e);
+
+int __wrap_lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *e)
+{
+	choice = (unsigned)req->count;
+	if (!req->count)
+		return err_plain(e, -EBUSY, "none of the %s is free", req->what);
+	*ret = (struct lease){ .bdf = req->among[0] };
+	return 0;
+}
+
+int __wrap_lease_read(int root, struct bdf bdf, struct lease *ret)
+{
+	*ret = (struct lease){ .bdf = bdf, .holder.pid = holder };
+	return holder ? 0 : -ENOENT;
+}
+
+int __wrap_lease_release(int root, struct bdf bdf, bool force, unsigned timeout_s, struct err *e)
+{
+	releases++;
+	return 0;
+}
+
+int __wrap_change_bind(int root, const struct bind_request *req, const struct journal_owner *owner,
+		       unsigned timeout_s, struct err *e)
+{
+	binds++;
+	return 0;
+}
+
+int __wrap_vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function *ret, struct err *e)
+{
+	return 0;
+}
+
+static int setup(void **state)
+{
+	fake_pf_init(&k);
+	fake_pf_set(&k, 1);
+	fake_sysfs_text(k.root, "0x1003", NET "/flags");
+	fake_sysfs_text(k.root, "1", NET "/carrier");
+	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
+	want = (struct failover_want){ .vf = "auto", .bridge = "", .bind = true, .near_node = -1 };
+	err = (struct err)ERR_INIT;
+	choice = binds = releases = 0;
+	holder = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_pf_fini(&k);
+	return 0;
+}
+
+static int pick(void)
+{
+	err = (struct err)ERR_INIT;
+	choice = 99;
+	return failover_pick(k.root, &want, &got, &err);
+}
+
+static void test_one_without_a_driver_is_bound_where_that_was_asked_for(void **state)
+{
+	assert_int_equal(pick(), 0);
+	assert_int_equal(choice, 1);
+	assert_int_equal(binds, 1);
+	assert_int_equal(got.bdf.dev, 0x10);
+	want.bind = false;
+	assert_int_equal(pick(), -EBUSY);
+	assert_int_equal(choice, 0);
+	assert_non_null(strstr(err.text, "of no use now: " VF0 " (vf-unbound)"));
+}
+
+static void test_what_the_host_unbound_is_not_bound_again(void **state)
+{
+	struct bdf bdf = { .bus = 1, .dev = 0x10 };
+
+	for (unsigned i = 0; i < 20; i++) /* said once or often */
+		failover_pick_wanted_back(k.root, &want, bdf);
+	assert_int_equal(want.next_back, 1);
+	assert_int_equal(pick(), -EBUSY);
+	assert_int_equal(binds, 0);
+	assert_non_null(strstr(err.text, VF0 " (vf-unbound)"));
+	/* By whoever bound it. */
+	fake_sysfs_link(k.root, "../../../../bus/pci/drivers/vfio-pci", "sys/bus/pci/devices/" VF0 "/driver");
+	assert_int_equal(pick(), 0);
+	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
+	assert_int_equal(pick(), -EBUSY);
+	/* One that is made anew is another one: in sysfs no number comes twice. */
+	want.wanted_back[0]++;
+	assert_int_equal(pick(), 0);
+	/* And one that is gone is nobody's to remember. */
+	fake_pf_set(&k, 0);
+	failover_pick_wanted_back(k.root, &want, bdf);
+	fake_pf_set(&k, 1);
+	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
+	want.wanted_back[0]++;
+	assert_int_equal(pick(), 0);
+}
+
+static void test_a_lease_that_is_not_ours_is_left(void **state)
+{
+	struct failover_vf vf = { .have = true, .bdf = { .bus = 1, .dev = 0x10 } };
+
+	holder = getpid() + 1;
+	failover_pick_release(k.root, &want, &vf);
+	assert_false(vf.have);
+	assert_int_equal(releases, 0);
+	vf.have = true;
+	holder = getpid();
+	failover_pick_release(k.root, &want, &vf);
+	assert_int_equal(releases, 1);
+	failover_pick_release(k.root, &want, &vf); /* it has none any more */
+	assert_int_equal(releases, 1);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_one_without_a_driver_is_bound_where_that_was_asked_for),
+		T(test_what_the_host_unbound_is_not_bound_again),
+		T(test_a_lease_that_is_not_ours_is_left),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
