@@ -67,7 +67,8 @@ $(O)/tests/unit/test_vm_return: TEST_LDLIBS = \
 $(O)/tests/unit/test_vm_attach: TEST_LDLIBS = -Wl,--wrap=vm_client_call,--wrap=vm_client_call_with \
 	-Wl,--wrap=vfio_container_open,--wrap=vfio_group_open
 # What is put into the guest, and what came with the question.
-$(O)/tests/unit/test_control_device: TEST_LDLIBS = -Wl,--wrap=vfio_pci_plug,--wrap=ctl_take_fd
+$(O)/tests/unit/test_control_device: TEST_LDLIBS = \
+	-Wl,--wrap=vfio_pci_plug,--wrap=ctl_take_fd,--wrap=virtio_balloon_ask,--wrap=virtio_balloon_get_state
 # What goes to the clients.
 $(O)/tests/unit/test_control_schema: TEST_LDLIBS = -Wl,--wrap=ctl_notify
 # A clock of its own (tests/fake/clock.h), and what goes to the clients.

@@ -188,13 +188,21 @@ static int take_fds(struct machine *m, bool own, struct vmm_device *device,
 	return 0;
 }
 
+/* What the guest gave back is pinned with the rest: it may as well have it, unless nothing comes of this. */
 static int plug(struct machine *m, struct vfio_pci_arrival *arrival, struct err *err)
 {
+	struct balloon_state was = { 0 };
 	int r;
 
+	if (m->balloon) {
+		virtio_balloon_get_state(m->balloon, &was);
+		virtio_balloon_ask(m->balloon, 0);
+	}
 	m->arriving = arrival->device; /* for who is told of it */
 	r = vfio_pci_plug(&m->vm, &m->host_devices, arrival, err);
 	m->arriving = NULL;
+	if (r < 0 && m->balloon)
+		virtio_balloon_ask(m->balloon, was.asked);
 	return r;
 }
 
@@ -214,9 +222,6 @@ int control_attach(void *opaque, const json_t *params, json_t **ret, struct err 
 		r = take_fds(m, own, &device, &arrival, err);
 	if (r < 0)
 		return r;
-	/* What the guest gave back is pinned with the rest: it may as well have it. */
-	if (m->balloon)
-		virtio_balloon_ask(m->balloon, 0);
 	if (!own)
 		device_settings_recall(m, &device);
 	r = plug(m, &arrival, err);

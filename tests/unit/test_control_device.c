@@ -21,6 +21,7 @@
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/vfio_pci/vfio_pci.h"
+#include "vmm/virtio/balloon.h"
 
 #define DEV "0000:01:10.0"
 
@@ -57,6 +58,24 @@ int __wrap_vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_p
 	close_fdp(&a->container_fd);
 	a->node = 1;
 	return refusal ? err_plain(err, refusal, "no") : 0;
+}
+
+/* A balloon that keeps what it is asked for. */
+static uint64_t wanted;
+static unsigned asks;
+
+void __wrap_virtio_balloon_ask(struct virtio_balloon *b, uint64_t bytes);
+void __wrap_virtio_balloon_get_state(struct virtio_balloon *b, struct balloon_state *ret);
+
+void __wrap_virtio_balloon_ask(struct virtio_balloon *b, uint64_t bytes)
+{
+	wanted = bytes;
+	asks++;
+}
+
+void __wrap_virtio_balloon_get_state(struct virtio_balloon *b, struct balloon_state *ret)
+{
+	*ret = (struct balloon_state){ .asked = wanted };
 }
 
 /* Two nodes, and a device that the guest began with. */
@@ -143,6 +162,22 @@ static void test_that_a_line_is_shared_is_kept_apart(void **state)
 	assert_true(plugged.vf);
 }
 
+static void test_a_balloon_is_as_before_where_nothing_comes(void **state)
+{
+	m.balloon = (struct virtio_balloon *)&m;
+	wanted = 64 << 20;
+	asks = 0;
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":\"9\"}"), "\"group\" is a number from 0 to 2147483647");
+	assert_int_equal(asks, 0);
+	refusal = -ENOSPC;
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9}"), "no");
+	assert_int_equal(wanted, 64 << 20);
+	refusal = 0;
+	assert_string_equal(ask("{\"device\":\"" DEV "\",\"group\":9}"), "");
+	assert_int_equal(wanted, 0);
+	m.balloon = NULL;
+}
+
 static void test_bad_parameters_name_the_one(void **state)
 {
 	static const char *const rows[][2] = {
@@ -225,6 +260,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_each_word_reaches_its_field),
 		TEST(test_that_a_line_is_shared_is_kept_apart),
+		TEST(test_a_balloon_is_as_before_where_nothing_comes),
 		TEST(test_bad_parameters_name_the_one),
 		TEST(test_one_comes_back_as_it_was),
 		TEST(test_what_was_refused_is_not_remembered),
