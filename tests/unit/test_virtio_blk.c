@@ -83,7 +83,7 @@ void *__wrap_malloc(size_t size)
 }
 
 /* What the kernel is asked to do, and of that at once if it can. */
-static unsigned handed, handed_inline;
+static unsigned handed, handed_inline, syncs;
 
 int __real_io_uring_submit(struct io_uring *ring);
 int __wrap_io_uring_submit(struct io_uring *ring);
@@ -91,6 +91,7 @@ int __wrap_io_uring_submit(struct io_uring *ring)
 {
 	for (unsigned i = ring->sq.sqe_head; i != ring->sq.sqe_tail; i++) {
 		handed++;
+		syncs += ring->sq.sqes[i & *ring->sq.kring_mask].opcode == IORING_OP_FSYNC;
 		handed_inline += !(ring->sq.sqes[i & *ring->sq.kring_mask].flags & IOSQE_ASYNC);
 	}
 	return __real_io_uring_submit(ring);
@@ -556,6 +557,25 @@ static void discard_from_thread(int result, bool hole)
 	end();
 }
 
+static void test_zeroes_stay_without_a_flush(void **state)
+{
+	static const char zero[4096];
+	char b[4096];
+
+	for (unsigned knows = 0; knows < 2; knows++) {
+		begin(NULL, knows ? ALL : ALL & ~F(VIRTIO_BLK_F_FLUSH));
+		pattern(DATA, 16384, 9);
+		assert_int_equal(request(VIRTIO_BLK_T_OUT, 0, DATA, 16384), VIRTIO_BLK_S_OK);
+		syncs = 0;
+		assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 0), VIRTIO_BLK_S_OK);
+		assert_int_equal(clear(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 1), VIRTIO_BLK_S_OK);
+		assert_int_equal(syncs, knows ? 0 : 2);
+		assert_int_equal(pread(disk.fd, b, 4096, 4096), 4096);
+		assert_memory_equal(b, zero, 4096);
+		end();
+	}
+}
+
 static void test_a_block_device_is_told_of_discards(void **state)
 {
 	static const char zero[4096];
@@ -867,6 +887,7 @@ int main(void)
 		cmocka_unit_test(test_what_a_disk_refuses),
 		cmocka_unit_test(test_its_name),
 		cmocka_unit_test(test_what_is_given_up_reads_as_zeroes),
+		cmocka_unit_test(test_zeroes_stay_without_a_flush),
 		cmocka_unit_test(test_a_block_device_is_told_of_discards),
 		cmocka_unit_test(test_a_request_without_memory_comes_again),
 		cmocka_unit_test(test_requests_without_their_parts),

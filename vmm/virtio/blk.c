@@ -170,12 +170,21 @@ static bool has_other_way(struct blk_req *req, int result)
 	return true;
 }
 
+/* Who does not know of flushes expects zeroes to stay, as what is written does (5.2.6.2). */
+static bool is_to_stay(const struct blk_req *req)
+{
+	return (req->io.op == DISK_PUNCH || req->io.op == DISK_ZERO) && !req->blk->stopping &&
+	       !virtio_has(&req->blk->dev, VIRTIO_BLK_F_FLUSH);
+}
+
 static void on_done(struct disk_req *io, int result)
 {
 	struct blk_req *req = container_of(io, struct blk_req, io);
 	struct virtio_blk *blk = req->blk;
 
-	if (result < 0 && has_other_way(req, result)) {
+	if ((result < 0 && has_other_way(req, result)) || (result == 0 && is_to_stay(req))) {
+		if (result == 0)
+			io->op = DISK_SYNC;
 		disk_io_submit(blk->io, io);
 		disk_io_kick(blk->io);
 		return;
