@@ -14,8 +14,8 @@ vmm_srcs += vmm/pci/assign.c vmm/pci/bar.c vmm/pci/config.c vmm/pci/host.c vmm/p
 vmm_srcs += vmm/vfio_pci/bars.c vmm/vfio_pci/caps.c vmm/vfio_pci/clique.c vmm/vfio_pci/closing.c vmm/vfio_pci/config.c vmm/vfio_pci/dev.c \
 	vmm/vfio_pci/dma.c vmm/vfio_pci/irqs.c vmm/vfio_pci/kvm_vfio.c \
 	vmm/vfio_pci/plug.c vmm/vfio_pci/reach.c vmm/vfio_pci/reset.c vmm/vfio_pci/rom.c vmm/vfio_pci/set.c vmm/vfio_pci/slot.c vmm/vfio_pci/use.c vmm/vfio_pci/vfs.c
-vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/console.c vmm/virtio/disk_io.c vmm/virtio/iothread.c vmm/virtio/pci.c \
-	vmm/virtio/queue.c vmm/virtio/queue_packed.c vmm/virtio/queue_split.c vmm/virtio/rng.c vmm/virtio/scsi.c vmm/virtio/stream.c \
+vmm_srcs += vmm/virtio/balloon.c vmm/virtio/blk.c vmm/virtio/console.c vmm/virtio/device.c vmm/virtio/disk_io.c vmm/virtio/iothread.c \
+	vmm/virtio/pci.c vmm/virtio/pci_common.c vmm/virtio/pci_vectors.c vmm/virtio/queue.c vmm/virtio/queue_packed.c vmm/virtio/queue_split.c vmm/virtio/rng.c vmm/virtio/scsi.c vmm/virtio/stream.c \
 	vmm/virtio/vdpa.c vmm/virtio/vhost.c vmm/virtio/vhost_vdpa.c vmm/virtio/vsock.c \
 	vmm/virtio/announce.c vmm/virtio/net.c vmm/virtio/net_ctrl.c vmm/virtio/net_filter.c vmm/virtio/net_pairs.c vmm/virtio/net_tap.c \
 	vmm/virtio/net_user.c vmm/virtio/net_vhost.c \

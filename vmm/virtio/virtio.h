@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A virtio 1.2 device on PCI: what a kind of device gives (struct virtio_ops), and what
- * the transport (pci.c) and the rings (queue.c) give it.
+ * the transport (pci.c, and what pci_internal.h names) and the rings (queue.c) give it.
  *
  * A device is a struct virtio_dev embedded in its own, a table of what it does, and
  * virtio_add(). Everything runs under vm_lock(); kicks come from the event loop. A device with a thread
