@@ -262,13 +262,13 @@ static void on_connection(void *opaque, int connection)
 {
 	struct ctl *ctl = opaque;
 	_cleanup_close_ int fd = connection;
-	struct client *c = ctl->clients;
+	struct client *c = ctl->clients, *end = c + places_for(ctl, fd);
 
-	while (c < ctl->clients + places_for(ctl, fd) && c->fd >= 0)
+	while (c < end && c->fd >= 0)
 		c++;
 	if (!may_ask(ctl, fd)) {
 		turn_away(fd, "this machine belongs to another user");
-	} else if (c == ctl->clients + places_for(ctl, fd)) {
+	} else if (c == end) {
 		turn_away(fd, "too many clients already");
 	} else if (loop_add(ctl->config.loop, fd, on_client, ctl) == 0) {
 		*c = (struct client){ .fd = TAKE_FD(fd) };
