@@ -150,6 +150,19 @@ static int not_a_pf(int root, struct bdf bdf, struct err *err)
 	return -EOPNOTSUPP;
 }
 
+int pf_read_interface(int root, struct bdf bdf, struct pf *ret)
+{
+	struct pf pf = { .bdf = bdf };
+	const char *dev = BDF_STR(bdf);
+	struct netdev_scan scan = { root, &pf };
+
+	if (!hostfs_exists(root, DEV, dev))
+		return -ENODEV;
+	(void)hostfs_list(root, add_netdev, &scan, DEV "/net", dev);
+	*ret = pf;
+	return 0;
+}
+
 int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err)
 {
 	struct pf pf = { .bdf = bdf };

@@ -45,6 +45,13 @@ int pf_find(int root, const char *name, struct pf *ret, struct err *err);
 
 int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err);
 
+/*
+ * Its network interfaces alone (netdevs, netdev, up, carrier; the rest is zero), of which no lock keeps
+ * anybody: for who cannot wait the two seconds (base/aside.h) in which a PF shows that it is busy.
+ * 0 or -ENODEV.
+ */
+int pf_read_interface(int root, struct bdf bdf, struct pf *ret);
+
 /* sriov_numvfs alone. 0; -EBUSY when the kernel does not give the PF's lock; other -errno. */
 int pf_read_numvfs(int root, struct bdf bdf, unsigned *ret);
 

@@ -44,7 +44,7 @@ enum failover_fault failover_vf_look(int root, const struct failover_vf *vf)
 	if (!vf->have)
 		return FAILOVER_NO_VF;
 	if (pci_function_read_binding(root, vf->pf, &dev) < 0 ||
-	    pf_read(root, vf->pf, &pf, NULL) < 0 || !pf.netdevs)
+	    pf_read_interface(root, vf->pf, &pf) < 0 || !pf.netdevs)
 		return FAILOVER_PF_GONE;
 	if (!pf.up)
 		return FAILOVER_PF_DOWN;
@@ -146,10 +146,12 @@ int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err)
 void failover_vf_rest(int root, const struct failover_vf *vf)
 {
 	const struct vf_attrs none = { .have = 1u << VF_MAC };
+	struct pci_function dev;
 	struct pf pf;
-	int r = pf_read(root, vf->pf, &pf, NULL);
+	int r = pf_read_interface(root, vf->pf, &pf);
 
-	if (r < 0 || !pf.netdevs || vf->index >= pf.numvfs) /* with it its MAC is gone */
+	/* With it its MAC is gone. */
+	if (r < 0 || !pf.netdevs || pci_function_read_binding(root, vf->bdf, &dev) < 0)
 		return;
 	r = vf_link_set(root, &pf, vf->index, VF_GROUP_MAC, &none);
 	if (r < 0)

@@ -236,7 +236,7 @@ static void announce(struct vm_failover *f, struct nic *n)
 		(void)handover_nic(f->sock, &(struct vmm_nic_state){ .nic = n->index, .announce = true });
 		return;
 	}
-	if (pf_read(f->root, n->vf.pf, &pf, NULL) == 0 && pf.netdev[0])
+	if (pf_read_interface(f->root, n->vf.pf, &pf) == 0 && pf.netdev[0])
 		(void)pf_announce(pf.netdev, n->mac);
 }
 

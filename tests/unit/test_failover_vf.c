@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -126,6 +127,30 @@ static void test_each_thing_that_keeps_it_from_working(void **state)
 	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_VF_GONE);
 	fake_sysfs_remove(k.root, FAKE_PF_DIR "/net");
 	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_PF_GONE);
+}
+
+/* Destroying VFs holds their PF's lock until the guest lets go: whoever waited for it would be late for that. */
+static void test_it_is_looked_at_while_its_pf_is_busy(void **state)
+{
+	static const uint8_t none[6];
+	pid_t aside;
+
+	fake_sysfs_remove(k.root, FAKE_PF_DIR "/sriov_numvfs");
+	assert_int_equal(mkfifoat(k.root, FAKE_PF_DIR "/sriov_numvfs", 0600), 0);
+	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_WELL);
+	failover_vf_rest(k.root, &vf);
+	assert_memory_equal(card[0].mac, none, 6);
+	/* None was left behind that waits for what cannot be read. */
+	aside = waitpid(-1, NULL, WNOHANG);
+	assert_int_equal(aside, -1);
+	assert_int_equal(errno, ECHILD);
+	/* With the VF its MAC is gone. */
+	card[0].mac[0] = 2;
+	fake_sysfs_remove(k.root, FAKE_PF_DIR "/sriov_numvfs");
+	fake_sysfs_text(k.root, "2", FAKE_PF_DIR "/sriov_numvfs");
+	fake_pf_set(&k, 0);
+	failover_vf_rest(k.root, &vf);
+	assert_int_equal(card[0].mac[0], 2);
 }
 
 static void command_register(uint8_t low)
@@ -261,6 +286,7 @@ int main(void)
 		T(test_it_is_a_vf_of_its_pf),
 		T(test_what_is_no_vf_is_refused),
 		T(test_each_thing_that_keeps_it_from_working),
+		T(test_it_is_looked_at_while_its_pf_is_busy),
 		T(test_one_that_was_reset_may_do_no_dma),
 		T(test_a_vf_has_its_mac_again_whoever_was_killed),
 		T(test_what_a_guest_has_is_nobody_elses_to_set),
