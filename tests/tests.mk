@@ -56,7 +56,8 @@ $(O)/tests/unit/test_vm_failover: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \
 	-Wl,--wrap=link_watch_open,--wrap=vm_client_open,--wrap=vm_attach_device,--wrap=vm_detach_device \
 	-Wl,--wrap=failover_pick,--wrap=failover_pick_release,--wrap=failover_vf_look,--wrap=failover_vf_mac \
-	-Wl,--wrap=failover_vf_claim,--wrap=failover_vf_ready,--wrap=failover_vf_rest
+	-Wl,--wrap=failover_vf_claim,--wrap=failover_vf_ready,--wrap=failover_vf_rest,--wrap=failover_vf_give_up \
+	-Wl,--wrap=bridge_forget,--wrap=pf_read_interface,--wrap=pf_announce
 # Its clock runs faster now and then; and what it keeps of a device.
 $(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime,--wrap=vm_return_added
 # The kernel's words and the VM are its own.

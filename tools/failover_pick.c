@@ -25,36 +25,51 @@ bool failover_pick_named(const struct failover_want *want)
 	return strncmp(want->vf, "pool:", 5) != 0 && strcmp(want->vf, "auto") != 0;
 }
 
-static int refuse_uplink(int root, const struct failover_want *want, const struct failover_vf *vf,
-			 struct err *err)
+static int refuse_macvtap(int root, const struct failover_want *want, const struct failover_vf *vf,
+			  struct err *err)
 {
-	if (!failover_uplink_is(root, want->bridge, vf->pf))
+	if (!want->macvtap || !failover_uplink_is(root, want->bridge, vf->pf))
 		return 0;
-	err_plain(err, -EINVAL, "--nic: %s cannot stand by for %s: its uplink is that VF's own card %s, "
-				"which keeps the frames for the guest's MAC to the VF",
+	err_plain(err, -EINVAL, "--nic: %s cannot stand by for %s: a macvtap of that VF's own card %s keeps the "
+				"guest's MAC there, and the VF needs it",
 		  want->bridge, BDF_STR(vf->bdf), BDF_STR(vf->pf));
-	return err_hint(err, "take a VF of another card, or a bridge with another uplink");
+	return err_hint(err, "take a VF of another card, or standby=tap:BRIDGE with a bridge over that card");
 }
 
 /* --- those there are ---------------------------------------------------------------------------- */
 
+/* In the order in which they are taken: a card that fails takes those of its own with it. */
+enum { OTHER_CARDS, OWN_CARDS, KINDS };
+
+struct vfs {
+	struct bdf *bdf; /* malloced */
+	size_t count;
+};
+
 struct list {
 	int root;
 	const struct failover_want *want;
-	struct bdf *among; /* malloced */
-	size_t count;
+	struct vfs vfs[KINDS];
 	char unfit[200]; /* those that are of no use now, and why; "" */
 };
 
-static int add(struct list *list, struct bdf bdf)
+static int add(struct list *list, struct bdf bdf, const struct failover_vf *vf)
 {
-	struct bdf *grown = realloc(list->among, (list->count + 1) * sizeof(*grown));
+	struct vfs *vfs = &list->vfs[failover_uplink_is(list->root, list->want->bridge, vf->pf) ?
+					     OWN_CARDS : OTHER_CARDS];
+	struct bdf *grown = realloc(vfs->bdf, (vfs->count + 1) * sizeof(*grown));
 
 	if (!grown)
 		return -ENOMEM;
-	list->among = grown;
-	grown[list->count++] = bdf;
+	vfs->bdf = grown;
+	grown[vfs->count++] = bdf;
 	return 0;
+}
+
+static void list_fini(struct list *list)
+{
+	for (unsigned i = 0; i < KINDS; i++)
+		free(list->vfs[i].bdf);
 }
 
 /* By which a VF differs from another one that is made with its address. 0: it is not there. */
@@ -89,16 +104,17 @@ void failover_pick_wanted_back(int root, struct failover_want *want, struct bdf 
 }
 
 /* Why it would be of no use now; NULL: it would be. */
-static const char *unfit_because(const struct list *list, struct bdf bdf)
+static const char *unfit_because(const struct list *list, struct bdf bdf, struct failover_vf *ret)
 {
-	struct failover_vf vf;
 	enum failover_fault fault;
 
-	if (failover_vf_describe(list->root, bdf, &vf, NULL) < 0)
+	if (failover_vf_describe(list->root, bdf, ret, NULL) < 0)
 		return "no VF";
-	if (failover_uplink_is(list->root, list->want->bridge, vf.pf))
-		return "the standby's own card";
-	fault = failover_vf_look(list->root, &vf);
+	if (refuse_macvtap(list->root, list->want, ret, NULL) < 0)
+		return "the macvtap's own card";
+	if (list->want->no_own && failover_uplink_is(list->root, list->want->bridge, ret->pf))
+		return "the standby's own card, which keeps MACs";
+	fault = failover_vf_look(list->root, ret);
 	if (fault == FAILOVER_WELL ||
 	    (fault == FAILOVER_UNBOUND && list->want->bind && !was_wanted_back(list->root, list->want, bdf)))
 		return NULL;
@@ -118,10 +134,11 @@ static void note_unfit(struct list *list, struct bdf bdf, const char *why)
 
 static int add_fit(struct list *list, struct bdf bdf)
 {
-	const char *why = unfit_because(list, bdf);
+	struct failover_vf vf;
+	const char *why = unfit_because(list, bdf, &vf);
 
 	if (!why)
-		return add(list, bdf);
+		return add(list, bdf, &vf);
 	note_unfit(list, bdf, why);
 	return 0;
 }
@@ -154,7 +171,7 @@ static int list_pool(struct list *list, const char *pool, struct err *err)
 static int list_named(struct list *list, struct err *err)
 {
 	_cleanup_(topo_fini) struct topo topo = TOPO_INIT;
-	struct failover_vf vf;
+	struct failover_vf vf = { 0 };
 	struct bdf bdf = { 0 };
 	int r = topo_scan(list->root, &topo, err);
 
@@ -163,8 +180,8 @@ static int list_named(struct list *list, struct err *err)
 	if (r == 0)
 		r = failover_vf_describe(list->root, bdf, &vf, err);
 	if (r == 0)
-		r = refuse_uplink(list->root, list->want, &vf, err);
-	return r < 0 ? r : add(list, bdf);
+		r = refuse_macvtap(list->root, list->want, &vf, err);
+	return r < 0 ? r : add(list, bdf, &vf);
 }
 
 static int make_list(struct list *list, char *what, size_t size, struct err *err)
@@ -202,12 +219,20 @@ static int bind(int root, const struct failover_want *want, struct bdf bdf, stru
 }
 
 /* One of those that are of use, or why there is none. */
-static int take(const struct list *list, const struct lease_request *req, struct lease *lease,
+static int take(const struct list *list, struct lease_request *req, struct lease *lease,
 		struct err *err)
 {
 	struct err own = ERR_INIT;
-	int r = lease_take(list->root, req, lease, &own);
+	int r = -EBUSY;
 
+	for (unsigned kind = 0; r == -EBUSY && kind < KINDS; kind++) {
+		if (kind && !list->vfs[kind].count)
+			break;
+		own = (struct err)ERR_INIT;
+		req->among = list->vfs[kind].bdf;
+		req->count = list->vfs[kind].count;
+		r = lease_take(list->root, req, lease, &own);
+	}
 	if (r == 0)
 		return 0;
 	if (r == -EBUSY && list->unfit[0])
@@ -217,29 +242,36 @@ static int take(const struct list *list, const struct lease_request *req, struct
 	return own.hint[0] ? err_hint(err, "%s", own.hint) : r;
 }
 
+/* Without --bind this says how to bind it, and no lease has to end again. */
+static int check_named(const struct list *list, struct err *err)
+{
+	struct pci_function dev;
+
+	for (unsigned kind = 0; kind < KINDS; kind++)
+		if (list->vfs[kind].count)
+			return vm_check_bound_for_run(list->root, list->vfs[kind].bdf[0], &dev, err);
+	return 0;
+}
+
 int failover_pick(int root, const struct failover_want *want, struct failover_vf *ret,
 		  struct err *err)
 {
-	struct list list = { .root = root, .want = want };
+	_cleanup_(list_fini) struct list list = { .root = root, .want = want };
 	char what[80];
 	struct lease_request req = { .what = what, .near_node = want->near_node, .holder = getpid(),
 				     .lock_timeout_s = want->lock_timeout_s };
 	struct failover_vf vf = { 0 };
-	struct pci_function dev;
 	struct lease lease = { 0 };
 	int r = make_list(&list, what, sizeof(what), err);
 
-	/* Without --bind this says how to bind it, and no lease has to end again. */
-	if (r == 0 && failover_pick_named(want) && !want->bind && list.among)
-		r = vm_check_bound_for_run(root, list.among[0], &dev, err);
-	req.among = list.among;
-	req.count = list.count;
+	if (r == 0 && failover_pick_named(want) && !want->bind)
+		r = check_named(&list, err);
 	if (r == 0)
 		r = take(&list, &req, &lease, err);
-	free(list.among);
 	if (r < 0)
 		return r < 0 && err && !err->code ? err_set(err, r, "--nic: no VF") : r;
 	r = failover_vf_describe(root, lease.bdf, &vf, err);
+	vf.own_uplink = r == 0 && failover_uplink_is(root, want->bridge, vf.pf);
 	if (r == 0)
 		r = bind(root, want, lease.bdf, err);
 	if (r < 0) {

@@ -11,6 +11,8 @@
 struct failover_want {
 	const char *vf;	    /* a device's name, "pool:NAME" or "auto"; borrowed, as the next */
 	const char *bridge; /* of the standby, or its tap or macvtap; "": another process has it */
+	bool macvtap;	    /* that is one */
+	bool no_own;	    /* the standby's own card does not take MACs from its VFs: none of it */
 	bool bind;	    /* to its VFIO driver first */
 	unsigned force, lock_timeout_s;
 	int near_node; /* of the host: the nearest of several; -1: all the same */
@@ -26,7 +28,8 @@ bool failover_pick_named(const struct failover_want *want);
 
 /*
  * Promise it to this process (a lease), and bind it where wanted, in a change that ends with
- * this process. 0; -EBUSY: taken, or of a pool none is free; -ENODEV, -EINVAL and what binding
+ * this process. Of several the standby's own card's are the last (own_uplink), and are none for a macvtap, whose
+ * card has its MAC for itself all the time. 0; -EBUSY: taken, or of a pool none is free; -ENODEV, -EINVAL and what binding
  * gives, with err set.
  */
 int failover_pick(int root, const struct failover_want *want, struct failover_vf *ret,

@@ -12,7 +12,6 @@
 #include "base/fd.h"
 #include "base/hostfs.h"
 #include "base/le.h"
-#include "base/log.h"
 #include "host/change.h"
 #include "sriov/pf.h"
 #include "sriov/vf_link.h"
@@ -121,9 +120,20 @@ int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
 	if (r < 0)
 		return r;
+	memcpy(vf->mac_before, now.mac, sizeof(vf->mac_before));
 	vf->attrs = now;
 	memcpy(vf->attrs.mac, mac, sizeof(vf->attrs.mac));
 	return 0;
+}
+
+void failover_vf_give_up(int root, const struct failover_vf *vf)
+{
+	struct vf_attrs before = { .have = 1u << VF_MAC };
+	struct pf pf;
+
+	memcpy(before.mac, vf->mac_before, sizeof(before.mac));
+	if (pf_read_interface(root, vf->pf, &pf) == 0)
+		(void)vf_link_set(root, &pf, vf->index, VF_GROUP_MAC, &before);
 }
 
 int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err)
@@ -143,8 +153,9 @@ int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err)
 	return r;
 }
 
-void failover_vf_rest(int root, const struct failover_vf *vf)
+int failover_vf_rest(int root, const struct failover_vf *vf, struct err *err)
 {
+	_cleanup_free_ struct vf_attrs *now = calloc(vf->index + 1ul, sizeof(*now));
 	const struct vf_attrs none = { .have = 1u << VF_MAC };
 	struct pci_function dev;
 	struct pf pf;
@@ -152,10 +163,14 @@ void failover_vf_rest(int root, const struct failover_vf *vf)
 
 	/* With it its MAC is gone. */
 	if (r < 0 || !pf.netdevs || pci_function_read_binding(root, vf->bdf, &dev) < 0)
-		return;
+		return 0;
 	r = vf_link_set(root, &pf, vf->index, VF_GROUP_MAC, &none);
-	if (r < 0)
-		log_warn_limited("%s: its driver does not take the guest's MAC from vf%u: what is sent to "
-				 "the guest by this card may be lost: %s", BDF_STR(vf->pf), vf->index,
-				 strerror(-r));
+	/* Some drivers give it another one then, which does as well. */
+	if (r == 0 && now && vf->attrs.have && vf_link_read(root, &pf, now, vf->index + 1) > (int)vf->index &&
+	    memcmp(now[vf->index].mac, vf->attrs.mac, sizeof(vf->attrs.mac)) == 0)
+		r = -EIO;
+	if (r == 0)
+		return 0;
+	return err_set(err, r, "%s: its driver does not take the guest's MAC from vf%u",
+		       BDF_STR(vf->pf), vf->index);
 }

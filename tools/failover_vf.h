@@ -15,7 +15,9 @@ struct failover_vf {
 	bool have;
 	struct bdf bdf, pf;
 	unsigned index;	       /* among the PF's */
+	bool own_uplink;       /* the standby's is this VF's PF, so that its MAC has to be off for that */
 	struct vf_attrs attrs; /* as they are to be while the guest has it */
+	uint8_t mac_before[6]; /* failover_vf_claim() */
 };
 
 /* -EINVAL, -ENODEV with err set: it is no VF, or is not there. attrs is left empty. */
@@ -40,13 +42,17 @@ int failover_vf_mac(int root, const struct failover_vf *vf, uint8_t ret[6], stru
 int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 		      unsigned lock_timeout_s, struct err *err);
 
+/* What failover_vf_claim() did to it, which the journal goes on to know of. */
+void failover_vf_give_up(int root, const struct failover_vf *vf);
+
 /* Before the guest gets it: what its PF's driver forgot, or we took from it. */
 int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err);
 
 /*
- * While the guest does not have it: its MAC off, or the PF's switch keeps the guest's frames.
- * A driver that does not take that is warned of.
+ * While the guest does not have it: its MAC off, or the PF's switch keeps the guest's frames. Never waits for the
+ * PF's lock. 0, also for one that is gone, or -errno with err set: its driver does not do that (-EIO: it says that it
+ * does, and the MAC is as before).
  */
-void failover_vf_rest(int root, const struct failover_vf *vf);
+int failover_vf_rest(int root, const struct failover_vf *vf, struct err *err);
 
 #endif

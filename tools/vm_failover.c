@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "sriov/bridge.h"
 #include "sriov/link_watch.h"
 #include "sriov/pf.h"
 #include "sriov/pf_announce.h"
@@ -39,6 +40,7 @@ struct nic {
 	struct failover_want want;
 	struct failover_vf vf;
 	uint8_t mac[6];
+	char tap[16]; /* of its standby, a port of a bridge; "": it has none */
 	struct failover state;
 	struct vmm_nic_state told;
 	bool untold; /* the VMM was busy: it hears of it later */
@@ -65,6 +67,11 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * FAILOVER_S + (uint64_t)t.tv_nsec;
+}
+
+static void put(char *buf, size_t size, const char *text)
+{
+	snprintf(buf, size, "%.*s", (int)size - 1, text);
 }
 
 /* --- before the guest --------------------------------------------------------------------------- */
@@ -116,8 +123,13 @@ int vm_failover_new(int root, struct vm_opts *opts, unsigned force, unsigned loc
 		n = &f->nic[f->n++];
 		n->index = i;
 		n->want = (struct failover_want){
-			opt->vf, opt->macvtap[0] ? opt->macvtap : opt->bridge, opts->bind, force,
-			lock_timeout_s, -1,
+			.vf = opt->vf,
+			.bridge = opt->macvtap[0] ? opt->macvtap : opt->bridge,
+			.macvtap = opt->macvtap[0],
+			.bind = opts->bind,
+			.force = force,
+			.lock_timeout_s = lock_timeout_s,
+			.near_node = -1,
 		};
 		failover_init(&n->state);
 		r = take_first(f, n, opt, err);
@@ -142,6 +154,58 @@ static void place_slot(struct vm_failover *f, struct nic *n, struct vmm_config *
 		n->want.near_node = vf_node;
 }
 
+/* The VF is without its MAC, which stands in nobody's way then; or it is refused. */
+static int rest(const struct vm_failover *f, const struct nic *n, struct err *err)
+{
+	struct err own = ERR_INIT;
+	int r = failover_vf_rest(f->root, &n->vf, &own);
+
+	if (r == 0)
+		return 0;
+	if (!n->vf.own_uplink || !err) {
+		log_warn_limited("%s: what is sent to the guest by this card may be lost", own.text);
+		return 0;
+	}
+	err_plain(err, r, "--nic: %s cannot stand by for %s: its uplink is that VF's own card, and %s",
+		  n->want.bridge, BDF_STR(n->vf.bdf), own.text);
+	return err_hint(err, "take a VF of another card, or a bridge with another uplink");
+}
+
+/* It has the guest's MAC, in the journal, and rests. */
+static int claim(struct vm_failover *f, struct nic *n, struct err *err)
+{
+	int r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, err);
+
+	if (r < 0)
+		return r;
+	r = rest(f, n, err);
+	if (r < 0) {
+		failover_vf_give_up(f->root, &n->vf);
+		n->want.no_own = true;
+		return r;
+	}
+	if (n->vf.own_uplink)
+		log_warn("network device %u: %s and its standby are behind the same card, %s: neither is left "
+			 "without that", n->index, BDF_STR(n->vf.bdf), BDF_STR(n->vf.pf));
+	return 0;
+}
+
+/* One that is named has to be of use; one of several is done without. */
+static int claim_first(struct vm_failover *f, struct nic *n, struct err *err)
+{
+	struct err own = ERR_INIT;
+	int r = claim(f, n, &own);
+
+	if (r < 0 && n->want.no_own && !failover_pick_named(&n->want)) {
+		log_warn("%s: the guest starts with its virtio network device", own.text);
+		failover_pick_release(f->root, &n->want, &n->vf);
+		return 0;
+	}
+	if (r < 0 && err)
+		*err = own;
+	return r;
+}
+
 int vm_failover_claim(struct vm_failover *f, struct vmm_config *config, struct err *err)
 {
 	int r = 0;
@@ -152,20 +216,15 @@ int vm_failover_claim(struct vm_failover *f, struct vmm_config *config, struct e
 		config->nics[n->index].standby = true;
 		place_slot(f, n, config);
 		memcpy(n->mac, config->nics[n->index].mac, sizeof(n->mac));
+		if (!config->nics[n->index].macvtap)
+			put(n->tap, sizeof(n->tap), config->nics[n->index].host);
 		if (n->vf.have)
-			r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, err);
-		if (r == 0 && n->vf.have)
-			failover_vf_rest(f->root, &n->vf);
+			r = claim_first(f, n, err);
 	}
 	return r;
 }
 
 /* --- what others are told ----------------------------------------------------------------------- */
-
-static void put(char *buf, size_t size, const char *text)
-{
-	snprintf(buf, size, "%.*s", (int)size - 1, text);
-}
 
 /* Its driver let go of the VF, or takes it again after that: as often as it likes. */
 static bool at_will(const struct nic *n)
@@ -238,6 +297,9 @@ static void announce(struct vm_failover *f, struct nic *n)
 	}
 	if (pf_read_interface(f->root, n->vf.pf, &pf) == 0 && pf.netdev[0])
 		(void)pf_announce(pf.netdev, n->mac);
+	/* What went out of the PF does not come back to a bridge that has the PF as its uplink. */
+	if (n->tap[0])
+		(void)bridge_forget(n->tap, n->mac);
 }
 
 static uint64_t announce_at(const struct nic *n)
@@ -278,7 +340,7 @@ static void give(struct vm_failover *f, struct nic *n)
 	if (r < 0) {
 		/* Who does not answer in time may do it yet, and be seen to have (VM_DEVICE_ADDED). */
 		if (r != -ETIMEDOUT)
-			failover_vf_rest(f->root, &n->vf);
+			(void)rest(f, n, NULL);
 		put(n->refusal, sizeof(n->refusal), err.text);
 		log_warn_limited("network device %u: %s", n->index, err.text);
 	}
@@ -311,10 +373,8 @@ static void find_vf(struct vm_failover *f, struct nic *n)
 	int r = failover_pick(f->root, &n->want, &n->vf, &err);
 
 	if (r == 0) {
-		r = failover_vf_claim(f->root, &n->vf, n->mac, n->want.lock_timeout_s, &err);
-		if (r == 0)
-			failover_vf_rest(f->root, &n->vf);
-		else
+		r = claim(f, n, &err);
+		if (r < 0)
 			failover_pick_release(f->root, &n->want, &n->vf);
 	}
 	/* Of the recovery of one that was given up nobody tells us. */
@@ -475,7 +535,7 @@ bool vm_failover_device(struct vm_failover *f, enum vm_device_event event, const
 		failover_device(&n->state, event, now_ns());
 		if (event == VM_DEVICE_REMOVED ||
 		    (event == VM_DEVICE_STOPPED && n->state.where == FAILOVER_LEAVING))
-			failover_vf_rest(f->root, &n->vf);
+			(void)rest(f, n, NULL);
 		act(f, n);
 		arm(f);
 	}

@@ -26,6 +26,7 @@ static struct failover_want want;
 static struct failover_vf got;
 static struct err err;
 static unsigned choice, binds, releases; /* how many there were to choose from */
+static unsigned asked;
 static pid_t holder;
 
 int __wrap_lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *e);
@@ -38,6 +39,7 @@ int __wrap_vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function 
 int __wrap_lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *e)
 {
 	choice = (unsigned)req->count;
+	asked++;
 	if (!req->count)
 		return err_plain(e, -EBUSY, "none of the %s is free", req->what);
 	*ret = (struct lease){ .bdf = req->among[0] };
@@ -92,6 +94,7 @@ static int pick(void)
 {
 	err = (struct err)ERR_INIT;
 	choice = 99;
+	asked = 0;
 	return failover_pick(k.root, &want, &got, &err);
 }
 
@@ -150,6 +153,54 @@ static void test_a_lease_that_is_not_ours_is_left(void **state)
 	assert_int_equal(releases, 1);
 }
 
+static void bridge_over_the_card(void)
+{
+	static const struct fake_node nodes[] = {
+		{ "sys/class/net/br0/lower_eth0" },
+		{ "sys/class/net/macvtap0/lower_eth0" },
+		{ 0 },
+	};
+
+	fake_sysfs_add(k.root, nodes);
+}
+
+/* Its own card's may carry what stands by as well, while the VF is without its MAC. */
+static void test_the_standbys_own_card_is_the_last(void **state)
+{
+	bridge_over_the_card();
+	want.bridge = "br0";
+	assert_int_equal(pick(), 0);
+	assert_int_equal(asked, 2); /* none of other cards */
+	assert_true(got.own_uplink);
+	want.vf = VF0;
+	assert_int_equal(pick(), 0);
+	assert_true(got.own_uplink);
+	/* Not if its driver keeps MACs. */
+	want.vf = "auto";
+	want.no_own = true;
+	assert_int_equal(pick(), -EBUSY);
+	assert_non_null(strstr(err.text, "of no use now: " VF0 " (the standby's own card, which keeps MACs)"));
+	want.bridge = "br1";
+	assert_int_equal(pick(), 0);
+	assert_int_equal(asked, 1);
+	assert_false(got.own_uplink);
+}
+
+static void test_a_macvtap_of_the_same_card_does_not_stand_by(void **state)
+{
+	bridge_over_the_card();
+	want.bridge = "macvtap0";
+	want.macvtap = true;
+	assert_int_equal(pick(), -EBUSY);
+	assert_non_null(strstr(err.text, "of no use now: " VF0 " (the macvtap's own card)"));
+	want.vf = VF0;
+	assert_int_equal(pick(), -EINVAL);
+	assert_string_equal(err.text, "--nic: macvtap0 cannot stand by for " VF0 ": a macvtap of that VF's own card "
+				      "0000:01:00.0 keeps the guest's MAC there, and the VF needs it");
+	assert_non_null(strstr(err.hint, "a bridge over that card"));
+	assert_int_equal(binds, 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -157,6 +208,8 @@ int main(void)
 		T(test_one_without_a_driver_is_bound_where_that_was_asked_for),
 		T(test_what_the_host_unbound_is_not_bound_again),
 		T(test_a_lease_that_is_not_ours_is_left),
+		T(test_the_standbys_own_card_is_the_last),
+		T(test_a_macvtap_of_the_same_card_does_not_stand_by),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

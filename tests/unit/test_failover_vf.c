@@ -33,6 +33,8 @@ static struct failover_vf vf;
 
 /* What the PF has of its VFs, for all processes of a test. */
 static struct vf_attrs *card;
+/* What its driver says to a MAC; above 0: that it took it, which is not true. */
+static int set_gives;
 
 int __wrap_vf_link_read(int root, const struct pf *pf, struct vf_attrs *ret, unsigned n);
 int __wrap_vf_link_set(int root, const struct pf *pf, unsigned vf, enum vf_group group,
@@ -49,8 +51,9 @@ int __wrap_vf_link_set(int root, const struct pf *pf, unsigned index, enum vf_gr
 		       const struct vf_attrs *attrs)
 {
 	assert_int_equal(group, VF_GROUP_MAC);
-	memcpy(card[index].mac, attrs->mac, 6);
-	return 0;
+	if (set_gives == 0)
+		memcpy(card[index].mac, attrs->mac, 6);
+	return set_gives > 0 ? 0 : set_gives;
 }
 
 static void link_state(const char *flags, const char *carrier)
@@ -74,6 +77,7 @@ static int setup(void **state)
 	assert_ptr_not_equal(card, MAP_FAILED);
 	card[0] = (struct vf_attrs){ .have = 1u << VF_MAC, .mac = { 2, 0, 0, 0, 0, 7 } };
 	card[1].have = 1u << VF_MAC;
+	set_gives = 0;
 	assert_int_equal(failover_vf_describe(k.root, vf_bdf0, &vf, NULL), 0);
 	link_state("0x1003", "1");
 	bound_to("../../../../bus/pci/drivers/vfio-pci");
@@ -138,7 +142,7 @@ static void test_it_is_looked_at_while_its_pf_is_busy(void **state)
 	fake_sysfs_remove(k.root, FAKE_PF_DIR "/sriov_numvfs");
 	assert_int_equal(mkfifoat(k.root, FAKE_PF_DIR "/sriov_numvfs", 0600), 0);
 	assert_int_equal(failover_vf_look(k.root, &vf), FAILOVER_WELL);
-	failover_vf_rest(k.root, &vf);
+	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
 	assert_memory_equal(card[0].mac, none, 6);
 	/* None was left behind that waits for what cannot be read. */
 	aside = waitpid(-1, NULL, WNOHANG);
@@ -149,8 +153,30 @@ static void test_it_is_looked_at_while_its_pf_is_busy(void **state)
 	fake_sysfs_remove(k.root, FAKE_PF_DIR "/sriov_numvfs");
 	fake_sysfs_text(k.root, "2", FAKE_PF_DIR "/sriov_numvfs");
 	fake_pf_set(&k, 0);
-	failover_vf_rest(k.root, &vf);
+	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
 	assert_int_equal(card[0].mac[0], 2);
+}
+
+static void test_a_driver_that_keeps_its_mac_is_found_out(void **state)
+{
+	static const uint8_t own[6] = { 2, 0, 0, 0, 0, 7 }, guests[6] = { 2, 0, 0, 0, 0, 8 };
+	struct err refused = ERR_INIT, lied = ERR_INIT;
+
+	fake_sysfs_remove(k.root, "proc");
+	fake_sysfs_link(k.root, "/proc", "proc");
+	assert_int_equal(failover_vf_claim(k.root, &vf, guests, 0, NULL), 0);
+	assert_memory_equal(vf.mac_before, own, 6);
+	set_gives = -EINVAL;
+	assert_int_equal(failover_vf_rest(k.root, &vf, &refused), -EINVAL);
+	assert_string_equal(refused.text, "0000:01:00.0: its driver does not take the guest's MAC from vf0: Invalid argument");
+	set_gives = 1;
+	assert_int_equal(failover_vf_rest(k.root, &vf, &lied), -EIO);
+	/* One that gives it another one does. */
+	card[0].mac[5] = 99;
+	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
+	set_gives = 0;
+	failover_vf_give_up(k.root, &vf);
+	assert_memory_equal(card[0].mac, own, 6);
 }
 
 static void command_register(uint8_t low)
@@ -184,7 +210,7 @@ static void claim_rest_and_die(const uint8_t mac[6])
 	if (pid == 0) {
 		if (failover_vf_claim(k.root, &vf, mac, 0, NULL) < 0)
 			_exit(1);
-		failover_vf_rest(k.root, &vf);
+		(void)failover_vf_rest(k.root, &vf, NULL);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
@@ -226,7 +252,7 @@ static void test_what_a_guest_has_is_nobody_elses_to_set(void **state)
 	}
 	assert_int_equal(read(up[0], &c, 1), 1);
 	assert_int_equal(c, 'y');
-	failover_vf_rest(k.root, &vf);
+	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
 	/* As `vf set` would, which would have its PF's switch keep the guest's frames. */
 	assert_int_equal(failover_vf_claim(k.root, &vf, own, 0, NULL), -EBUSY);
 	kill(pid, SIGKILL);
@@ -287,6 +313,7 @@ int main(void)
 		T(test_what_is_no_vf_is_refused),
 		T(test_each_thing_that_keeps_it_from_working),
 		T(test_it_is_looked_at_while_its_pf_is_busy),
+		T(test_a_driver_that_keeps_its_mac_is_found_out),
 		T(test_one_that_was_reset_may_do_no_dma),
 		T(test_a_vf_has_its_mac_again_whoever_was_killed),
 		T(test_what_a_guest_has_is_nobody_elses_to_set),

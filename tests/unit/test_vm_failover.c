@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,7 +18,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "sriov/bridge.h"
 #include "sriov/link_watch.h"
+#include "sriov/pf_announce.h"
 #include "tests/fake/sysfs.h"
 #include "tools/failover_pick.h"
 #include "tools/failover_vf.h"
@@ -42,8 +45,10 @@ static struct vmm_config config;
 static struct hotplug_event told; /* the next uevent; its action is "" when it was taken */
 
 static enum failover_fault fault[2]; /* of each VF */
-static int attach_gives, detach_gives;
-static unsigned attaches, detaches, rests, readies, picks;
+static unsigned own; /* which of them is the standby's card's */
+static int attach_gives, detach_gives, rest_gives;
+static unsigned attaches, detaches, rests, readies, picks, given_up, announced;
+static char forgot[16]; /* the port */
 static char attached[BDF_STRLEN];
 
 /* --- the kernel, the card and the VM -------------------------------------------------------------- */
@@ -62,7 +67,11 @@ enum failover_fault __wrap_failover_vf_look(int r, const struct failover_vf *vf)
 int __wrap_failover_vf_mac(int r, const struct failover_vf *vf, uint8_t ret[6], struct err *err);
 int __wrap_failover_vf_claim(int r, struct failover_vf *vf, const uint8_t mac[6], unsigned s, struct err *err);
 int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *err);
-void __wrap_failover_vf_rest(int r, const struct failover_vf *vf);
+int __wrap_failover_vf_rest(int r, const struct failover_vf *vf, struct err *err);
+void __wrap_failover_vf_give_up(int r, const struct failover_vf *vf);
+int __wrap_bridge_forget(const char *port, const uint8_t mac[6]);
+int __wrap_pf_read_interface(int r, struct bdf bdf, struct pf *ret);
+int __wrap_pf_announce(const char *netdev, const uint8_t mac[6]);
 
 int __wrap_hotplug_open(int r, struct hotplug **ret, struct err *err)
 {
@@ -129,7 +138,10 @@ int __wrap_failover_pick(int r, const struct failover_want *want, struct failove
 	for (unsigned i = 0; i < 2; i++) {
 		if (fault[i] != FAILOVER_WELL)
 			continue;
+		if (i == own && want->no_own)
+			continue;
 		*ret = vfs[i];
+		ret->own_uplink = i == own;
 		return 0;
 	}
 	return err_plain(err, -EBUSY, "none is free");
@@ -162,9 +174,34 @@ int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *er
 	return 0;
 }
 
-void __wrap_failover_vf_rest(int r, const struct failover_vf *vf)
+int __wrap_failover_vf_rest(int r, const struct failover_vf *vf, struct err *err)
 {
 	rests++;
+	return rest_gives ? err_plain(err, rest_gives, "its driver keeps it") : 0;
+}
+
+void __wrap_failover_vf_give_up(int r, const struct failover_vf *vf)
+{
+	given_up++;
+}
+
+int __wrap_bridge_forget(const char *port, const uint8_t mac[6])
+{
+	snprintf(forgot, sizeof(forgot), "%s", port);
+	return 0;
+}
+
+int __wrap_pf_read_interface(int r, struct bdf bdf, struct pf *ret)
+{
+	*ret = (struct pf){ .netdevs = 1, .netdev = "eth0" };
+	return 0;
+}
+
+int __wrap_pf_announce(const char *netdev, const uint8_t mac[6])
+{
+	assert_string_equal(netdev, "eth0");
+	announced++;
+	return 0;
 }
 
 /* --- a VM of which one network device has one of two VFs ------------------------------------------- */
@@ -175,13 +212,16 @@ static int setup(void **state)
 
 	root = fake_sysfs(nodes);
 	memset(fault, 0, sizeof(fault));
-	attach_gives = detach_gives = 0;
-	attaches = detaches = rests = readies = 0;
+	attach_gives = detach_gives = rest_gives = 0;
+	attaches = detaches = rests = readies = given_up = announced = 0;
+	forgot[0] = attached[0] = '\0';
+	own = 9;
 	told.action[0] = '\0';
 	opts = (struct vm_opts){ .nic_count = 1, .nodes = 1 };
 	strcpy(opts.nics[0].vf, "pool:p");
 	strcpy(opts.nics[0].bridge, "br0");
 	config = (struct vmm_config){ .nic_count = 1, .numa = { .nodes = 1 } };
+	strcpy(config.nics[0].host, "tap7");
 	loop = loop_new();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock), 0);
 	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, NULL), 0);
@@ -334,6 +374,62 @@ static void test_a_host_on_which_much_happens_is_not_searched_all_the_time(void 
 	assert_string_equal(attached, TWO);
 }
 
+/* The RARPs out of the PF do not come back to a bridge of which that is the uplink. */
+static void test_the_bridge_forgets_the_tap(void **state)
+{
+	begin();
+	assert_true(announced > 0);
+	assert_string_equal(forgot, "tap7");
+	forgot[0] = '\0';
+	announced = 0;
+	device(VM_DEVICE_STOPPED, ONE);
+	pass(50);
+	assert_int_equal(announced, 0);
+	assert_string_equal(forgot, ""); /* that is where the guest is */
+}
+
+static int claim_anew(const char *vf, unsigned its_own, struct err *err)
+{
+	teardown(NULL);
+	setup(NULL);
+	vm_failover_stop(f);
+	vm_failover_free(f);
+	strcpy(opts.nics[0].vf, vf);
+	own = its_own;
+	fault[1] = FAILOVER_PF_DOWN;
+	rest_gives = -EIO;
+	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, err), 0);
+	return vm_failover_claim(f, &config, err);
+}
+
+/* A driver that takes no MAC from a VF: the standby behind the same card would not be heard. */
+static void test_a_card_that_keeps_macs_is_no_uplink(void **state)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(claim_anew(ONE, 0, &err), -EIO);
+	assert_string_equal(err.text, "--nic: br0 cannot stand by for " ONE ": its uplink is that VF's own card, "
+				      "and its driver keeps it");
+	assert_non_null(strstr(err.hint, "a VF of another card"));
+	assert_int_equal(given_up, 1);
+	/* Behind another card that is no more than a warning. */
+	err = (struct err)ERR_INIT;
+	assert_int_equal(claim_anew(ONE, 1, &err), 0);
+	assert_int_equal(given_up, 0);
+	/* Of several it is none; there may be another one later. */
+	assert_int_equal(claim_anew("auto", 0, &err), 0);
+	assert_int_equal(given_up, 1);
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	assert_int_equal(attaches, 0);
+	pass(600);
+	rest_gives = 0;
+	link_changes(1, FAILOVER_WELL);
+	pass(600);
+	assert_string_equal(attached, TWO);
+	assert_int_equal(given_up, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -343,6 +439,8 @@ int main(void)
 		T(test_an_error_of_one_card_is_not_the_others),
 		T(test_a_host_on_which_much_happens_is_not_searched_all_the_time),
 		T(test_a_vmm_that_does_not_read_hears_of_it_later),
+		T(test_the_bridge_forgets_the_tap),
+		T(test_a_card_that_keeps_macs_is_no_uplink),
 	};
 
 	log_set_level(LOG_QUIET);

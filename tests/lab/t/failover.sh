@@ -39,6 +39,24 @@ fo_no_echo()
 	tc filter add dev "$FO_OTHER" egress flower src_mac "$FO_MAC" action drop
 }
 
+# The uplink of br0 is the VF's own card, and no longer the other one; and back. What a PF sends to all comes
+# back to it here, too: br0 would take the guest for somebody outside.
+fo_own_uplink()
+{
+	ip link set up0 nomaster
+	tc qdisc add dev "$FO_DEV" clsact
+	tc filter add dev "$FO_DEV" egress flower src_mac "$FO_MAC" \
+		dst_mac 01:00:00:00:00:00/01:00:00:00:00:00 action drop
+	ip link set "$FO_DEV" master br0
+}
+
+fo_other_uplink()
+{
+	ip link set "$FO_DEV" nomaster
+	tc qdisc del dev "$FO_DEV" clsact
+	ip link set up0 master br0
+}
+
 fo_network()
 {
 	modprobe -a tun vhost_net bridge veth
@@ -82,14 +100,14 @@ fo_is()			# standby|primary
 }
 
 # The port of the switch behind which the guest is.
-fo_port()
+fo_port()		# [BRIDGE]
 {
-	bridge fdb show br brp | sed -n "s/^$FO_MAC dev \([^ ]*\) .*/\1/p" | head -n 1
+	bridge fdb show br "${1:-brp}" | sed -n "s/^$FO_MAC dev \([^ ]*\) .*/\1/p" | head -n 1
 }
 
-fo_is_at()		# PORT
+fo_is_at()		# PORT [BRIDGE]
 {
-	[[ $(fo_port) == "$1" ]]
+	[[ $(fo_port "${@:2}") == "$1" ]]
 }
 
 # What the PF has as its VF's MAC.
