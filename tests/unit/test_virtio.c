@@ -134,6 +134,16 @@ static void offer(unsigned head)
 
 /* --- what a driver finds --- */
 
+/* By which a guest finds its driver: Linux by the device alone, Windows by all four. */
+static void test_it_is_a_modern_device_of_its_type(void **state)
+{
+	begin();
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, PCI_VENDOR_ID, 4), 0x106a1af4);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, PCI_SUBSYSTEM_VENDOR_ID, 4), 0x11001af4);
+	assert_int_equal(cfg_get(&vg_machine.guest, 0, SLOT, PCI_CLASS_REVISION, 4), 0xff000001);
+	end();
+}
+
 static void test_a_driver_finds_its_parts(void **state)
 {
 	unsigned pos, seen = 0, n = 0;
@@ -586,6 +596,7 @@ static void test_noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_it_is_a_modern_device_of_its_type),
 		cmocka_unit_test(test_a_driver_finds_its_parts),
 		cmocka_unit_test(test_features_are_agreed_on_or_not),
 		cmocka_unit_test(test_a_device_runs_from_driver_ok_to_reset),

@@ -35,6 +35,8 @@
 #define VIRTIO_VENDOR	   0x1af4
 #define VIRTIO_DEVICE_BASE 0x1040
 #define MODERN_ONLY_REV	   1
+/* 4.1.2.1 wants 0x40 or more. It is QEMU's, since Windows' drivers look for SUBSYS_11001AF4&REV_01. */
+#define VIRTIO_SUBSYSTEM   0x1100
 
 #define BAR	       0
 #define BAR_SIZE       0x4000u
@@ -350,7 +352,7 @@ int virtio_add(struct vm *vm, struct virtio_dev *dev, const struct virtio_ops *o
 	snprintf(dev->msix_name, sizeof(dev->msix_name), "%s: MSI-X", dev->pci.name);
 	dev->pci.ops = &pci_ops;
 	pci_set_ids(&dev->pci, VIRTIO_VENDOR, (uint16_t)(VIRTIO_DEVICE_BASE + ops->id),
-		    ops->class_rev | MODERN_ONLY_REV, VIRTIO_VENDOR, ops->id);
+		    ops->class_rev | MODERN_ONLY_REV, VIRTIO_VENDOR, VIRTIO_SUBSYSTEM);
 	dev->pci.bar[BAR] = (struct pci_bar){ .type = PCI_BAR_MEM32, .size = BAR_SIZE };
 	r = add_caps(dev);
 	if (r == 0)
