@@ -246,7 +246,7 @@ enum failover_action failover_step(struct failover *f, uint64_t now)
 uint64_t failover_next(const struct failover *f, uint64_t now)
 {
 	if (failover_goes_by_it(f))
-		return now + FAILOVER_S;
+		return now + FAILOVER_LOOK;
 	if (f->where == FAILOVER_LEAVING)
 		return f->again;
 	if (!failover_waits(f))

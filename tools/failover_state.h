@@ -75,7 +75,8 @@ enum failover_action {
 #define FAILOVER_HOLD_MAX   (300 * FAILOVER_S) /* doubled up to this, when it fails again and again */
 #define FAILOVER_STEADY	    (60 * FAILOVER_S)  /* in the guest for so long: it no longer flaps */
 #define FAILOVER_RETRY	    (10 * FAILOVER_S)  /* after a refusal */
-#define FAILOVER_LAME	    (FAILOVER_S)       /* it looks reset so long: its driver is not just letting go of it */
+#define FAILOVER_LAME	    (FAILOVER_S / 2)   /* it looks reset so long: its driver is not just letting go of it */
+#define FAILOVER_LOOK	    (FAILOVER_S / 2)   /* how often whether it does */
 
 void failover_init(struct failover *f);
 

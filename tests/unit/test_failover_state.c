@@ -96,7 +96,7 @@ static void test_it_goes_in_when_the_guest_knows(void **state)
 	device(VM_DEVICE_ADDED);
 	device(VM_DEVICE_STARTED);
 	is(true, "acknowledged");
-	assert_int_equal(failover_next(&f, now), now + S); /* what nobody tells of */
+	assert_int_equal(failover_next(&f, now), now + S / 2); /* what nobody tells of */
 }
 
 static void test_a_reset_that_nobody_tells_of(void **state)
@@ -104,14 +104,14 @@ static void test_a_reset_that_nobody_tells_of(void **state)
 	begin();
 	looks(FAILOVER_WAS_RESET);
 	does(FAILOVER_NOTHING); /* perhaps its driver lets go of it just now */
-	let(S / 2);
+	let(S / 4);
 	looks(FAILOVER_WAS_RESET);
 	does(FAILOVER_NOTHING);
 	looks(FAILOVER_WELL);
 	let(S);
 	looks(FAILOVER_WAS_RESET); /* that was something else */
 	does(FAILOVER_NOTHING);
-	let(S);
+	let(S / 2);
 	looks(FAILOVER_WAS_RESET);
 	does(FAILOVER_TAKE);
 	is(true, "vf-reset");
@@ -127,7 +127,7 @@ static void test_a_reset_that_nobody_tells_of(void **state)
 	looks(FAILOVER_WAS_RESET);
 	does(FAILOVER_NOTHING);
 	device(VM_DEVICE_STARTED);
-	looks(FAILOVER_WAS_RESET); /* the second begins now */
+	looks(FAILOVER_WAS_RESET); /* the time begins now */
 	does(FAILOVER_NOTHING);
 }
 
