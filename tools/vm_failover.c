@@ -533,6 +533,9 @@ bool vm_failover_device(struct vm_failover *f, enum vm_device_event event, const
 			continue;
 		ours = true;
 		failover_device(&n->state, event, now_ns());
+		/* The network first: the PF's driver may be busy, as with a recovery, and let its MAC wait. */
+		report(f, n);
+		announce_due(f, n, now_ns());
 		if (event == VM_DEVICE_REMOVED ||
 		    (event == VM_DEVICE_STOPPED && n->state.where == FAILOVER_LEAVING))
 			(void)rest(f, n, NULL);

@@ -491,6 +491,40 @@ static void test_the_use_of_a_nics_vf_is_told(void **state)
 	vfio_machine_free(&m);
 }
 
+/* Its reset takes a tenth of a second and more, with the VF of a dead card a minute. */
+static void test_a_nics_vf_that_is_pulled_keeps_nobody(void **state)
+{
+	struct err err = ERR_INIT;
+
+	begin_owned();
+	mask_vector(false);
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(sem_init(&held, 0, 0), 0);
+	loop_thread = pthread_self();
+	held_fd = m.set->devices[0]->dev.fd;
+	assert_int_equal(vfio_pci_unplug(m.set, "0000:01:10.0", true, &err), 0);
+	assert_false(there());
+	assert_string_equal(told, "un");
+	assert_string_equal(vfio_pci_closing(m.set, 0), "0000:01:10.0");
+	sem_post(&held);
+	loop_run(m.guest.vm.loop);
+	held_fd = -1;
+	assert_string_equal(told, "un-");
+	assert_null(vfio_pci_closing(m.set, 0));
+	vfio_machine_free(&m);
+}
+
+static void test_an_error_of_a_nics_vf_stops_it(void **state)
+{
+	begin_owned();
+	mask_vector(false);
+	cfg_put(&m.guest, MACHINE_BUS, 0, 0x72, 2, PCI_MSIX_FLAGS_ENABLE);
+	kick(m.dev.err_fd);
+	loop_run(m.guest.vm.loop);
+	assert_string_equal(told, "uEn-");
+	vfio_machine_free(&m);
+}
+
 static void test_the_use_of_others_is_not(void **state)
 {
 	begin();
@@ -817,6 +851,8 @@ int main(void)
 		cmocka_unit_test(test_a_group_goes_with_its_last_conventional_one),
 		cmocka_unit_test(test_that_nobody_tells_the_guest_is_said),
 		cmocka_unit_test(test_the_use_of_a_nics_vf_is_told),
+		cmocka_unit_test(test_a_nics_vf_that_is_pulled_keeps_nobody),
+		cmocka_unit_test(test_an_error_of_a_nics_vf_stops_it),
 		cmocka_unit_test(test_the_use_of_others_is_not),
 		cmocka_unit_test(test_a_reset_of_the_machine_hides_a_nics_vf),
 		cmocka_unit_test(test_what_was_pulled_out_is_not_waited_for),

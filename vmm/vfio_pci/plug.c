@@ -130,10 +130,28 @@ static void tell_errors(struct vfio_pci *v)
 			vm_event(v->set->vm, VM_DEVICE_ERROR, all[i]->pci.name);
 }
 
+/* The close resets them: nobody waits for that, which may take long where they are dead. */
+static void close_aside(struct vfio_pci_set *set, struct leaving *l)
+{
+	int fd[PCI_SLOT_FUNCTIONS];
+
+	for (unsigned i = 0; i < l->n; i++) {
+		forget(set, l->v[i]);
+		fd[i] = vfio_pci_dev_let_go(l->v[i]);
+	}
+	for (unsigned i = 0; i < l->n; i++)
+		if (vfio_pci_close_aside(set, &l->left[i], fd[i]) == 0)
+			fd[i] = -1;
+	for (unsigned i = 0; i < l->n; i++) {
+		if (fd[i] < 0)
+			continue;
+		close_fdp(&fd[i]);
+		vfio_pci_is_out(set, &l->left[i]);
+	}
+}
+
 void vfio_pci_drop(struct vfio_pci *v)
 {
-	struct vfio_pci_set *set = v->set;
-	int fd[PCI_SLOT_FUNCTIONS];
 	struct leaving l;
 
 	tell_errors(v);
@@ -141,18 +159,21 @@ void vfio_pci_drop(struct vfio_pci *v)
 	for (unsigned i = 0; i < l.n; i++) {
 		if (l.left[i].way == WAY_ASKED)
 			l.left[i].way = WAY_PULLED;
-		forget(set, l.v[i]);
-		fd[i] = vfio_pci_dev_let_go(l.v[i]);
+		vfio_pci_silence(l.v[i]);
 	}
+	close_aside(v->set, &l);
+}
+
+/* What comes next is waiting: another way for the guest's network. */
+static void pull(struct vfio_pci *v)
+{
+	struct leaving l;
+
+	unseat(v, &l);
 	for (unsigned i = 0; i < l.n; i++)
-		if (vfio_pci_close_aside(set, &l.left[i], fd[i]) == 0)
-			fd[i] = -1;
-	for (unsigned i = 0; i < l.n; i++) {
-		if (fd[i] < 0)
-			continue;
-		close_fdp(&fd[i]);
-		vfio_pci_is_out(set, &l.left[i]);
-	}
+		vfio_pci_silence(l.v[i]);
+	vfio_pci_reset_leaving(l.v, l.n);
+	close_aside(v->set, &l);
 }
 
 static void on_leave_timer(void *opaque, int fd)
@@ -256,7 +277,9 @@ int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct
 		return err_hint(err, "it is given back when the guest ends, or at once by thruway vm "
 				     "detach --now, of which the guest is not told");
 	}
-	if (now)
+	if (now && v->pci.owner)
+		pull(v);
+	else if (now)
 		vfio_pci_take_out(v);
 	else
 		vfio_pci_leave(v);
@@ -363,7 +386,7 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
 	/* The kernel would let its group be opened when that is over, and nobody until then. */
 	if (r == 0 && *set && vfio_pci_is_closing_of(*set, a->group)) {
 		err_plain(err, -EBUSY, "cannot attach %s: the host still resets it, or another device "
-				       "of its group, after an error", name);
+				       "of its group", name);
 		r = err_hint(err, "that takes a minute where it does not answer; dmesg tells");
 	}
 	if (r == 0 && !*set) {

@@ -106,7 +106,8 @@ int vfio_pci_plug(struct vm *vm, struct vfio_pci_set **set, struct vfio_pci_arri
 
 /*
  * In order, which takes the guest at least five seconds and us at most fifteen; or now, as
- * if the device were pulled out. -ENODEV: it is not here; -EOPNOTSUPP: not now, and it is in no slot.
+ * if the device were pulled out: what came for a network device is out of the guest then, and VM_DEVICE_REMOVED follows
+ * when the kernel has reset it; others are closed. -ENODEV: it is not here; -EOPNOTSUPP: not now, and it is in no slot.
  */
 int vfio_pci_unplug(struct vfio_pci_set *set, const char *name, bool now, struct err *err);
 
