@@ -585,6 +585,7 @@ static void test_a_block_device_is_told_of_discards(void **state)
 	discard_from_thread(0, false);
 	discard_from_thread(-EOPNOTSUPP, true);
 	discard_from_thread(-EINVAL, true);
+	discard_from_thread(-EBUSY, true);
 	discard_from_thread(-EIO, false);
 	/* By io_uring nothing but a block device knows the command. */
 	begin(NULL, ALL);

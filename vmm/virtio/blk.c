@@ -52,6 +52,7 @@ struct blk_req {
 	struct virtio_blk *blk;
 	struct blk_req *next; /* of those nobody uses */
 	unsigned q;
+	bool hint;	     /* a discard: what cannot be is left as it is */
 	bool zero_other_way; /* the first way to write zeroes was tried */
 	uint32_t written;    /* bytes of the guest's, beside the status */
 	uint8_t *bounce;     /* NULL: the guest's buffers are read and written themselves */
@@ -159,7 +160,9 @@ static bool has_other_way(struct blk_req *req, int result)
 {
 	struct disk_req *io = &req->io;
 
-	if (io->op == DISK_DISCARD && (result == -EOPNOTSUPP || result == -ENOTTY || result == -EINVAL)) {
+	/* EBUSY: a page of it is being written in the page cache, which io_uring's command gives up for. */
+	if (io->op == DISK_DISCARD && (result == -EOPNOTSUPP || result == -ENOTTY || result == -EINVAL ||
+				       result == -EBUSY)) {
 		io->op = DISK_PUNCH;
 		return true;
 	}
@@ -189,6 +192,8 @@ static void on_done(struct disk_req *io, int result)
 		disk_io_kick(blk->io);
 		return;
 	}
+	if (result == -EBUSY && req->hint)
+		result = 0;
 	if (result == 0 && req->bounce && io->op == DISK_READ &&
 	    virtq_write(&blk->dev, &req->chain, 0, req->bounce, req->bounced) < 0)
 		result = -EFAULT;
@@ -351,7 +356,8 @@ static void clear(struct blk_req *req, bool discard)
 		req->io.op = DISK_DISCARD;
 	else
 		req->io.op = discard || flags ? DISK_PUNCH : DISK_ZERO;
-	req->zero_other_way = discard; /* which is a hint: nobody is to write for it */
+	req->hint = discard;
+	req->zero_other_way = discard; /* nobody is to write for it */
 	req->io.offset = sector * SECTOR;
 	req->io.len = (uint64_t)n * SECTOR;
 	disk_io_submit(blk->io, &req->io);
