@@ -441,12 +441,23 @@ static bool has_failover(const struct vm_opts *o)
 	return false;
 }
 
+static int check_macs(const struct vm_opts *o, unsigned i, struct err *err)
+{
+	for (unsigned k = 0; k < i; k++)
+		if (o->nics[i].has_mac && o->nics[k].has_mac &&
+		    memcmp(o->nics[i].mac, o->nics[k].mac, sizeof(o->nics[i].mac)) == 0)
+			return err_usage(err, "--nic: network devices %u and %u have the same mac=", k, i);
+	return 0;
+}
+
 /* Two of one name would both get it, if it is to be had. */
 static int check_nics(const struct vm_opts *o, struct err *err)
 {
 	for (unsigned i = 0; i < o->nic_count; i++) {
 		const char *vf = o->nics[i].vf;
 
+		if (check_macs(o, i, err) < 0)
+			return -EINVAL;
 		for (unsigned k = 0; vf[0] && k < i; k++)
 			if (strcmp(vf, o->nics[k].vf) == 0 && strcmp(vf, "auto") != 0 &&
 			    strncmp(vf, "pool:", 5) != 0)

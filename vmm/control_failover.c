@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "vmm/control.h"
+#include "vmm/control_nic.h"
 #include "vmm/handover.h"
 #include "vmm/machine.h"
 #include "vmm/virtio/net.h"
@@ -42,6 +43,12 @@ json_t *control_failover_report(const struct machine *m, unsigned i)
 /* --- what is asked ------------------------------------------------------------------------------ */
 
 /* The number that was given; else the only one that there is. */
+static int refuse_many(unsigned count, struct err *err)
+{
+	err_usage(err, "\"nic\" is missing: %u network devices have failover", count);
+	return err_hint(err, "say which one: thruway vm nic VM shows them, thruway vm nic VM 0 standby");
+}
+
 static int choose(const struct machine *m, const json_t *params, unsigned *ret, struct err *err)
 {
 	const json_t *value = json_object_get(params, "nic");
@@ -59,12 +66,11 @@ static int choose(const struct machine *m, const json_t *params, unsigned *ret, 
 		return err_hint(err, "start it with --nic vf=VF,standby=tap:BRIDGE, or another standby");
 	}
 	if (!value && count > 1)
-		return err_usage(err, "\"nic\" is missing: %u network devices have failover", count);
+		return refuse_many(count, err);
 	if (!value)
 		return 0;
 	if (!json_is_integer(value) || n < 0 || n >= (json_int_t)m->config->nic_count)
-		return err_usage(err, "\"nic\" is the number of a network device, 0 to %u",
-				 m->config->nic_count - 1);
+		return control_nic_refuse(m, value, err);
 	if (!m->config->nics[n].standby)
 		return err_plain(err, -EOPNOTSUPP, "network device %d of the guest has no failover",
 				 (int)n);

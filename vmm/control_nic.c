@@ -29,6 +29,16 @@ static int report(const struct machine *m, json_t **ret, struct err *err)
 	return *ret ? 0 : err_set(err, -ENOMEM, "cannot report");
 }
 
+int control_nic_refuse(const struct machine *m, const json_t *value, struct err *err)
+{
+	unsigned n = m->config->nic_count;
+
+	if (!json_is_integer(value))
+		return err_usage(err, "\"nic\" is the number of a network device, from 0 on");
+	return err_usage(err, "the guest has no network device %lld: it has %u, which count%s from 0",
+			 (long long)json_integer_value(value), n, n == 1 ? "s" : "");
+}
+
 static int choose(const struct machine *m, const json_t *params, unsigned *ret, struct err *err)
 {
 	const json_t *value = json_object_get(params, "nic");
@@ -39,8 +49,7 @@ static int choose(const struct machine *m, const json_t *params, unsigned *ret, 
 		return err_hint(err, "start it with --nic");
 	}
 	if (!json_is_integer(value) || n < 0 || n >= (json_int_t)m->config->nic_count)
-		return err_usage(err, "\"nic\" is the number of a network device, 0 to %u",
-				 m->config->nic_count - 1);
+		return control_nic_refuse(m, value, err);
 	*ret = (unsigned)n;
 	return 0;
 }

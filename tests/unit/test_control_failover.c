@@ -101,8 +101,8 @@ static void test_what_cannot_be_asked(void **state)
 		{ "{\"use\":\"both\"}", "\"use\" is \"standby\" or \"primary\"" },
 		{ "{\"use\":1}", "\"use\" is" },
 		{ "{\"use\":\"standby\",\"nic\":0}", "network device 0 of the guest has no failover" },
-		{ "{\"use\":\"standby\",\"nic\":2}", "\"nic\" is the number of a network device, 0 to 1" },
-		{ "{\"use\":\"standby\",\"nic\":-1}", "\"nic\" is the number" },
+		{ "{\"use\":\"standby\",\"nic\":2}", "the guest has no network device 2: it has 2, which count from 0" },
+		{ "{\"use\":\"standby\",\"nic\":-1}", "no network device -1" },
 		{ "{\"use\":\"standby\",\"nic\":\"1\"}", "\"nic\" is the number" },
 	};
 

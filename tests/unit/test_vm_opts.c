@@ -257,6 +257,8 @@ static void test_bad_lines_exit_with_usage_and_name_the_value(void **state)
 		{ "-k k --nic vf=pool:,standby=tap:br0", "'vf=pool:' names no pool" },
 		{ "-k k --nic vf=a,standby=", "'standby=' names nothing" },
 		{ "-k k --nic vf=a,vf=b,standby=tap:br0", "'vf=' is there twice" },
+		{ "-k k --nic tap:br0,mac=52:54:00:00:00:01 --nic tap:br0 --nic tap:br0,mac=52:54:00:00:00:01",
+		  "network devices 0 and 2 have the same mac=" },
 		{ "-k k --nic vf=a,standby=tap:a,standby=tap:b", "'standby=' is there twice" },
 		{ "-k k --nic vf=a,standby=br0", "'br0' is no network device" },
 		{ "-k k --nic vf=a,standby=vhost-user:", "names no socket" },
