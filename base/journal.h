@@ -216,6 +216,14 @@ int journal_restore_own(int root, const struct step_ops *const *ops,
 			unsigned *ret_undone, struct err *err);
 
 /*
+ * Of the changes of this process, undo those for which keep() does not hold; the others are undone when it ends, as
+ * before.
+ */
+int journal_return_own(int root, const struct step_ops *const *ops,
+		       bool (*keep)(const struct step *step, void *opaque), void *opaque,
+		       unsigned lock_timeout_s, unsigned *ret_undone, struct err *err);
+
+/*
  * The living process that has changed dev for as long as it runs itself, or is about
  * to. 0, -ENOENT, or -errno (-EACCES: not root). No lock.
  */

@@ -249,11 +249,41 @@ int journal_restore_but(int root, const struct step_ops *const *ops,
 	return restore(root, ops, &choice, "restore all", lock_timeout_s, ret_undone, err);
 }
 
+static int undo_chosen(struct session *s, struct entry *e, const struct choice *choice, struct err *err)
+{
+	unsigned before = s->undo.count, n;
+	int r = undo_entry(&s->undo, e, chosen, choice, err);
+
+	n = s->undo.count - before;
+	if (n)
+		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
+	return r;
+}
+
+static int return_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
+{
+	return process_is_self(s->undo.root, &e->owner) ? undo_chosen(s, e, opaque, err) : 0;
+}
+
+int journal_return_own(int root, const struct step_ops *const *ops,
+		       bool (*keep)(const struct step *step, void *opaque), void *opaque,
+		       unsigned lock_timeout_s, unsigned *ret_undone, struct err *err)
+{
+	_cleanup_(session_end) struct session s = SESSION_INIT;
+	struct choice own = { .keep = keep, .opaque = opaque };
+	int r = session_begin(&s, root, ops, "give back", lock_timeout_s, err);
+
+	if (r == 0)
+		r = each_entry(&s, return_if_own, &own, err);
+	if (r == 0)
+		*ret_undone = s.undo.count;
+	return r;
+}
+
 /* Undo what is not kept; nobody is to undo the rest because this process has ended. */
 static int restore_if_own(struct session *s, struct entry *e, void *opaque, struct err *err)
 {
 	const struct choice *own = opaque;
-	unsigned before = s->undo.count, n;
 	bool any_kept = false;
 	int r = 0;
 
@@ -267,11 +297,7 @@ static int restore_if_own(struct session *s, struct entry *e, void *opaque, stru
 	}
 	if (r < 0)
 		return err_set(err, r, "cannot write the journal /" JOURNAL_DIR);
-	r = undo_entry(&s->undo, e, chosen, own, err);
-	n = s->undo.count - before;
-	if (n)
-		audit_change(s->undo.root, e->command, "%u change%s undone", n, n == 1 ? "" : "s");
-	return r;
+	return undo_chosen(s, e, own, err);
 }
 
 /* How long the end of a process waits for others before it leaves the rest to recover. */

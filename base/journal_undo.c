@@ -47,10 +47,10 @@ static void say_overwritten(struct undo *u, const struct entry *e, const struct 
 	/* What a step only remembers nobody set: a driver made it up anew. */
 	if (!e->committed || s->transient || s->remember || strcmp(was, s->after) == 0)
 		return;
-	log_warn("%s of %s had become '%s' since '%s' made it '%s', and is '%s' again", s->op, s->dev,
-		 was, e->command, s->after, s->before);
-	audit_change(u->root, e->command, "undone with what others made of it: %s of %s was '%s'",
-		     s->op, s->dev, was);
+	log_warn("%s%s%s of %s had become '%s' since '%s' made it '%s', and is '%s' again", s->op,
+		 s->key[0] ? " " : "", s->key, s->dev, was, e->command, s->after, s->before);
+	audit_change(u->root, e->command, "undone with what others made of it: %s%s%s of %s was '%s'",
+		     s->op, s->key[0] ? " " : "", s->key, s->dev, was);
 }
 
 int undo_record(struct undo *u, const struct entry *e, const struct record *r, struct err *err)

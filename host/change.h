@@ -77,6 +77,13 @@ int change_restore(int root, struct bdf bdf, unsigned force, unsigned lock_timeo
 int change_restore_own(int root, unsigned *ret_undone, struct err *err);
 
 /*
+ * Undo what this process changed of a VF, its binding and its attributes; all else stays changed until it ends. The
+ * VF is in nobody's use. 0, also when it has changed nothing, or -errno with err set (-ETIMEDOUT: the lock is held).
+ */
+int change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
+		     struct err *err);
+
+/*
  * Undo the changes of this process that were not confirmed, under the same condition.
  * *ret_undone counts steps: 0 when they were.
  */

@@ -13,6 +13,7 @@
 #include "host/vf_journal.h"
 #include "sriov/numvfs.h"
 #include "sriov/vf_destroy.h"
+#include "sriov/vf_set.h"
 #include "vfio/bind_step.h"
 #include "vfio/lease.h"
 #include "vfio/pci_path.h"
@@ -145,6 +146,35 @@ struct keep {
 	char warned[STEP_DEV_MAX];
 };
 
+/* Whose change it is: of attributes, the VF's. */
+static int device_of(int root, const struct step *step, struct bdf *ret)
+{
+	enum vf_group group;
+	unsigned index;
+	int r = bdf_parse(step->dev, ret);
+
+	if (r < 0 || strcmp(step->op, vfattr_step_ops.op) != 0)
+		return r;
+	r = vf_set_parse_key(step->key, &index, &group);
+	return r < 0 ? r : pci_function_vf(root, *ret, index, ret);
+}
+
+static void warn_kept(struct keep *k, const struct step *step, const struct pci_function *dev,
+		      const char *by)
+{
+	const char *name = BDF_STR(dev->bdf);
+
+	if (strcmp(k->warned, name) == 0)
+		return;
+	if (strcmp(step->op, vfattr_step_ops.op) == 0)
+		log_warn("%s keeps its attributes: %s; thruway restore %s gives them back later", name, by,
+			 step->dev);
+	else
+		log_warn("%s stays bound to %s: %s; thruway restore %s gives it back later", name,
+			 dev->driver, by, name);
+	strcpy(k->warned, name);
+}
+
 static bool held_by_another(const struct step *step, void *opaque)
 {
 	struct keep *k = opaque;
@@ -152,7 +182,7 @@ static bool held_by_another(const struct step *step, void *opaque)
 	struct in_use used;
 	struct bdf bdf;
 
-	if (bdf_parse(step->dev, &bdf) < 0 ||
+	if (device_of(k->root, step, &bdf) < 0 ||
 	    pci_function_read_unlocked(k->root, bdf, &dev) < 0 ||
 	    !pci_function_driver_is_vfio(dev.driver))
 		return false;
@@ -160,10 +190,7 @@ static bool held_by_another(const struct step *step, void *opaque)
 	for (unsigned i = 0; i < used.count; i++) {
 		if (used.items[i].reason != IN_USE_VM && used.items[i].reason != IN_USE_PROCESS)
 			continue;
-		if (strcmp(k->warned, step->dev) != 0)
-			log_warn("%s stays bound to %s: %s; thruway restore %s gives it back later",
-				 step->dev, dev.driver, used.items[i].what, step->dev);
-		strcpy(k->warned, step->dev);
+		warn_kept(k, step, &dev, used.items[i].what);
 		return true;
 	}
 	return false;
@@ -178,6 +205,33 @@ int change_restore_own(int root, unsigned *ret_undone, struct err *err)
 	keep.host = host;
 	return r < 0 ? r : journal_restore_own(root, change_ops, held_by_another, &keep, ret_undone,
 					       err);
+}
+
+struct one_vf {
+	char vf[BDF_STRLEN], pf[BDF_STRLEN];
+	unsigned index;
+};
+
+static bool is_of_another(const struct step *step, void *opaque)
+{
+	const struct one_vf *one = opaque;
+	enum vf_group group;
+	unsigned index;
+
+	if (strcmp(step->op, vfattr_step_ops.op) == 0 && strcmp(step->dev, one->pf) == 0)
+		return vf_set_parse_key(step->key, &index, &group) < 0 || index != one->index;
+	return strcmp(step->dev, one->vf) != 0;
+}
+
+int change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
+		     struct err *err)
+{
+	struct one_vf one = { .index = index };
+	unsigned undone;
+
+	bdf_str(vf, one.vf);
+	bdf_str(pf, one.pf);
+	return journal_return_own(root, change_ops, is_of_another, &one, lock_timeout_s, &undone, err);
 }
 
 /* With check_held() passed: who holds what the step takes away is to be ended. */

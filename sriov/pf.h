@@ -46,8 +46,9 @@ int pf_find(int root, const char *name, struct pf *ret, struct err *err);
 int pf_read(int root, struct bdf bdf, struct pf *ret, struct err *err);
 
 /*
- * Its network interfaces alone (netdevs, netdev, up, carrier; the rest is zero), of which no lock keeps
- * anybody: for who cannot wait the two seconds (base/aside.h) in which a PF shows that it is busy.
+ * Its network interfaces alone (netdevs, netdev, up, carrier; the rest is zero), for which no device's
+ * lock is asked: for who cannot wait the two seconds (base/aside.h) in which a PF shows that it is busy. Whether the
+ * cable is in the kernel tells under rtnl (carrier in sysfs, since Linux 5.16).
  * 0 or -ENODEV.
  */
 int pf_read_interface(int root, struct bdf bdf, struct pf *ret);

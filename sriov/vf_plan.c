@@ -369,8 +369,8 @@ int vf_plan_remember(const struct pf *pf, unsigned vf, const struct vf_attrs *no
 }
 
 /* As far as the kernel lists them: of the others nobody can tell. */
-static int refuse_taken_mac(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
-			    struct err *err)
+int vf_plan_refuse_mac(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+		       struct err *err)
 {
 	_cleanup_free_ struct vf_attrs *attrs = calloc(pf->numvfs, sizeof(*attrs));
 	static const uint8_t none[6];
@@ -411,6 +411,6 @@ int vf_plan_set(int root, const struct pf *pf, unsigned vf, const struct vf_attr
 		err_set(err, r, "%s: cannot read the attributes of vf%u", dev, vf);
 		return vf_set_unreadable(r, err);
 	}
-	r = refuse_taken_mac(root, pf, vf, attrs, err);
+	r = vf_plan_refuse_mac(root, pf, vf, attrs, err);
 	return r < 0 ? r : vf_plan_attrs(pf, vf, attrs, &now[vf], plan, err);
 }

@@ -41,6 +41,13 @@ bool vf_plan_driver_makes_vfs(int root, const char *driver);
 int vf_plan_check(const struct vf_attrs *attrs, unsigned count, struct err *err);
 
 /*
+ * -EINVAL with err set: another VF of the PF, as far as the kernel lists them, or the PF itself has the MAC that is
+ * asked for; else 0.
+ */
+int vf_plan_refuse_mac(int root, const struct pf *pf, unsigned vf, const struct vf_attrs *asked,
+		       struct err *err);
+
+/*
  * Change attributes of a VF that has `now`; what asked leaves out of a group stays, and
  * groups that are so already are left out. Reads nothing. -EOPNOTSUPP, err set: `now`
  * lacks one of them.

@@ -50,14 +50,15 @@ $(O)/tests/unit/test_vfio_pba: TEST_LDLIBS = -Wl,--wrap=pread
 $(O)/tests/unit/test_failover_vf: TEST_LDLIBS = -Wl,--wrap=vf_link_read,--wrap=vf_link_set
 # Leases and drivers are its own.
 $(O)/tests/unit/test_failover_pick: TEST_LDLIBS = \
-	-Wl,--wrap=lease_take,--wrap=lease_read,--wrap=lease_release,--wrap=change_bind,--wrap=vm_check_bound_for_run
+	-Wl,--wrap=lease_take,--wrap=lease_read,--wrap=lease_release,--wrap=change_bind,--wrap=vm_check_bound_for_run \
+	-Wl,--wrap=change_return_vf
 # The host, its card and the VMM are its own.
 $(O)/tests/unit/test_vm_failover: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \
 	-Wl,--wrap=link_watch_open,--wrap=vm_client_open,--wrap=vm_attach_device,--wrap=vm_detach_device \
 	-Wl,--wrap=failover_pick,--wrap=failover_pick_release,--wrap=failover_vf_look,--wrap=failover_vf_mac \
-	-Wl,--wrap=failover_vf_claim,--wrap=failover_vf_ready,--wrap=failover_vf_rest,--wrap=failover_vf_give_up \
-	-Wl,--wrap=bridge_forget,--wrap=pf_read_interface,--wrap=pf_announce
+	-Wl,--wrap=failover_vf_claim,--wrap=failover_vf_ready,--wrap=failover_vf_rest,--wrap=failover_vf_note,--wrap=failover_pick_give_up \
+	-Wl,--wrap=link_watch_read,--wrap=bridge_forget,--wrap=pf_read_interface,--wrap=pf_announce
 # Its clock runs faster now and then; and what it keeps of a device.
 $(O)/tests/unit/test_supervisor: TEST_LDLIBS = -Wl,--wrap=timerfd_settime,--wrap=vm_return_added
 # The kernel's words and the VM are its own.

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/hostfs.h"
+#include "base/log.h"
 #include "host/change.h"
 #include "host/device.h"
 #include "host/lease.h"
@@ -84,23 +85,22 @@ static ino_t identity(int root, struct bdf bdf)
 		       0;
 }
 
-/* The host took it from its VFIO driver: who does that wants it for something else. */
-static bool was_wanted_back(int root, const struct failover_want *want, struct bdf bdf)
+static bool remembers(int root, const struct vf_memory *memory, struct bdf bdf)
 {
 	ino_t it = identity(root, bdf);
 
-	for (unsigned i = 0; it && i < ARRAY_SIZE(want->wanted_back); i++)
-		if (want->wanted_back[i] == it)
+	for (unsigned i = 0; it && i < ARRAY_SIZE(memory->vf); i++)
+		if (memory->vf[i] == it)
 			return true;
 	return false;
 }
 
-void failover_pick_wanted_back(int root, struct failover_want *want, struct bdf bdf)
+void failover_pick_remember(int root, struct vf_memory *memory, struct bdf bdf)
 {
-	if (was_wanted_back(root, want, bdf))
+	if (remembers(root, memory, bdf))
 		return;
-	want->wanted_back[want->next_back] = identity(root, bdf);
-	want->next_back = (want->next_back + 1) % ARRAY_SIZE(want->wanted_back);
+	memory->vf[memory->next] = identity(root, bdf);
+	memory->next = (memory->next + 1) % ARRAY_SIZE(memory->vf);
 }
 
 /* Why it would be of no use now; NULL: it would be. */
@@ -114,9 +114,12 @@ static const char *unfit_because(const struct list *list, struct bdf bdf, struct
 		return "the macvtap's own card";
 	if (list->want->no_own && failover_uplink_is(list->root, list->want->bridge, ret->pf))
 		return "the standby's own card, which keeps MACs";
+	if (remembers(list->root, &list->want->refused, bdf))
+		return "refused";
 	fault = failover_vf_look(list->root, ret);
 	if (fault == FAILOVER_WELL ||
-	    (fault == FAILOVER_UNBOUND && list->want->bind && !was_wanted_back(list->root, list->want, bdf)))
+	    (fault == FAILOVER_UNBOUND && list->want->bind &&
+	     !remembers(list->root, &list->want->wanted_back, bdf)))
 		return NULL;
 	return failover_fault_word(fault);
 }
@@ -290,4 +293,17 @@ void failover_pick_release(int root, const struct failover_want *want, struct fa
 	if (vf->have && lease_read(root, vf->bdf, &lease) == 0 && lease.holder.pid == getpid())
 		(void)lease_release(root, vf->bdf, true, want->lock_timeout_s, NULL);
 	vf->have = false;
+}
+
+void failover_pick_give_up(int root, const struct failover_want *want, struct failover_vf *vf)
+{
+	struct err err = ERR_INIT;
+
+	if (!vf->have)
+		return;
+	/* One whose MAC the guest has cannot have it again meanwhile: whoever else asks for it is told who has it. */
+	if (!vf->has_own_mac && change_return_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, &err) < 0)
+		log_warn_limited("%s is not as it was before, and nobody else's until this VM has ended: %s",
+				 BDF_STR(vf->bdf), err.text);
+	failover_pick_release(root, want, vf);
 }

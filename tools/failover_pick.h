@@ -8,6 +8,12 @@
 
 #include "tools/failover_vf.h"
 
+/* The last ones of which something is to be remembered, by what is never given twice in sysfs. */
+struct vf_memory {
+	ino_t vf[16];
+	unsigned next;
+};
+
 struct failover_want {
 	const char *vf;	    /* a device's name, "pool:NAME" or "auto"; borrowed, as the next */
 	const char *bridge; /* of the standby, or its tap or macvtap; "": another process has it */
@@ -16,12 +22,12 @@ struct failover_want {
 	bool bind;	    /* to its VFIO driver first */
 	unsigned force, lock_timeout_s;
 	int near_node; /* of the host: the nearest of several; -1: all the same */
-	ino_t wanted_back[16]; /* the last ones that failover_pick_wanted_back() told of */
-	unsigned next_back;
+	/* Those that the host has unbound from their VFIO driver: of several they are not bound again here. */
+	struct vf_memory wanted_back;
+	struct vf_memory refused; /* those that could not be had although they look so: whoever searches empties it */
 };
 
-/* The host has unbound it from its VFIO driver: one of several is not bound again here. */
-void failover_pick_wanted_back(int root, struct failover_want *want, struct bdf bdf);
+void failover_pick_remember(int root, struct vf_memory *memory, struct bdf bdf);
 
 /* One that is named is there from the start, or the guest does not start. */
 bool failover_pick_named(const struct failover_want *want);
@@ -37,5 +43,8 @@ int failover_pick(int root, const struct failover_want *want, struct failover_vf
 
 /* The lease ends. What was changed is the journal's to put back. */
 void failover_pick_release(int root, const struct failover_want *want, struct failover_vf *vf);
+
+/* It is put back as well, for others to have it; what cannot be is warned of, and put back when this process ends. */
+void failover_pick_give_up(int root, const struct failover_want *want, struct failover_vf *vf);
 
 #endif

@@ -54,8 +54,11 @@ void failover_guest(struct failover *f, enum vm_nic_event event, uint64_t now)
 		if (f->where == FAILOVER_OUT)
 			leave_because(f, FAILOVER_ALONE);
 		break;
-	case VM_NIC_STOPPED: /* a VF that it has is a network device still */
+	case VM_NIC_STOPPED: /* by a reset, or another driver; a VF that it has is a network device still */
 		f->guest = GUEST_SILENT;
+		if (f->unused_hold && f->where == FAILOVER_OUT)
+			f->retry = 0;
+		f->unused_hold = 0;
 		break;
 	case VM_NIC_WANT_STANDBY:
 		f->wanted = false;
@@ -64,6 +67,7 @@ void failover_guest(struct failover *f, enum vm_nic_event event, uint64_t now)
 		break;
 	case VM_NIC_WANT_PRIMARY:
 		f->wanted = true;
+		f->unused_hold = 0;
 		f->failed = false; /* who says so knows that it is well, or finds out */
 		f->retry = f->hold = 0;
 		f->well_since = now;
@@ -105,11 +109,13 @@ void failover_device(struct failover *f, enum vm_device_event event, uint64_t no
 		break;
 	case VM_DEVICE_STARTED:
 		f->used = true;
+		f->unused_hold = 0;
 		if (f->where == FAILOVER_IN)
 			f->cause = f->next;
 		break;
 	case VM_DEVICE_STOPPED:
 		f->used = false;
+		f->unused_since = now;
 		if (f->where == FAILOVER_IN && f->guest == GUEST_SILENT) {
 			leave_because(f, FAILOVER_RESET); /* with which all its devices stop */
 		} else if (f->where == FAILOVER_IN) {
@@ -173,7 +179,7 @@ void failover_attached(struct failover *f, bool refused, uint64_t now)
 	}
 	f->where = FAILOVER_IN;
 	f->recovered = false;
-	f->back_since = now;
+	f->back_since = f->unused_since = now;
 	f->retry = 0;
 }
 
@@ -189,11 +195,24 @@ bool failover_goes_by_it(const struct failover *f)
 	return f->where == FAILOVER_IN && f->used;
 }
 
+bool failover_undisturbed(const struct failover *f)
+{
+	if (f->fault != FAILOVER_WELL)
+		return false;
+	return f->where == FAILOVER_OUT ? f->cause == FAILOVER_OPERATOR || f->cause == FAILOVER_UNDRIVEN :
+					  f->where == FAILOVER_IN && !f->failed;
+}
+
 static uint64_t ready_at(const struct failover *f)
 {
 	uint64_t well = f->well_since + f->hold;
 
 	return well > f->retry ? well : f->retry;
+}
+
+static bool is_unused(const struct failover *f)
+{
+	return f->where == FAILOVER_IN && f->exclusive && !f->used;
 }
 
 static enum failover_action step_in(struct failover *f, uint64_t now)
@@ -205,6 +224,15 @@ static enum failover_action step_in(struct failover *f, uint64_t now)
 		f->cause_fault = f->fault;
 		punish(f, now);
 		return FAILOVER_TAKE;
+	}
+	if (is_unused(f) && now >= f->unused_since + FAILOVER_UNUSED) {
+		f->where = FAILOVER_LEAVING;
+		leave_because(f, FAILOVER_UNDRIVEN);
+		f->unused_hold = f->unused_hold ? f->unused_hold * 2 : FAILOVER_UNUSED_OUT;
+		if (f->unused_hold > FAILOVER_UNUSED_MAX)
+			f->unused_hold = FAILOVER_UNUSED_MAX;
+		f->retry = now + f->unused_hold;
+		return FAILOVER_ASK;
 	}
 	if (f->wanted && f->guest != GUEST_ALONE)
 		return FAILOVER_NOTHING;
@@ -249,6 +277,8 @@ uint64_t failover_next(const struct failover *f, uint64_t now)
 		return now + FAILOVER_LOOK;
 	if (f->where == FAILOVER_LEAVING)
 		return f->again;
+	if (is_unused(f))
+		return f->unused_since + FAILOVER_UNUSED > now ? f->unused_since + FAILOVER_UNUSED : now + 1;
 	if (!failover_waits(f))
 		return 0;
 	/* What is not told of is seen a second later. */
@@ -286,6 +316,7 @@ const char *failover_cause_word(const struct failover *f)
 		[FAILOVER_ERROR] = "error",
 		[FAILOVER_BACK] = "well-again",
 		[FAILOVER_GUEST] = "guest",
+		[FAILOVER_UNDRIVEN] = "guest-lacks-driver",
 	};
 
 	return f->cause == FAILOVER_FAULT ? faults[f->cause_fault].word : words[f->cause];

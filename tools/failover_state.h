@@ -39,6 +39,7 @@ enum failover_cause {
 	FAILOVER_FAULT,	       /* by a fault; which, is in struct failover */
 	FAILOVER_BACK,	       /* well again */
 	FAILOVER_GUEST,	       /* the guest's driver let go of it */
+	FAILOVER_UNDRIVEN,     /* no driver of the guest's works with it, and the standby does not beside it */
 };
 
 enum failover_where { FAILOVER_OUT, FAILOVER_IN, FAILOVER_LEAVING };
@@ -50,6 +51,7 @@ struct failover {
 	bool wanted; /* by the operator: true unless said otherwise */
 	bool failed; /* an error was reported, and no recovery since */
 	bool recovered; /* the host did, since the VF went in */
+	bool exclusive; /* what stands by does not work beside the VF, which is not to be in the guest unused */
 	enum failover_fault fault;
 	enum failover_cause cause;
 	enum failover_fault cause_fault; /* with FAILOVER_FAULT */
@@ -58,6 +60,8 @@ struct failover {
 	uint64_t well_since; /* with FAILOVER_WELL */
 	uint64_t hold;	     /* to be well that long, before it comes back */
 	uint64_t back_since; /* last time it went in; 0: never */
+	uint64_t unused_since; /* while it is in and not used */
+	uint64_t unused_hold;  /* how long it stays out for that: longer each time */
 	uint64_t retry;	     /* it was refused: not before */
 	uint64_t lame_since; /* it looks as if it had been reset; 0: it does not */
 	uint64_t again;	     /* with FAILOVER_LEAVING: nobody could be told; when to try that again */
@@ -74,6 +78,9 @@ enum failover_action {
 #define FAILOVER_HOLD	    (3 * FAILOVER_S)   /* of health, before it comes back */
 #define FAILOVER_HOLD_MAX   (300 * FAILOVER_S) /* doubled up to this, when it fails again and again */
 #define FAILOVER_STEADY	    (60 * FAILOVER_S)  /* in the guest for so long: it no longer flaps */
+#define FAILOVER_UNUSED	    (10 * FAILOVER_S)  /* how long an exclusive one may be */
+#define FAILOVER_UNUSED_OUT (60 * FAILOVER_S)  /* then; doubled up to an hour */
+#define FAILOVER_UNUSED_MAX (3600 * FAILOVER_S)
 #define FAILOVER_RETRY	    (10 * FAILOVER_S)  /* after a refusal */
 #define FAILOVER_LAME	    (FAILOVER_S / 2)   /* it looks reset so long: its driver is not just letting go of it */
 #define FAILOVER_LOOK	    (FAILOVER_S / 2)   /* how often whether it does */
@@ -101,6 +108,9 @@ uint64_t failover_next(const struct failover *f, uint64_t now);
 
 /* The guest has it and goes by it: what nobody tells of is to be looked for. */
 bool failover_goes_by_it(const struct failover *f);
+
+/* Nothing has happened to the VF that would make a driver forget what was set of it. */
+bool failover_undisturbed(const struct failover *f);
 
 /* It would have a VF, and is without. */
 bool failover_waits(const struct failover *f);

@@ -27,20 +27,25 @@ static int look_at_lower(const char *name, void *opaque)
 static int look_at(const struct search *s, const char *netdev)
 {
 	struct search next = { s->root, s->pf, s->depth + 1 };
+	char physfn[64];
 
 	if (hostfs_exists(s->root, "sys/bus/pci/devices/%s/net/%s", s->pf, netdev))
+		return 1;
+	/* One of its VFs is at the same switch. */
+	if (hostfs_link_name(s->root, physfn, sizeof(physfn), "sys/class/net/%s/device/physfn", netdev) > 0 &&
+	    strcmp(physfn, s->pf) == 0)
 		return 1;
 	if (next.depth > DEPTH_MAX)
 		return 0;
 	return hostfs_list(s->root, look_at_lower, &next, "sys/class/net/%s", netdev) == 1;
 }
 
-/* A tap that is there is a port of a bridge, or of none. */
+/* A tap that is there is a port of a bridge, or of none; what a bridge is a part of is no uplink (a VRF). */
 static const char *bridge_of(int root, const char *netdev, char *buf, size_t size)
 {
 	const char *slash;
 
-	if (hostfs_readlink(root, buf, size, "sys/class/net/%s/master", netdev) < 0)
+	if (hostfs_exists(root, "sys/class/net/%s/bridge", netdev) || hostfs_readlink(root, buf, size, "sys/class/net/%s/master", netdev) < 0)
 		return netdev;
 	slash = strrchr(buf, '/');
 	return slash ? slash + 1 : buf;

@@ -101,6 +101,15 @@ int failover_vf_mac(int root, const struct failover_vf *vf, uint8_t ret[6], stru
 	return r;
 }
 
+/* Frames for the guest would go to two. */
+static int refuse_mac(int root, const struct failover_vf *vf, const struct pf *pf,
+		      const struct vf_attrs *want, struct err *err)
+{
+	int r = vf_plan_refuse_mac(root, pf, vf->index, want, err);
+
+	return r < 0 ? err_prefix(err, "--nic: %s cannot be the guest's", BDF_STR(vf->bdf)), r : 0;
+}
+
 int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 		      unsigned lock_timeout_s, struct err *err)
 {
@@ -112,7 +121,10 @@ int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 
 	memcpy(want.mac, mac, sizeof(want.mac));
 	if (r == 0)
+		r = refuse_mac(root, vf, &pf, &want, err);
+	if (r == 0)
 		r = vf_plan_attrs(&pf, vf->index, &want, &now, &plan, err);
+	vf->has_own_mac = r == 0 && !plan.count;
 	/* One that has it already is without it while it rests, and must not stay so if we are killed. */
 	if (r == 0 && !plan.count && vf_plan_remember(&pf, vf->index, &want, &plan) < 0)
 		r = err_set(err, -ENOMEM, "%s", BDF_STR(vf->bdf));
@@ -120,20 +132,21 @@ int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 		r = change_apply(root, &plan, &owner, lock_timeout_s, err);
 	if (r < 0)
 		return r;
-	memcpy(vf->mac_before, now.mac, sizeof(vf->mac_before));
 	vf->attrs = now;
 	memcpy(vf->attrs.mac, mac, sizeof(vf->attrs.mac));
 	return 0;
 }
 
-void failover_vf_give_up(int root, const struct failover_vf *vf)
+void failover_vf_note(int root, struct failover_vf *vf)
 {
-	struct vf_attrs before = { .have = 1u << VF_MAC };
+	_cleanup_free_ struct vf_attrs *now = calloc(vf->index + 1ul, sizeof(*now));
 	struct pf pf;
 
-	memcpy(before.mac, vf->mac_before, sizeof(before.mac));
-	if (pf_read_interface(root, vf->pf, &pf) == 0)
-		(void)vf_link_set(root, &pf, vf->index, VF_GROUP_MAC, &before);
+	if (!now || !vf->attrs.have || pf_read_interface(root, vf->pf, &pf) < 0 ||
+	    vf_link_read(root, &pf, now, vf->index + 1) <= (int)vf->index)
+		return;
+	memcpy(now[vf->index].mac, vf->attrs.mac, sizeof(vf->attrs.mac));
+	vf->attrs = now[vf->index];
 }
 
 int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err)

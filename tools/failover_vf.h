@@ -15,9 +15,9 @@ struct failover_vf {
 	bool have;
 	struct bdf bdf, pf;
 	unsigned index;	       /* among the PF's */
+	bool has_own_mac;      /* the guest's is the one that it had before */
 	bool own_uplink;       /* the standby's is this VF's PF, so that its MAC has to be off for that */
 	struct vf_attrs attrs; /* as they are to be while the guest has it */
-	uint8_t mac_before[6]; /* failover_vf_claim() */
 };
 
 /* -EINVAL, -ENODEV with err set: it is no VF, or is not there. attrs is left empty. */
@@ -37,13 +37,17 @@ int failover_vf_mac(int root, const struct failover_vf *vf, uint8_t ret[6], stru
 
 /*
  * Give it this MAC, in the journal as a change that ends with this process, and keep all its
- * attributes for failover_vf_ready(). 0 or -errno with err set.
+ * attributes for failover_vf_ready(). 0 or -errno with err set (-EINVAL: another VF of the PF has
+ * this MAC, or the PF itself; -EBUSY: another process has what this would change).
  */
 int failover_vf_claim(int root, struct failover_vf *vf, const uint8_t mac[6],
 		      unsigned lock_timeout_s, struct err *err);
 
-/* What failover_vf_claim() did to it, which the journal goes on to know of. */
-void failover_vf_give_up(int root, const struct failover_vf *vf);
+/*
+ * Its attributes were set by somebody while it was well: they are what it gets again, but for its MAC. Never waits
+ * for the PF's lock.
+ */
+void failover_vf_note(int root, struct failover_vf *vf);
 
 /* Before the guest gets it: what its PF's driver forgot, or we took from it. */
 int failover_vf_ready(int root, const struct failover_vf *vf, struct err *err);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/aside.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -26,12 +27,16 @@
 #include "vfio/pci_function.h"
 
 /* When the network is told where the guest is, in milliseconds after a change: a frame may be lost. */
-static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150 };
+static const unsigned announce_ms[] = { 0, 50, 150, 350, 750, 1550, 3150, 6350 };
 #define ANNOUNCES ARRAY_SIZE(announce_ms)
 #define LOCK_TIMEOUT_S 2
 #define MS	  1000000ull
 /* Two changes that are nearer than that to each other are one for the network. */
 #define SETTLE	  (200 * MS)
+/* That many VFs are tried in one search, each of which may take ASIDE_MS to refuse. */
+#define TRIES	  4
+/* A guest's network waits while the supervisor finds out that a PF's lock is not to be had. */
+#define ASIDE_MS  500
 /* A search for a VF looks at all devices and takes the lock; links and devices may change all the time. */
 #define SEARCH	  (500 * MS)
 
@@ -48,6 +53,7 @@ struct nic {
 	uint64_t changed;   /* when it went over to the other device */
 	uint64_t search;    /* for a VF: not before */
 	bool owed;	    /* one that came too soon, and is made then */
+	bool rests;	    /* the VF is without its MAC */
 	char refusal[360];  /* why there is no VF, or it did not go in; "" */
 };
 
@@ -155,11 +161,12 @@ static void place_slot(struct vm_failover *f, struct nic *n, struct vmm_config *
 }
 
 /* The VF is without its MAC, which stands in nobody's way then; or it is refused. */
-static int rest(const struct vm_failover *f, const struct nic *n, struct err *err)
+static int rest(const struct vm_failover *f, struct nic *n, struct err *err)
 {
 	struct err own = ERR_INIT;
 	int r = failover_vf_rest(f->root, &n->vf, &own);
 
+	n->rests = true;
 	if (r == 0)
 		return 0;
 	if (!n->vf.own_uplink || !err) {
@@ -179,14 +186,15 @@ static int claim(struct vm_failover *f, struct nic *n, struct err *err)
 	if (r < 0)
 		return r;
 	r = rest(f, n, err);
-	if (r < 0) {
-		failover_vf_give_up(f->root, &n->vf);
+	/* What its driver says, and not that it is busy. */
+	if (r == -EIO || r == -EINVAL || r == -EOPNOTSUPP)
 		n->want.no_own = true;
+	if (r < 0)
 		return r;
-	}
+	n->state.exclusive = n->vf.own_uplink;
 	if (n->vf.own_uplink)
-		log_warn("network device %u: %s and its standby are behind the same card, %s: neither is left "
-			 "without that", n->index, BDF_STR(n->vf.bdf), BDF_STR(n->vf.pf));
+		log_warn("network device %u: %s and its standby are behind one card, %s: what ends with that "
+			 "may end both", n->index, BDF_STR(n->vf.bdf), BDF_STR(n->vf.pf));
 	return 0;
 }
 
@@ -196,9 +204,9 @@ static int claim_first(struct vm_failover *f, struct nic *n, struct err *err)
 	struct err own = ERR_INIT;
 	int r = claim(f, n, &own);
 
-	if (r < 0 && n->want.no_own && !failover_pick_named(&n->want)) {
+	if (r < 0 && !failover_pick_named(&n->want)) {
 		log_warn("%s: the guest starts with its virtio network device", own.text);
-		failover_pick_release(f->root, &n->want, &n->vf);
+		failover_pick_give_up(f->root, &n->want, &n->vf);
 		return 0;
 	}
 	if (r < 0 && err)
@@ -254,6 +262,8 @@ static const char *waits_for(const struct nic *n)
 {
 	if (n->refusal[0] && (n->state.fault == FAILOVER_WELL || n->state.fault == FAILOVER_NO_VF))
 		return n->refusal;
+	if (n->state.cause == FAILOVER_UNDRIVEN && n->state.fault == FAILOVER_WELL)
+		return "a driver of the guest's for the VF, for which it is plugged again now and then";
 	return failover_fault_text(n->state.fault);
 }
 
@@ -317,11 +327,20 @@ static void announce_due(struct vm_failover *f, struct nic *n, uint64_t now)
 
 /* --- what is done ------------------------------------------------------------------------------- */
 
+static int ready(const struct vm_failover *f, struct nic *n, struct err *err)
+{
+	int r = failover_vf_ready(f->root, &n->vf, err);
+
+	if (r == 0)
+		n->rests = false;
+	return r;
+}
+
 static int attach(struct vm_failover *f, struct nic *n, struct err *err)
 {
 	const struct vm_attach device = { .bdf = n->vf.bdf, .nic = n->index + 1 };
 	struct vm_client vm = VM_CLIENT_INIT;
-	int r = failover_vf_ready(f->root, &n->vf, err);
+	int r = ready(f, n, err);
 
 	if (r == 0)
 		r = vm_client_open(f->root, f->vm, &vm, err);
@@ -366,17 +385,39 @@ static void take(struct vm_failover *f, struct nic *n, bool now)
 	failover_not_taken(&n->state, now_ns() + (r == -ETIMEDOUT ? FAILOVER_RETRY : FAILOVER_S));
 }
 
+/* Of several the first that can be had; err is of the last one that could not. */
+static int pick_and_claim(struct vm_failover *f, struct nic *n, struct err *err)
+{
+	int r = -EBUSY;
+
+	n->want.refused = (struct vf_memory){ 0 };
+	for (unsigned i = 0; r < 0 && r != -ETIMEDOUT && i < TRIES; i++) {
+		struct err own = ERR_INIT;
+		struct bdf bdf;
+
+		r = failover_pick(f->root, &n->want, &n->vf, &own);
+		if (r < 0 && i && err->code)
+			break;
+		bdf = n->vf.bdf;
+		if (r == 0)
+			r = claim(f, n, &own);
+		*err = own;
+		if (r == 0 || !n->vf.have)
+			break;
+		failover_pick_give_up(f->root, &n->want, &n->vf);
+		failover_pick_remember(f->root, &n->want.refused, bdf);
+		if (failover_pick_named(&n->want))
+			break;
+	}
+	return r;
+}
+
 /* A VF that is gone is not the one that will have its address: promised and given anew. */
 static void find_vf(struct vm_failover *f, struct nic *n)
 {
 	struct err err = ERR_INIT;
-	int r = failover_pick(f->root, &n->want, &n->vf, &err);
+	int r = pick_and_claim(f, n, &err);
 
-	if (r == 0) {
-		r = claim(f, n, &err);
-		if (r < 0)
-			failover_pick_release(f->root, &n->want, &n->vf);
-	}
 	/* Of the recovery of one that was given up nobody tells us. */
 	if (r == 0)
 		failover_other_vf(&n->state);
@@ -393,10 +434,10 @@ static void look(struct vm_failover *f, struct nic *n, uint64_t now)
 	if (n->state.where == FAILOVER_OUT) {
 		/* One of several may be better off than this one. */
 		if (n->vf.have && fault == FAILOVER_UNBOUND)
-			failover_pick_wanted_back(f->root, &n->want, n->vf.bdf);
+			failover_pick_remember(f->root, &n->want.wanted_back, n->vf.bdf);
 		if (n->vf.have && (fault == FAILOVER_VF_GONE || fault == FAILOVER_PF_GONE ||
 				   (fault != FAILOVER_WELL && !failover_pick_named(&n->want))))
-			failover_pick_release(f->root, &n->want, &n->vf);
+			failover_pick_give_up(f->root, &n->want, &n->vf);
 		n->owed = !n->vf.have && failover_waits(&n->state) && now < n->search;
 		if (!n->vf.have && failover_waits(&n->state) && !n->owed)
 			find_vf(f, n);
@@ -408,11 +449,27 @@ static void look(struct vm_failover *f, struct nic *n, uint64_t now)
 	failover_looked(&n->state, fault, now);
 }
 
+/*
+ * All else is told of by the kernel. Links above all: of a PF that is being taken down the carrier is off first, and
+ * the link is told of when it is down.
+ */
+static void look_for_reset(struct vm_failover *f, struct nic *n, uint64_t now)
+{
+	if (n->state.fault == FAILOVER_WELL || n->state.fault == FAILOVER_WAS_RESET)
+		failover_looked(&n->state, failover_vf_may_do_dma(f->root, &n->vf) ? FAILOVER_WELL : FAILOVER_WAS_RESET,
+				now);
+}
+
 static void act(struct vm_failover *f, struct nic *n)
 {
 	switch (failover_step(&n->state, now_ns())) {
 	case FAILOVER_ATTACH: give(f, n); break;
-	case FAILOVER_ASK: take(f, n, false); break;
+	case FAILOVER_ASK:
+		/* It carries traffic until it has left, unless nothing does. */
+		if (n->state.exclusive && !n->state.used)
+			(void)rest(f, n, NULL);
+		take(f, n, false);
+		break;
 	case FAILOVER_TAKE: take(f, n, true); break;
 	case FAILOVER_NOTHING: break;
 	}
@@ -452,20 +509,39 @@ static void on_timer(void *opaque, int fd)
 
 	(void)fd;
 	for (unsigned i = 0; i < f->n; i++) {
-		announce_due(f, &f->nic[i], now_ns());
-		if (failover_next(&f->nic[i].state, now_ns()))
-			look_and_act(f, &f->nic[i]);
-		else if (f->nic[i].untold)
-			report(f, &f->nic[i]);
+		struct nic *n = &f->nic[i];
+
+		announce_due(f, n, now_ns());
+		if (failover_goes_by_it(&n->state)) {
+			look_for_reset(f, n, now_ns());
+			act(f, n);
+		} else if (failover_next(&n->state, now_ns())) {
+			look_and_act(f, n);
+		} else if (n->untold) {
+			report(f, n);
+		}
 	}
 	arm(f);
 }
 
 /* --- what happens on the host ------------------------------------------------------------------- */
 
-static void drop(const struct link_change *change, void *opaque)
+/* Somebody has set attributes of VFs, or the PF's driver tells of them: not of a VF that may have been reset. */
+static void note_attributes(struct vm_failover *f, struct nic *n, const char *pf_netdev)
 {
-	(void)change, (void)opaque;
+	struct pf pf;
+
+	if (n->vf.have && failover_undisturbed(&n->state) &&
+	    pf_read_interface(f->root, n->vf.pf, &pf) == 0 && strcmp(pf.netdev, pf_netdev) == 0)
+		failover_vf_note(f->root, &n->vf);
+}
+
+static void hear(const struct link_change *change, void *opaque)
+{
+	struct vm_failover *f = opaque;
+
+	for (unsigned i = 0; i < f->n; i++)
+		note_attributes(f, &f->nic[i], change->name);
 }
 
 /* Which link it was matters less than what all PFs are like now, which is a few reads. */
@@ -473,9 +549,9 @@ static void on_link(void *opaque, int fd)
 {
 	struct vm_failover *f = opaque;
 
-	(void)link_watch_read(fd, drop, NULL);
 	for (unsigned i = 0; i < f->n; i++)
 		look_and_act(f, &f->nic[i]);
+	(void)link_watch_read(fd, hear, f);
 	arm(f);
 }
 
@@ -522,6 +598,15 @@ void vm_failover_nic(struct vm_failover *f, unsigned nic, enum vm_nic_event even
 	}
 }
 
+/* Its driver goes on with it, and keeps its own MAC: the PF's has to know that again. */
+static void take_up(struct vm_failover *f, struct nic *n)
+{
+	struct err err = ERR_INIT;
+
+	if (ready(f, n, &err) < 0)
+		log_warn_limited("network device %u: %s", n->index, err.text);
+}
+
 bool vm_failover_device(struct vm_failover *f, enum vm_device_event event, const char *device)
 {
 	bool ours = false;
@@ -537,8 +622,11 @@ bool vm_failover_device(struct vm_failover *f, enum vm_device_event event, const
 		report(f, n);
 		announce_due(f, n, now_ns());
 		if (event == VM_DEVICE_REMOVED ||
-		    (event == VM_DEVICE_STOPPED && n->state.where == FAILOVER_LEAVING))
+		    (event == VM_DEVICE_STOPPED &&
+		     (n->state.where == FAILOVER_LEAVING || n->state.exclusive)))
 			(void)rest(f, n, NULL);
+		else if (event == VM_DEVICE_STARTED && n->rests)
+			take_up(f, n);
 		act(f, n);
 		arm(f);
 	}
@@ -557,6 +645,7 @@ int vm_failover_start(struct vm_failover *f, struct loop *loop, const char *vm, 
 	f->loop = loop;
 	f->vm = vm;
 	f->sock = sock;
+	aside_wait_ms = ASIDE_MS;
 	r = hotplug_open(f->root, &f->hotplug, err);
 	if (r == 0)
 		r = loop_add(loop, hotplug_fd(f->hotplug), on_uevent, f);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/change.h"
 #include "host/lease.h"
 #include "tests/fake/pf.h"
@@ -26,7 +27,8 @@ static struct failover_want want;
 static struct failover_vf got;
 static struct err err;
 static unsigned choice, binds, releases; /* how many there were to choose from */
-static unsigned asked;
+static unsigned asked, returns;
+static int return_gives;
 static pid_t holder;
 
 int __wrap_lease_take(int root, const struct lease_request *req, struct lease *ret, struct err *e);
@@ -70,6 +72,15 @@ int __wrap_vm_check_bound_for_run(int root, struct bdf bdf, struct pci_function 
 	return 0;
 }
 
+int __wrap_change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned timeout_s,
+			    struct err *e);
+int __wrap_change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned timeout_s,
+			    struct err *e)
+{
+	returns++;
+	return return_gives ? err_plain(e, return_gives, "the lock is held") : 0;
+}
+
 static int setup(void **state)
 {
 	fake_pf_init(&k);
@@ -79,7 +90,8 @@ static int setup(void **state)
 	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
 	want = (struct failover_want){ .vf = "auto", .bridge = "", .bind = true, .near_node = -1 };
 	err = (struct err)ERR_INIT;
-	choice = binds = releases = 0;
+	choice = binds = releases = returns = 0;
+	return_gives = 0;
 	holder = 0;
 	return 0;
 }
@@ -115,8 +127,8 @@ static void test_what_the_host_unbound_is_not_bound_again(void **state)
 	struct bdf bdf = { .bus = 1, .dev = 0x10 };
 
 	for (unsigned i = 0; i < 20; i++) /* said once or often */
-		failover_pick_wanted_back(k.root, &want, bdf);
-	assert_int_equal(want.next_back, 1);
+		failover_pick_remember(k.root, &want.wanted_back, bdf);
+	assert_int_equal(want.wanted_back.next, 1);
 	assert_int_equal(pick(), -EBUSY);
 	assert_int_equal(binds, 0);
 	assert_non_null(strstr(err.text, VF0 " (vf-unbound)"));
@@ -126,14 +138,14 @@ static void test_what_the_host_unbound_is_not_bound_again(void **state)
 	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
 	assert_int_equal(pick(), -EBUSY);
 	/* One that is made anew is another one: in sysfs no number comes twice. */
-	want.wanted_back[0]++;
+	want.wanted_back.vf[0]++;
 	assert_int_equal(pick(), 0);
 	/* And one that is gone is nobody's to remember. */
 	fake_pf_set(&k, 0);
-	failover_pick_wanted_back(k.root, &want, bdf);
+	failover_pick_remember(k.root, &want.wanted_back, bdf);
 	fake_pf_set(&k, 1);
 	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
-	want.wanted_back[0]++;
+	want.wanted_back.vf[0]++;
 	assert_int_equal(pick(), 0);
 }
 
@@ -151,6 +163,37 @@ static void test_a_lease_that_is_not_ours_is_left(void **state)
 	assert_int_equal(releases, 1);
 	failover_pick_release(k.root, &want, &vf); /* it has none any more */
 	assert_int_equal(releases, 1);
+}
+
+static void test_what_is_given_up_is_put_back_for_others(void **state)
+{
+	struct failover_vf vf = { .have = true, .bdf = { .bus = 1, .dev = 0x10 } };
+
+	holder = getpid();
+	failover_pick_give_up(k.root, &want, &vf);
+	assert_false(vf.have);
+	assert_int_equal(returns, 1);
+	assert_int_equal(releases, 1);
+	failover_pick_give_up(k.root, &want, &vf); /* it has none any more */
+	assert_int_equal(returns, 1);
+	return_gives = -ETIMEDOUT;
+	vf.have = true;
+	failover_pick_give_up(k.root, &want, &vf);
+	assert_int_equal(releases, 2);
+	/* Its own MAC is the guest's, who goes on with it. */
+	vf = (struct failover_vf){ .have = true, .bdf = vf.bdf, .has_own_mac = true };
+	failover_pick_give_up(k.root, &want, &vf);
+	assert_int_equal(returns, 2);
+	assert_int_equal(releases, 3);
+}
+
+static void test_what_was_refused_is_not_tried_again_in_this_search(void **state)
+{
+	failover_pick_remember(k.root, &want.refused, (struct bdf){ .bus = 1, .dev = 0x10 });
+	assert_int_equal(pick(), -EBUSY);
+	assert_non_null(strstr(err.text, "of no use now: " VF0 " (refused)"));
+	want.refused = (struct vf_memory){ 0 };
+	assert_int_equal(pick(), 0);
 }
 
 static void bridge_over_the_card(void)
@@ -208,9 +251,12 @@ int main(void)
 		T(test_one_without_a_driver_is_bound_where_that_was_asked_for),
 		T(test_what_the_host_unbound_is_not_bound_again),
 		T(test_a_lease_that_is_not_ours_is_left),
+		T(test_what_is_given_up_is_put_back_for_others),
+		T(test_what_was_refused_is_not_tried_again_in_this_search),
 		T(test_the_standbys_own_card_is_the_last),
 		T(test_a_macvtap_of_the_same_card_does_not_stand_by),
 	};
 
+	log_set_level(LOG_QUIET);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

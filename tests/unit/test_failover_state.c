@@ -131,6 +131,64 @@ static void test_a_reset_that_nobody_tells_of(void **state)
 	does(FAILOVER_NOTHING);
 }
 
+static void test_what_keeps_the_standby_from_working_is_not_left_unused(void **state)
+{
+	uint64_t out[] = { 60, 120, 240 };
+
+	looks(FAILOVER_WELL);
+	failover_guest(&f, VM_NIC_ACKNOWLEDGED, now);
+	f.exclusive = true;
+	does(FAILOVER_ATTACH);
+	failover_attached(&f, false, now);
+	device(VM_DEVICE_ADDED);
+	for (unsigned i = 0; i < 3; i++) {
+		does(FAILOVER_NOTHING);
+		assert_int_equal(failover_next(&f, now), now + 10 * S);
+		let(10 * S);
+		does(FAILOVER_ASK);
+		does(FAILOVER_NOTHING);
+		let(5 * S);
+		device(VM_DEVICE_REMOVED);
+		is(false, "guest-lacks-driver");
+		assert_true(failover_waits(&f));
+		let(out[i] * S - 6 * S);
+		does(FAILOVER_NOTHING);
+		let(S);
+		does(FAILOVER_ATTACH);
+		failover_attached(&f, false, now);
+	}
+	/* One whose driver lets go of it has as long to take it again. */
+	device(VM_DEVICE_STARTED);
+	does(FAILOVER_NOTHING);
+	let(100 * S);
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_STOPPED);
+	is(false, "guest");
+	let(9 * S);
+	device(VM_DEVICE_STARTED);
+	let(2 * S);
+	does(FAILOVER_NOTHING);
+	device(VM_DEVICE_STOPPED);
+	let(10 * S);
+	does(FAILOVER_ASK);
+	device(VM_DEVICE_REMOVED);
+	/* Since one worked it is a minute again; and none for who says so. */
+	let(59 * S);
+	does(FAILOVER_NOTHING);
+	failover_guest(&f, VM_NIC_WANT_PRIMARY, now);
+	does(FAILOVER_ATTACH);
+}
+
+static void test_one_that_is_not_exclusive_may_be_unused(void **state)
+{
+	looks(FAILOVER_WELL);
+	failover_guest(&f, VM_NIC_ACKNOWLEDGED, now);
+	does(FAILOVER_ATTACH);
+	failover_attached(&f, false, now);
+	let(1000 * S);
+	does(FAILOVER_NOTHING);
+}
+
 static void test_a_guest_that_does_not_know_has_virtio_alone(void **state)
 {
 	looks(FAILOVER_WELL);
@@ -532,6 +590,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_it_goes_in_when_the_guest_knows),
 		T(test_a_reset_that_nobody_tells_of),
+		T(test_what_keeps_the_standby_from_working_is_not_left_unused),
+		T(test_one_that_is_not_exclusive_may_be_unused),
 		T(test_a_guest_that_does_not_know_has_virtio_alone),
 		T(test_the_operator_has_it_out_and_in),
 		T(test_a_mind_that_changes_before_it_left),

@@ -165,7 +165,7 @@ static void test_a_driver_that_keeps_its_mac_is_found_out(void **state)
 	fake_sysfs_remove(k.root, "proc");
 	fake_sysfs_link(k.root, "/proc", "proc");
 	assert_int_equal(failover_vf_claim(k.root, &vf, guests, 0, NULL), 0);
-	assert_memory_equal(vf.mac_before, own, 6);
+	assert_false(vf.has_own_mac);
 	set_gives = -EINVAL;
 	assert_int_equal(failover_vf_rest(k.root, &vf, &refused), -EINVAL);
 	assert_string_equal(refused.text, "0000:01:00.0: its driver does not take the guest's MAC from vf0: Invalid argument");
@@ -175,8 +175,50 @@ static void test_a_driver_that_keeps_its_mac_is_found_out(void **state)
 	card[0].mac[5] = 99;
 	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
 	set_gives = 0;
-	failover_vf_give_up(k.root, &vf);
+	assert_int_equal(change_return_vf(k.root, vf.bdf, vf.pf, 1, 0, NULL), 0); /* another one */
+	assert_memory_not_equal(card[0].mac, own, 6);
+	assert_int_equal(change_return_vf(k.root, vf.bdf, vf.pf, 0, 0, NULL), 0);
 	assert_memory_equal(card[0].mac, own, 6);
+	/* For whoever wants it now. */
+	assert_int_equal(failover_vf_claim(k.root, &vf, own, 0, NULL), 0);
+	assert_true(vf.has_own_mac);
+}
+
+static void test_a_mac_that_another_has_is_not_the_guests(void **state)
+{
+	struct err vfs = ERR_INIT, pfs = ERR_INIT;
+	uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+
+	fake_sysfs_text(k.root, "02:00:00:00:00:0a", NET "/address");
+	memcpy(card[1].mac, mac, 6);
+	assert_int_equal(failover_vf_claim(k.root, &vf, mac, 0, &vfs), -EINVAL);
+	assert_string_equal(vfs.text, "--nic: " VF0 " cannot be the guest's: vf1 has the MAC 02:00:00:00:00:09 already");
+	mac[5] = 10;
+	assert_int_equal(failover_vf_claim(k.root, &vf, mac, 0, &pfs), -EINVAL);
+	assert_non_null(strstr(pfs.text, "the MAC of eth0 itself"));
+	assert_int_equal(card[0].mac[5], 7);
+}
+
+static void test_what_somebody_sets_meanwhile_is_kept(void **state)
+{
+	static const uint8_t guests[6] = { 2, 0, 0, 0, 0, 8 };
+
+	fake_sysfs_remove(k.root, "proc");
+	fake_sysfs_link(k.root, "/proc", "proc");
+	card[0].have |= 1u << VF_SPOOFCHK;
+	assert_int_equal(failover_vf_claim(k.root, &vf, guests, 0, NULL), 0);
+	assert_false(vf.attrs.spoofchk);
+	card[0].spoofchk = true;
+	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
+	failover_vf_note(k.root, &vf);
+	assert_true(vf.attrs.spoofchk);
+	assert_memory_equal(vf.attrs.mac, guests, 6);
+	/* With the lock or without. */
+	fake_sysfs_remove(k.root, FAKE_PF_DIR "/sriov_numvfs");
+	assert_int_equal(mkfifoat(k.root, FAKE_PF_DIR "/sriov_numvfs", 0600), 0);
+	card[0].spoofchk = false;
+	failover_vf_note(k.root, &vf);
+	assert_false(vf.attrs.spoofchk);
 }
 
 static void command_register(uint8_t low)
@@ -253,6 +295,9 @@ static void test_what_a_guest_has_is_nobody_elses_to_set(void **state)
 	assert_int_equal(read(up[0], &c, 1), 1);
 	assert_int_equal(c, 'y');
 	assert_int_equal(failover_vf_rest(k.root, &vf, NULL), 0);
+	/* It is that process's to put back, too. */
+	assert_int_equal(change_return_vf(k.root, vf.bdf, vf.pf, 0, 0, NULL), 0);
+	assert_int_equal(card[0].mac[0], 0);
 	/* As `vf set` would, which would have its PF's switch keep the guest's frames. */
 	assert_int_equal(failover_vf_claim(k.root, &vf, own, 0, NULL), -EBUSY);
 	kill(pid, SIGKILL);
@@ -273,6 +318,12 @@ static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
 		{ "sys/class/net/br1/lower_tap0" },
 		{ "sys/class/net/tap1/master", .link = "../br0" },
 		{ "sys/class/net/macvtap0/lower_eth0" },
+		{ "sys/class/net/br4/lower_vf1" },
+		{ "sys/class/net/vf1/device/physfn", .link = "../" FAKE_PF },
+		/* In a VRF beside the card. */
+		{ "sys/class/net/br1/bridge" },
+		{ "sys/class/net/br1/master", .link = "../vrf0" },
+		{ "sys/class/net/vrf0/lower_eth0" },
 		/* A circle, which the kernel does not make. */
 		{ "sys/class/net/br2/lower_br3" },
 		{ "sys/class/net/br3/lower_br2" },
@@ -284,6 +335,7 @@ static void test_an_uplink_is_found_below_bonds_and_vlans(void **state)
 	assert_true(failover_uplink_is(k.root, "eth0", pf_bdf));
 	assert_true(failover_uplink_is(k.root, "tap1", pf_bdf));
 	assert_true(failover_uplink_is(k.root, "macvtap0", pf_bdf));
+	assert_true(failover_uplink_is(k.root, "br4", pf_bdf)); /* a sibling is at the same switch */
 	assert_false(failover_uplink_is(k.root, "br1", pf_bdf));
 	assert_false(failover_uplink_is(k.root, "br2", pf_bdf));
 	assert_false(failover_uplink_is(k.root, "br0", (struct bdf){ .bus = 2 }));
@@ -314,6 +366,8 @@ int main(void)
 		T(test_each_thing_that_keeps_it_from_working),
 		T(test_it_is_looked_at_while_its_pf_is_busy),
 		T(test_a_driver_that_keeps_its_mac_is_found_out),
+		T(test_a_mac_that_another_has_is_not_the_guests),
+		T(test_what_somebody_sets_meanwhile_is_kept),
 		T(test_one_that_was_reset_may_do_no_dma),
 		T(test_a_vf_has_its_mac_again_whoever_was_killed),
 		T(test_what_a_guest_has_is_nobody_elses_to_set),

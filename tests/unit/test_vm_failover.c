@@ -46,9 +46,10 @@ static struct hotplug_event told; /* the next uevent; its action is "" when it w
 
 static enum failover_fault fault[2]; /* of each VF */
 static unsigned own; /* which of them is the standby's card's */
-static int attach_gives, detach_gives, rest_gives;
-static unsigned attaches, detaches, rests, readies, picks, given_up, announced;
+static int attach_gives, detach_gives, rest_gives, claim_gives;
+static unsigned attaches, detaches, rests, readies, picks, given_up, announced, notes;
 static char forgot[16]; /* the port */
+static const char *changed = "eth0";
 static char attached[BDF_STRLEN];
 
 /* --- the kernel, the card and the VM -------------------------------------------------------------- */
@@ -58,6 +59,7 @@ void __wrap_hotplug_close(struct hotplug *h);
 int __wrap_hotplug_fd(struct hotplug *h);
 int __wrap_hotplug_next(struct hotplug *h, struct hotplug_event *ret);
 int __wrap_link_watch_open(void);
+int __wrap_link_watch_read(int fd, link_change_fn fn, void *opaque);
 int __wrap_vm_client_open(int r, const char *name, struct vm_client *ret, struct err *err);
 int __wrap_vm_attach_device(int r, struct vm_client *vm, const struct vm_attach *device, struct err *err);
 int __wrap_vm_detach_device(struct vm_client *vm, struct bdf bdf, bool now, struct err *err);
@@ -68,7 +70,8 @@ int __wrap_failover_vf_mac(int r, const struct failover_vf *vf, uint8_t ret[6], 
 int __wrap_failover_vf_claim(int r, struct failover_vf *vf, const uint8_t mac[6], unsigned s, struct err *err);
 int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *err);
 int __wrap_failover_vf_rest(int r, const struct failover_vf *vf, struct err *err);
-void __wrap_failover_vf_give_up(int r, const struct failover_vf *vf);
+void __wrap_failover_vf_note(int r, struct failover_vf *vf);
+void __wrap_failover_pick_give_up(int r, const struct failover_want *want, struct failover_vf *vf);
 int __wrap_bridge_forget(const char *port, const uint8_t mac[6]);
 int __wrap_pf_read_interface(int r, struct bdf bdf, struct pf *ret);
 int __wrap_pf_announce(const char *netdev, const uint8_t mac[6]);
@@ -107,6 +110,18 @@ int __wrap_link_watch_open(void)
 	return links;
 }
 
+/* Always of a link that is called so. */
+int __wrap_link_watch_read(int fd, link_change_fn fn, void *opaque)
+{
+	struct link_change change = { .index = 2 };
+	eventfd_t n;
+
+	strcpy(change.name, changed);
+	if (eventfd_read(fd, &n) == 0)
+		fn(&change, opaque);
+	return 0;
+}
+
 int __wrap_vm_client_open(int r, const char *name, struct vm_client *ret, struct err *err)
 {
 	*ret = (struct vm_client){ .name = name, .fd = dup(uevent) };
@@ -138,7 +153,7 @@ int __wrap_failover_pick(int r, const struct failover_want *want, struct failove
 	for (unsigned i = 0; i < 2; i++) {
 		if (fault[i] != FAILOVER_WELL)
 			continue;
-		if (i == own && want->no_own)
+		if ((i == own && want->no_own) || (i == 0 && want->refused.next))
 			continue;
 		*ret = vfs[i];
 		ret->own_uplink = i == own;
@@ -165,7 +180,7 @@ int __wrap_failover_vf_mac(int r, const struct failover_vf *vf, uint8_t ret[6], 
 
 int __wrap_failover_vf_claim(int r, struct failover_vf *vf, const uint8_t mac[6], unsigned s, struct err *err)
 {
-	return 0;
+	return claim_gives && of(vf) == 0 ? err_plain(err, claim_gives, "another has it") : 0;
 }
 
 int __wrap_failover_vf_ready(int r, const struct failover_vf *vf, struct err *err)
@@ -180,9 +195,15 @@ int __wrap_failover_vf_rest(int r, const struct failover_vf *vf, struct err *err
 	return rest_gives ? err_plain(err, rest_gives, "its driver keeps it") : 0;
 }
 
-void __wrap_failover_vf_give_up(int r, const struct failover_vf *vf)
+void __wrap_failover_vf_note(int r, struct failover_vf *vf)
 {
-	given_up++;
+	notes++;
+}
+
+void __wrap_failover_pick_give_up(int r, const struct failover_want *want, struct failover_vf *vf)
+{
+	given_up += vf->have;
+	vf->have = false;
 }
 
 int __wrap_bridge_forget(const char *port, const uint8_t mac[6])
@@ -212,8 +233,8 @@ static int setup(void **state)
 
 	root = fake_sysfs(nodes);
 	memset(fault, 0, sizeof(fault));
-	attach_gives = detach_gives = rest_gives = 0;
-	attaches = detaches = rests = readies = given_up = announced = 0;
+	attach_gives = detach_gives = rest_gives = claim_gives = 0;
+	attaches = detaches = rests = readies = given_up = announced = notes = 0;
 	forgot[0] = attached[0] = '\0';
 	own = 9;
 	told.action[0] = '\0';
@@ -388,6 +409,35 @@ static void test_the_bridge_forgets_the_tap(void **state)
 	assert_string_equal(forgot, ""); /* that is where the guest is */
 }
 
+static void somebody_sets(const char *netdev)
+{
+	changed = netdev;
+	assert_int_equal(eventfd_write(links, 1), 0);
+	pass(20);
+}
+
+/* As by `vf set`, of which the kernel tells as of a change of the PF's link. */
+static void test_what_is_set_meanwhile_is_not_undone(void **state)
+{
+	begin();
+	somebody_sets("eth7");
+	assert_int_equal(notes, 0);
+	somebody_sets("eth0");
+	assert_int_equal(notes, 1);
+	vm_failover_nic(f, 0, VM_NIC_WANT_STANDBY);
+	device(VM_DEVICE_STOPPED, ONE);
+	device(VM_DEVICE_REMOVED, ONE);
+	somebody_sets("eth0");
+	assert_int_equal(notes, 2);
+	vm_failover_nic(f, 0, VM_NIC_WANT_PRIMARY);
+	goes_by(ONE);
+	/* What a driver says whose card has just been down is not what somebody wants. */
+	fault[0] = FAILOVER_PF_DOWN;
+	somebody_sets("eth0");
+	device(VM_DEVICE_REMOVED, ONE);
+	assert_int_equal(notes, 2);
+}
+
 static int claim_anew(const char *vf, unsigned its_own, struct err *err)
 {
 	teardown(NULL);
@@ -411,7 +461,7 @@ static void test_a_card_that_keeps_macs_is_no_uplink(void **state)
 	assert_string_equal(err.text, "--nic: br0 cannot stand by for " ONE ": its uplink is that VF's own card, "
 				      "and its driver keeps it");
 	assert_non_null(strstr(err.hint, "a VF of another card"));
-	assert_int_equal(given_up, 1);
+	assert_int_equal(given_up, 0); /* vm run ends with that */
 	/* Behind another card that is no more than a warning. */
 	err = (struct err)ERR_INIT;
 	assert_int_equal(claim_anew(ONE, 1, &err), 0);
@@ -430,6 +480,74 @@ static void test_a_card_that_keeps_macs_is_no_uplink(void **state)
 	assert_int_equal(given_up, 1);
 }
 
+/* Somebody else's journal has it, say: that one is passed over, and the guest starts all the same. */
+static void test_a_vf_that_cannot_be_claimed_is_passed_over(void **state)
+{
+	struct err err = ERR_INIT;
+
+	teardown(NULL);
+	setup(NULL);
+	vm_failover_stop(f);
+	vm_failover_free(f);
+	claim_gives = -EBUSY;
+	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, &err), 0);
+	assert_int_equal(vm_failover_claim(f, &config, &err), 0);
+	assert_int_equal(given_up, 1);
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	assert_string_equal(attached, TWO);
+	assert_int_equal(given_up, 2);
+}
+
+static void test_what_is_busy_may_do_later(void **state)
+{
+	struct err err = ERR_INIT;
+
+	assert_int_equal(claim_anew("auto", 0, &err), 0); /* -EIO: that is its driver's word */
+	rest_gives = 0;
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	pass(600);
+	assert_int_equal(attaches, 0);
+
+	teardown(NULL);
+	setup(NULL);
+	vm_failover_stop(f);
+	vm_failover_free(f);
+	own = 0;
+	rest_gives = -EBUSY;
+	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, &err), 0);
+	assert_int_equal(vm_failover_claim(f, &config, &err), 0);
+	rest_gives = 0;
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	vm_failover_nic(f, 0, VM_NIC_ACKNOWLEDGED);
+	assert_string_equal(attached, ONE);
+}
+
+/* Behind one card the standby is not heard while the VF has the MAC. */
+static void test_a_vf_that_stops_leaves_its_own_card_to_the_standby(void **state)
+{
+	begin();
+	device(VM_DEVICE_STOPPED, ONE);
+	assert_int_equal(rests, 0); /* another card */
+	teardown(NULL);
+	setup(NULL);
+	vm_failover_stop(f);
+	vm_failover_free(f);
+	own = 0;
+	assert_int_equal(vm_failover_new(root, &opts, 0, 0, &f, NULL), 0);
+	assert_int_equal(vm_failover_claim(f, &config, NULL), 0);
+	assert_int_equal(vm_failover_start(f, loop, "vm", sock[0], NULL), 0);
+	begin();
+	rests = readies = 0;
+	device(VM_DEVICE_STOPPED, ONE);
+	assert_int_equal(rests, 1);
+	device(VM_DEVICE_STARTED, ONE);
+	assert_int_equal(readies, 1);
+	device(VM_DEVICE_STARTED, ONE);
+	assert_int_equal(readies, 1);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -441,6 +559,10 @@ int main(void)
 		T(test_a_vmm_that_does_not_read_hears_of_it_later),
 		T(test_the_bridge_forgets_the_tap),
 		T(test_a_card_that_keeps_macs_is_no_uplink),
+		T(test_a_vf_that_cannot_be_claimed_is_passed_over),
+		T(test_what_is_busy_may_do_later),
+		T(test_what_is_set_meanwhile_is_not_undone),
+		T(test_a_vf_that_stops_leaves_its_own_card_to_the_standby),
 	};
 
 	log_set_level(LOG_QUIET);
