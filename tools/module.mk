@@ -81,7 +81,7 @@ tools_srcs := \
 	tools/vm_device_opts.c \
 	tools/vm_devices.c \
 	tools/vm_disk.c \
-	tools/vm_failover.c \
+	tools/vm_failover.c tools/vm_failover_report.c tools/vm_failover_vf.c \
 	tools/vm_fs.c \
 	tools/vm_macvtap.c \
 	tools/vm_mem_opts.c \
