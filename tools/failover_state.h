@@ -78,7 +78,7 @@ enum failover_action {
 #define FAILOVER_HOLD	    (3 * FAILOVER_S)   /* of health, before it comes back */
 #define FAILOVER_HOLD_MAX   (300 * FAILOVER_S) /* doubled up to this, when it fails again and again */
 #define FAILOVER_STEADY	    (60 * FAILOVER_S)  /* in the guest for so long: it no longer flaps */
-#define FAILOVER_UNUSED	    (10 * FAILOVER_S)  /* how long an exclusive one may be */
+#define FAILOVER_UNUSED	    (20 * FAILOVER_S)  /* how long an exclusive one may be */
 #define FAILOVER_UNUSED_OUT (60 * FAILOVER_S)  /* then; doubled up to an hour */
 #define FAILOVER_UNUSED_MAX (3600 * FAILOVER_S)
 #define FAILOVER_RETRY	    (10 * FAILOVER_S)  /* after a refusal */

@@ -143,8 +143,8 @@ static void test_what_keeps_the_standby_from_working_is_not_left_unused(void **s
 	device(VM_DEVICE_ADDED);
 	for (unsigned i = 0; i < 3; i++) {
 		does(FAILOVER_NOTHING);
-		assert_int_equal(failover_next(&f, now), now + 10 * S);
-		let(10 * S);
+		assert_int_equal(failover_next(&f, now), now + 20 * S);
+		let(20 * S);
 		does(FAILOVER_ASK);
 		does(FAILOVER_NOTHING);
 		let(5 * S);
@@ -164,12 +164,12 @@ static void test_what_keeps_the_standby_from_working_is_not_left_unused(void **s
 	does(FAILOVER_NOTHING);
 	device(VM_DEVICE_STOPPED);
 	is(false, "guest");
-	let(9 * S);
+	let(19 * S);
 	device(VM_DEVICE_STARTED);
 	let(2 * S);
 	does(FAILOVER_NOTHING);
 	device(VM_DEVICE_STOPPED);
-	let(10 * S);
+	let(20 * S);
 	does(FAILOVER_ASK);
 	device(VM_DEVICE_REMOVED);
 	/* Since one worked it is a minute again; and none for who says so. */
