@@ -302,7 +302,9 @@ void failover_pick_give_up(int root, const struct failover_want *want, struct fa
 	if (!vf->have)
 		return;
 	/* One whose MAC the guest has cannot have it again meanwhile: whoever else asks for it is told who has it. */
-	if (!vf->has_own_mac && change_return_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, &err) < 0)
+	if (!vf->has_own_mac &&
+	    change_return_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, &err) < 0 &&
+	    identity(root, vf->bdf)) /* of one that is gone nothing is left to be put back */
 		log_warn_limited("%s is not as it was before, and nobody else's until this VM has ended: %s",
 				 BDF_STR(vf->bdf), err.text);
 	failover_pick_release(root, want, vf);
