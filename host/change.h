@@ -83,6 +83,10 @@ int change_restore_own(int root, unsigned *ret_undone, struct err *err);
 int change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
 		     struct err *err);
 
+/* The VF is gone: so is what anybody changed of it, which nobody is to be kept from making anew. As above. */
+int change_forget_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
+		     struct err *err);
+
 /*
  * Undo the changes of this process that were not confirmed, under the same condition.
  * *ret_undone counts steps: 0 when they were.

@@ -223,14 +223,34 @@ static bool is_of_another(const struct step *step, void *opaque)
 	return strcmp(step->dev, one->vf) != 0;
 }
 
+static bool is_of_this(const struct step *step, void *opaque)
+{
+	return !is_of_another(step, opaque);
+}
+
+static void name_vf(struct bdf vf, struct bdf pf, unsigned index, struct one_vf *ret)
+{
+	ret->index = index;
+	bdf_str(vf, ret->vf);
+	bdf_str(pf, ret->pf);
+}
+
+int change_forget_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
+		     struct err *err)
+{
+	struct one_vf one;
+
+	name_vf(vf, pf, index, &one);
+	return journal_forget(root, is_of_this, &one, lock_timeout_s, err);
+}
+
 int change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned lock_timeout_s,
 		     struct err *err)
 {
-	struct one_vf one = { .index = index };
+	struct one_vf one;
 	unsigned undone;
 
-	bdf_str(vf, one.vf);
-	bdf_str(pf, one.pf);
+	name_vf(vf, pf, index, &one);
 	return journal_return_own(root, change_ops, is_of_another, &one, lock_timeout_s, &undone, err);
 }
 

@@ -51,7 +51,7 @@ $(O)/tests/unit/test_failover_vf: TEST_LDLIBS = -Wl,--wrap=vf_link_read,--wrap=v
 # Leases and drivers are its own.
 $(O)/tests/unit/test_failover_pick: TEST_LDLIBS = \
 	-Wl,--wrap=lease_take,--wrap=lease_read,--wrap=lease_release,--wrap=change_bind,--wrap=vm_check_bound_for_run \
-	-Wl,--wrap=change_return_vf
+	-Wl,--wrap=change_return_vf,--wrap=change_forget_vf
 # The host, its card and the VMM are its own.
 $(O)/tests/unit/test_vm_failover: TEST_LDLIBS = \
 	-Wl,--wrap=hotplug_open,--wrap=hotplug_close,--wrap=hotplug_fd,--wrap=hotplug_next \

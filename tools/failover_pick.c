@@ -295,16 +295,21 @@ void failover_pick_release(int root, const struct failover_want *want, struct fa
 	vf->have = false;
 }
 
+/* One whose MAC the guest has cannot have it again meanwhile: whoever else asks for it is told who has it. */
+static int put_back(int root, const struct failover_want *want, const struct failover_vf *vf, struct err *err)
+{
+	if (!identity(root, vf->bdf))
+		return change_forget_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, err);
+	return vf->has_own_mac ? 0 : change_return_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, err);
+}
+
 void failover_pick_give_up(int root, const struct failover_want *want, struct failover_vf *vf)
 {
 	struct err err = ERR_INIT;
 
 	if (!vf->have)
 		return;
-	/* One whose MAC the guest has cannot have it again meanwhile: whoever else asks for it is told who has it. */
-	if (!vf->has_own_mac &&
-	    change_return_vf(root, vf->bdf, vf->pf, vf->index, want->lock_timeout_s, &err) < 0 &&
-	    identity(root, vf->bdf)) /* of one that is gone nothing is left to be put back */
+	if (put_back(root, want, vf, &err) < 0)
 		log_warn_limited("%s is not as it was before, and nobody else's until this VM has ended: %s",
 				 BDF_STR(vf->bdf), err.text);
 	failover_pick_release(root, want, vf);

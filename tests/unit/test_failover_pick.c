@@ -27,7 +27,7 @@ static struct failover_want want;
 static struct failover_vf got;
 static struct err err;
 static unsigned choice, binds, releases; /* how many there were to choose from */
-static unsigned asked, returns;
+static unsigned asked, returns, forgets;
 static int return_gives;
 static pid_t holder;
 
@@ -81,6 +81,15 @@ int __wrap_change_return_vf(int root, struct bdf vf, struct bdf pf, unsigned ind
 	return return_gives ? err_plain(e, return_gives, "the lock is held") : 0;
 }
 
+int __wrap_change_forget_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned timeout_s,
+			    struct err *e);
+int __wrap_change_forget_vf(int root, struct bdf vf, struct bdf pf, unsigned index, unsigned timeout_s,
+			    struct err *e)
+{
+	forgets++;
+	return 0;
+}
+
 static int setup(void **state)
 {
 	fake_pf_init(&k);
@@ -90,7 +99,7 @@ static int setup(void **state)
 	fake_sysfs_remove(k.root, "sys/bus/pci/devices/" VF0 "/driver");
 	want = (struct failover_want){ .vf = "auto", .bridge = "", .bind = true, .near_node = -1 };
 	err = (struct err)ERR_INIT;
-	choice = binds = releases = returns = 0;
+	choice = binds = releases = returns = forgets = 0;
 	return_gives = 0;
 	holder = 0;
 	return 0;
@@ -185,6 +194,13 @@ static void test_what_is_given_up_is_put_back_for_others(void **state)
 	failover_pick_give_up(k.root, &want, &vf);
 	assert_int_equal(returns, 2);
 	assert_int_equal(releases, 3);
+	/* What is gone cannot be put back, and whoever makes it anew is not kept from it. */
+	assert_int_equal(forgets, 0);
+	fake_pf_set(&k, 0);
+	vf.have = true;
+	failover_pick_give_up(k.root, &want, &vf);
+	assert_int_equal(returns, 2);
+	assert_int_equal(forgets, 1);
 }
 
 static void test_what_was_refused_is_not_tried_again_in_this_search(void **state)

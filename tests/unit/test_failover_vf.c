@@ -157,8 +157,16 @@ static void test_it_is_looked_at_while_its_pf_is_busy(void **state)
 	assert_int_equal(card[0].mac[0], 2);
 }
 
+static int count_step(const struct step *step, void *opaque)
+{
+	++*(unsigned *)opaque;
+	return 0;
+}
+
 static void test_a_driver_that_keeps_its_mac_is_found_out(void **state)
 {
+	unsigned steps = 0;
+
 	static const uint8_t own[6] = { 2, 0, 0, 0, 0, 7 }, guests[6] = { 2, 0, 0, 0, 0, 8 };
 	struct err refused = ERR_INIT, lied = ERR_INIT;
 
@@ -179,6 +187,15 @@ static void test_a_driver_that_keeps_its_mac_is_found_out(void **state)
 	assert_memory_not_equal(card[0].mac, own, 6);
 	assert_int_equal(change_return_vf(k.root, vf.bdf, vf.pf, 0, 0, NULL), 0);
 	assert_memory_equal(card[0].mac, own, 6);
+	/* With a VF that is gone its changes are. */
+	assert_int_equal(failover_vf_claim(k.root, &vf, guests, 0, NULL), 0);
+	assert_int_equal(change_forget_vf(k.root, vf.bdf, vf.pf, 1, 0, NULL), 0);
+	assert_int_equal(journal_each(k.root, count_step, &steps), 0);
+	assert_int_equal(steps, 1);
+	assert_int_equal(change_forget_vf(k.root, vf.bdf, vf.pf, 0, 0, NULL), 0);
+	assert_int_equal(journal_each(k.root, count_step, &steps), 0);
+	assert_int_equal(steps, 1);
+	memcpy(card[0].mac, own, 6);
 	/* For whoever wants it now. */
 	assert_int_equal(failover_vf_claim(k.root, &vf, own, 0, NULL), 0);
 	assert_true(vf.has_own_mac);

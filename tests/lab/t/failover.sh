@@ -115,3 +115,47 @@ vf_mac_is()		# MAC
 {
 	ip link show "$FO_DEV" | grep -q "vf 0 .*link/ether $1 "
 }
+
+# --- what makes the guest go by its standby (out_CAUSE), and what ends that (in_CAUSE): the VF is $vf, of $PF0, and
+# has FO_VF_MAC, where that is set.
+
+make_vf()
+{
+	# shellcheck disable=SC2086 # two words or none
+	thruway vf create -q "$PF0" 1 --up ${FO_VF_MAC:+mac $FO_VF_MAC} && vf=$(vf_bdf "$PF0" 0)
+}
+
+out_operator() { thruway vm nic fo standby >/dev/null; }
+in_operator() { thruway vm nic fo primary >/dev/null; }
+
+out_link-lost() { lab-qmp set_link '{"name":"w0","up":false}' >/dev/null; }
+in_link-lost() { lab-qmp set_link '{"name":"w0","up":true}' >/dev/null; }
+
+out_pf-down() { ip link set "$FO_DEV" down; }
+in_pf-down() { ip link set "$FO_DEV" up; }
+
+# Writes that wait until the guest has let go.
+out_vf-destroyed() { (echo 0 >"$SYS_PCI/$PF0/sriov_numvfs") & writer=$!; }
+in_vf-destroyed() { wait_for 20 test ! -e "$SYS_PCI/$vf" && wait "$writer" && make_vf; }
+
+out_unbound() { (echo "$vf" >"$SYS_PCI/$vf/driver/unbind") & }
+in_unbound() { wait_for 20 test ! -e "$SYS_PCI/$vf/driver" && echo "$vf" >/sys/bus/pci/drivers_probe; }
+
+out_error() { lab-qmp hmp 'pcie_aer_inject_error rp0 COMP_TIME' >/dev/null; }
+in_error() { :; }
+
+# Of which igb is not told, nor anybody else: it has to set its card up again.
+out_pf-reset() { echo 1 >"$SYS_PCI/$PF0/reset"; }
+in_pf-reset() { ip link set "$FO_DEV" down && ip link set "$FO_DEV" up; }
+
+# QEMU presses the button of the host's slot, whose kernel lets five seconds pass.
+out_pf-removed() { lab-qmp device_del '{"id":"pf0"}' >/dev/null; }
+in_pf-removed()
+{
+	wait_for 40 test ! -e "$SYS_PCI/$PF0" || return
+	sleep 1
+	fo_plug 0 w0 || return
+	FO_DEV=$(netdev_of "$PF0")
+	ip link set "$FO_DEV" up
+	make_vf
+}
