@@ -101,7 +101,7 @@ $(O)/libexecdir: FORCE
 $(O)/tools/vmm_process.o: $(O)/libexecdir
 FORCE:
 
-.PHONY: all programs help deps clean install FORCE
+.PHONY: all programs demo check help deps clean install FORCE
 programs: $(O)/thruway $(O)/thruway-vmm
 
 $(O)/%.o: %.c Makefile
@@ -128,6 +128,15 @@ $(O)/thruway-vmm: $(vmm_objs)
 include tests/tests.mk
 
 # --- everything around it ----------------------------------------------------------------------
+
+# What the README begins with.
+demo:
+	@tools/deps.sh demo
+	@tests/demo
+
+# The gate. Packages first: what is missing is installed when asked (CI=true, DEPS=auto), or named.
+check: deps
+	@tests/check
 
 deps:
 	@tools/deps.sh

@@ -138,7 +138,7 @@ $(O)/tests/lab/control-schema: $(O)/tests/lab/l1/control_schema.o $(O)/tests/fak
 .SECONDARY: $(unit_progs:=.o) $(kvm_progs:=.o) $(nsim_progs:=.o) $(fake_objs)
 -include $(unit_progs:=.d) $(kvm_progs:=.d) $(nsim_progs:=.d) $(O)/tests/netdevsim/card.d $(fake_objs:.o=.d)
 
-.PHONY: lab-tools check check-unit check-kvm check-lab check-full demo layer-check hdr-check scan-build \
+.PHONY: lab-tools check-unit check-kvm check-lab check-full layer-check hdr-check scan-build \
 	check-programs
 check-programs: programs $(unit_progs) $(kvm_progs) $(nsim_progs)
 
@@ -153,19 +153,11 @@ check-kvm: $(kvm_progs)
 layer-check:
 	@tests/layer-check
 
-# The gate. Packages first: what is missing is installed when asked (CI=true, DEPS=auto), or named.
-check: deps
-	@tests/check
-
 check-lab: lab-tools
 	@tests/lab/lab-test
 
 check-full: deps
 	@tests/check-full
-
-demo:
-	@tools/deps.sh demo
-	@tests/demo
 
 # Each header alone, as the first line of a file.
 headers := $(wildcard base/*.h vfio/*.h sriov/*.h host/*.h host/*/*.h irq/*.h vmm/*.h vmm/*/*.h tools/*.h \
